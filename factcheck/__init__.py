@@ -1,0 +1,38 @@
+"""Check claims (text and photo) against evidence (articles and photos).
+
+    from factcheck import Claim, Verifier
+    verifier = Verifier.load("bundled")
+    verdict = verifier.verify(Claim(claim="…", document="…"))
+
+Importing this package loads no torch; the first use of :class:`Verifier` does.
+"""
+
+from typing import TYPE_CHECKING
+
+from factcheck.errors import InputError
+from factcheck.labels import FactifyLabel, ImageRelation, Stance
+from factcheck.records import Claim, Evidence, Verdict
+
+if TYPE_CHECKING:
+    from factcheck.verification.verifier import Verifier
+
+__version__ = "0.1.0"
+__all__ = [
+    "Claim",
+    "Evidence",
+    "FactifyLabel",
+    "ImageRelation",
+    "InputError",
+    "Stance",
+    "Verdict",
+    "Verifier",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Verifier":
+        from factcheck.verification.verifier import Verifier
+
+        return Verifier
+    raise AttributeError(f"module 'factcheck' has no attribute {name!r}")

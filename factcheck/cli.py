@@ -1,0 +1,71 @@
+"""The ``factcheck`` command: one line a subcommand here, the work (and its heavy imports) in ``factcheck.commands``."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from factcheck import __version__
+from factcheck.errors import InputError
+
+__all__ = ["main"]
+
+#: subcommand → (module with ``add_arguments(parser)`` and ``run(args)``, one line of help)
+COMMANDS = {
+    "verify": ("factcheck.commands.verify", "verify a table of claims and write the verdict table"),
+    "evaluate": ("factcheck.commands.evaluate", "score a verdict table against gold labels"),
+    "export": ("factcheck.commands.export", "turn a training checkpoint into a model folder"),
+    "index": ("factcheck.commands.index", "build, search and inspect an evidence index"),
+    "photos": ("factcheck.commands.photos", "evaluate photo encoders at copy detection"),
+    "demo": ("factcheck.commands.demo", "verify the bundled sample with the bundled model"),
+}
+#: Subcommands of the Lightning CLI, which parses its own arguments.
+LIGHTNING = {
+    "fit": "train from a configuration (Lightning CLI)",
+    "validate": "evaluate a checkpoint on validation data (Lightning CLI)",
+    "test": "evaluate a checkpoint on test data (Lightning CLI)",
+    "predict": "predict with a checkpoint (Lightning CLI)",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status (0 done, 2 the user must correct something)."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if argv and argv[0] in LIGHTNING:
+            from factcheck.commands.lightning import run_lightning
+
+            return run_lightning(argv)
+        # Only the chosen command's module is imported, so that `factcheck --help` and errors stay instant.
+        parser = _parser(argv[0] if argv else None)
+        args = parser.parse_args(argv)
+        return int(args.run(args) or 0)
+    except InputError as error:
+        print(f"factcheck: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("factcheck: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; that is its choice, not an error.
+        sys.stderr.close()
+        return 0
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="factcheck", description="Check claims (text and photo) against evidence.")
+    parser.add_argument("--version", action="version", version=f"factcheck {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        sub = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+        if name == chosen:
+            command = importlib.import_module(module)
+            command.add_arguments(sub)
+            sub.set_defaults(run=command.run)
+    for name, summary in LIGHTNING.items():
+        commands.add_parser(name, help=summary)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Claim, Evidence, Verdict: the records every part passes on, and the Arrow schemas of their tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, ImageRelation, Stance
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Claim", "Evidence", "Verdict", "claims_schema", "verdict_schema"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A claim and, where the caller has it, the document to check it against.
+
+    Attributes:
+        claim: the statement to check.
+        document: the evidence text, or its sentences in order; None to check against an index.
+        claim_image, document_image: encoded photos (JPEG, PNG, WebP, …) as bytes.
+        claim_ocr, document_ocr: text read off the photos.
+        id: identifies the row in results.
+        label: gold label, for training and evaluation only; verification never reads it.
+        date: ISO 8601 date of the claim, with which later evidence can be excluded.
+    """
+
+    claim: str
+    document: str | Sequence[str] | None = None
+    claim_image: bytes | None = None
+    document_image: bytes | None = None
+    claim_ocr: str | None = None
+    document_ocr: str | None = None
+    id: str | None = None
+    label: FactifyLabel | Stance | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A sentence that a verdict rests on.
+
+    Attributes:
+        document_id: the document it comes from; the claim's id for the claim's own document.
+        sentence: index of the sentence in the document, from 0.
+        start, end: characters in the document, end exclusive; a list of sentences counts as joined by one space.
+        text: the sentence as it stands in the document.
+        score: retrieval score, higher is closer to the claim; comparable within one claim only.
+        attribution: how much the probability of the verdict's label drops without this sentence, in [-1, 1].
+    """
+
+    document_id: str
+    sentence: int
+    start: int
+    end: int
+    text: str
+    score: float
+    attribution: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer for one claim; fields are the columns of the verdict table (see :func:`verdict_schema`)."""
+
+    id: str
+    label: str | None
+    stance: Stance | None
+    image_relation: ImageRelation | None
+    confidence: float | None
+    abstained: bool
+    probabilities: Mapping[str, float] | None
+    stance_probabilities: Mapping[str, float] | None
+    image_similarity: float | None
+    evidence: tuple[Evidence, ...]
+    status: str
+    reason: str | None
+    model: str
+
+
+def claims_schema() -> "pa.Schema":
+    """Schema of a canonical claims table, as readers yield it and ``verify_batch`` takes it.
+
+    ``document`` is the whole text and ``document_spans`` its sentences as character offsets, null where the text is
+    still to be split. Images are ``{bytes, path}`` structs like those of ``datasets.Image``: ``load_images`` turns paths into
+    bytes. ``status`` is ``ok``, ``degraded`` (an image is missing) or ``error`` (the row cannot be verified), with ``reason``.
+    """
+    import pyarrow as pa
+
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    span = pa.struct([("start", pa.int32()), ("end", pa.int32())])
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("claim", pa.string()),
+            ("claim_image", image),
+            ("document", pa.string()),
+            ("document_spans", pa.list_(span)),
+            ("document_image", image),
+            ("claim_ocr", pa.string()),
+            ("document_ocr", pa.string()),
+            ("label", pa.string()),
+            ("date", pa.string()),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+        ]
+    )
+
+
+def verdict_schema() -> "pa.Schema":
+    """Schema of the verdict table: one row an input row, in input order."""
+    import pyarrow as pa
+
+    evidence = pa.struct(
+        [
+            ("document_id", pa.string()),
+            ("sentence", pa.int32()),
+            ("start", pa.int32()),
+            ("end", pa.int32()),
+            ("text", pa.string()),
+            ("score", pa.float32()),
+            ("attribution", pa.float32()),
+        ]
+    )
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("label", pa.string()),
+            ("stance", pa.string()),
+            ("image_relation", pa.string()),
+            ("confidence", pa.float32()),
+            ("abstained", pa.bool_()),
+            ("probabilities", pa.struct([(label.value, pa.float32()) for label in FACTIFY_LABELS])),
+            ("stance_probabilities", pa.struct([(stance.value, pa.float32()) for stance in STANCES])),
+            ("image_similarity", pa.float32()),
+            ("evidence", pa.list_(evidence)),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+            ("model", pa.string()),
+        ]
+    )
