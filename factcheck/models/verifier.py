@@ -147,7 +147,10 @@ class VerdictModel(nn.Module):
         text = self.encode_text(input_ids, attention_mask, token_type_ids)
         photos = None
         if self.image is not None and claim_pixels is not None:
-            photos = (self.encode_image(claim_pixels), self.encode_image(document_pixels))
+            photos = (
+                self.encode_image(claim_pixels, claim_image_mask),
+                self.encode_image(document_pixels, document_image_mask),
+            )
         return self.decide(text, attention_mask, photos, claim_image_mask, document_image_mask)
 
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
@@ -155,12 +158,24 @@ class VerdictModel(nn.Module):
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         return self.text(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
 
-    def encode_image(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, h·w, C) and unit descriptors (B, E) of photos (B, 3, H, W)."""
+    def encode_image(self, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, h·w, C) and unit descriptors (B, E) of photos (B, 3, H, W); zeros, at no cost, where ``mask`` is false."""
         if self.image is None:
             raise InputError("this model was built without a photo encoder; it cannot read photos")
-        features = self.image.forward_features(pixels)  # (B, C, h, w)
-        return features.flatten(2).transpose(1, 2), self.image.embed(pixels)
+        rows = mask.nonzero()[:, 0]
+        if len(rows) == 0:
+            # One stand-in photo gives the shapes (every row is masked anyway).
+            features, embedding = self.image.forward_both(pixels[:1] * 0)
+            features, embedding = features * 0, embedding * 0
+            rows = rows.new_zeros(1)
+        else:
+            features, embedding = self.image.forward_both(pixels[rows])  # (b, C, h, w), (b, E)
+        tokens = features.flatten(2).transpose(1, 2)  # (b, h·w, C)
+        batch = len(mask)
+        return (
+            tokens.new_zeros(batch, *tokens.shape[1:]).index_copy(0, rows, tokens),
+            embedding.new_zeros(batch, embedding.shape[1]).index_copy(0, rows, embedding),
+        )
 
     def decide(
         self,

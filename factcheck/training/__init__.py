@@ -1,1 +1,1 @@
-
+"""Lightning modules and data modules: verdict training, photo pre-training, calibration."""

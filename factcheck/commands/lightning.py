@@ -1,0 +1,72 @@
+"""``factcheck fit|validate|test|predict``: the Lightning CLI with this project's defaults."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jsonargparse import Namespace
+from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning.cli import LightningCLI
+
+from factcheck.errors import InputError
+
+__all__ = ["FactcheckCLI", "run_lightning"]
+
+
+class FactcheckCLI(LightningCLI):
+    """Lightning CLI in which a flag always beats what a checkpoint holds."""
+
+    def _parse_ckpt_path(self) -> None:
+        # Lightning lets the hyper-parameters in a checkpoint overwrite flags given by hand, without a word. Here they
+        # fill in what was left at its default: a checkpoint describes itself, and the user has the last word.
+        subcommand = self.config.get("subcommand")
+        path = self.config[subcommand].get("ckpt_path") if subcommand else None
+        if not path or not Path(path).is_file():
+            return
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        stored = dict(checkpoint.get("hyper_parameters", {}))
+        stored.pop("_instantiator", None)
+        class_path = stored.pop("_class_path", None)
+        current = self.config[subcommand].get("model")
+        if not stored or current is None or (class_path and current.class_path != class_path):
+            return
+        explicit = _explicit(self.parser, sys.argv[1:] if self._arguments is None else self._arguments, subcommand)
+        for name, value in stored.items():
+            if name in current.init_args and name not in explicit:
+                current.init_args[name] = value
+
+    _arguments: Sequence[str] | None = None
+
+
+def _explicit(parser: Any, arguments: Sequence[str], subcommand: str) -> set[str]:
+    """Names of the model's arguments that the command line or a configuration file sets."""
+    config = parser.parse_args(list(arguments), defaults=False)
+    model = (config.get(subcommand) or Namespace()).get("model") or Namespace()
+    return set(vars(model.get("init_args") or Namespace()))
+
+
+def run_lightning(arguments: Sequence[str]) -> int:
+    """Run a subcommand of the Lightning CLI; returns the exit status.
+
+    Raises:
+        InputError: a configuration file is missing, or a value is out of range.
+    """
+    FactcheckCLI._arguments = list(arguments)
+    for flag, value in zip(arguments, arguments[1:], strict=False):
+        if flag in ("--config", "-c") and not Path(value).is_file():
+            raise InputError(f"configuration {value!r}: no such file")
+    FactcheckCLI(
+        LightningModule,
+        LightningDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        args=list(arguments),
+        auto_configure_optimizers=False,
+        seed_everything_default=0,
+        # The saver also runs on `predict` and `validate` and fails the second time in a folder.
+        save_config_kwargs={"overwrite": True},
+        parser_kwargs={"default_env": False},
+    )
+    return 0

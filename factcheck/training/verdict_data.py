@@ -1,0 +1,236 @@
+"""The data module of verdict training: one or many labelled sets, mixed by weight."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from factcheck.errors import InputError
+from factcheck.models.inputs import InputBuilder
+from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence
+from factcheck.training.sampler import MixtureBatchSampler
+
+__all__ = ["VerdictDataModule"]
+
+
+class VerdictDataModule(pl.LightningDataModule):
+    """Labelled claims for the verdict model.
+
+    The tokenizer and the photo transform come from the module that is trained, so that data and model cannot disagree.
+
+    Args:
+        root: folder that the file names are relative to.
+        train: training files; a mapping gives each the expected draws of its rows in an epoch (1.0 = every row once).
+        val: validation files.
+        test: test files; empty uses ``val``.
+        source_weights: further factor on the draws of rows of a ``source`` (as named in the files).
+        image_root: folder that image paths are relative to; by default each file's own folder.
+        columns: names of columns in the files, as ``{"claim": "text"}``, for tables with names of their own.
+        top_k: evidence sentences selected for a row.
+        retrieval_encoder: text encoder for the selection (``bundled``, folder or id).
+        retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
+        batch_size: rows a step and process.
+        modality_dropout: probability that a training row's photos are both left out, whatever its class, in [0, 1).
+        num_workers: loader processes; 0 loads in the training process.
+        seed: order of the rows.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        train: dict[str, float] | list[str] | str = "train.csv",
+        val: list[str] | str = "val.csv",
+        test: list[str] | str | None = None,
+        source_weights: dict[str, float] | None = None,
+        image_root: str | None = None,
+        columns: dict[str, str] | None = None,
+        top_k: int = 5,
+        retrieval_encoder: str = "bundled",
+        retrieval_method: str = "hybrid",
+        batch_size: int = 32,
+        modality_dropout: float = 0.0,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= modality_dropout < 1:
+            raise InputError(f"modality_dropout must lie in [0, 1), found {modality_dropout}")
+        if top_k < 1:
+            raise InputError(f"top_k must be at least 1, found {top_k}")
+        self.root = Path(root).expanduser()
+        if not self.root.is_dir():
+            raise InputError(f"data root {root!r} is no folder; give the folder that holds the training files")
+        self.train_files = _weights(train)
+        self.val_files = list(_weights(val))
+        self.test_files = list(_weights(test)) if test else self.val_files
+        self.source_weights = source_weights or {}
+        self.image_root = Path(image_root).expanduser() if image_root else None
+        self.columns, self.top_k = columns, top_k
+        self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
+        self.batch_size, self.modality_dropout = batch_size, modality_dropout
+        self.num_workers, self.seed = num_workers, seed
+        self._rows: dict[str, list[TrainingRow]] = {}
+        self._sampler: MixtureBatchSampler | None = None
+        self._resume: tuple[int, int] | None = None
+
+    def prepare_data(self) -> None:
+        """Read every file once and select its evidence, so that other processes find it done."""
+        for name in dict.fromkeys([*self.train_files, *self.val_files, *self.test_files]):
+            self.rows(name)
+
+    def rows(self, name: str) -> list[TrainingRow]:
+        """The rows of one file with their evidence selected."""
+        if name not in self._rows:
+            path = self.root / name
+            rows = read_training_rows(path, columns=self.columns)
+            self._rows[name] = with_evidence(rows, self.top_k, self.retrieval_encoder, self.retrieval_method)
+        return self._rows[name]
+
+    def train_dataloader(self) -> DataLoader:
+        """Weighted mixture of the training files."""
+        rows, weights = [], []
+        for name, weight in self.train_files.items():
+            rows += [(self._images(name), row) for row in self.rows(name)]
+            weights += [weight * self.source_weights.get(row.source, 1.0) for row in self.rows(name)]
+        known = {row.source for _, row in rows}
+        if unknown := sorted(set(self.source_weights) - known):
+            raise InputError(f"source_weights names {unknown}, which no training row has; sources are {sorted(known)}")
+        self._sampler = MixtureBatchSampler(
+            [_cost(row) for _, row in rows],
+            weights,
+            self.batch_size,
+            self.seed,
+            rank=self.trainer.global_rank,
+            replicas=self.trainer.world_size,
+        )
+        if self._resume:
+            self._sampler.set_epoch(*self._resume)
+        dataset = _RowDataset(rows)
+        collate = _Collate(self._builder(), self.modality_dropout, self.seed)
+        return DataLoader(dataset, batch_sampler=_Epochs(self._sampler, self.trainer), collate_fn=collate, **self._workers())
+
+    def val_dataloader(self) -> DataLoader:
+        """Every validation row once, in order of length."""
+        return self._eval_loader(self.val_files)
+
+    def test_dataloader(self) -> DataLoader:
+        """Every test row once, in order of length."""
+        return self._eval_loader(self.test_files)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Epoch and number of batches taken in it, so that a resumed run goes on with the next one."""
+        loop = self.trainer.fit_loop.epoch_loop
+        done = loop.batch_progress.current.completed
+        epoch = self.trainer.current_epoch
+        # At the end of an epoch the counters still speak of the epoch that has just ended.
+        if self._sampler is not None and done >= len(self._sampler):
+            epoch, done = epoch + 1, 0
+        return {"epoch": epoch, "batches": done}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up where :meth:`state_dict` was taken."""
+        self._resume = (state_dict["epoch"], state_dict["batches"])
+
+    def _eval_loader(self, names: Sequence[str]) -> DataLoader:
+        rows = [(self._images(name), row) for name in names for row in self.rows(name)]
+        order = sorted(range(len(rows)), key=lambda i: _cost(rows[i][1]))
+        order = order[self.trainer.global_rank :: self.trainer.world_size]
+        batches = [order[i : i + 2 * self.batch_size] for i in range(0, len(order), 2 * self.batch_size)]
+        return DataLoader(
+            _RowDataset(rows), batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers()
+        )
+
+    def _images(self, name: str) -> Path:
+        return self.image_root or (self.root / name).parent
+
+    def _builder(self) -> InputBuilder:
+        return self.trainer.lightning_module.input_builder
+
+    def _workers(self) -> dict[str, Any]:
+        return {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
+
+
+def _weights(files: dict[str, float] | Sequence[str] | str) -> dict[str, float]:
+    if isinstance(files, str):
+        files = [files]
+    return dict(files) if isinstance(files, dict) else dict.fromkeys(files, 1.0)
+
+
+def _cost(row: TrainingRow) -> int:
+    return len(row.text.claim) + sum(map(len, row.text.evidence))
+
+
+class _Epochs:
+    """Sets the sampler's epoch from the trainer, so that a resumed run draws the same rows."""
+
+    def __init__(self, sampler: MixtureBatchSampler, trainer: pl.Trainer) -> None:
+        self.sampler, self.trainer = sampler, trainer
+
+    def __len__(self) -> int:
+        return len(self.sampler)
+
+    def __iter__(self):
+        epoch = self.trainer.current_epoch
+        skip = self.sampler.skip if epoch == self.sampler.epoch else 0
+        self.sampler.set_epoch(epoch, skip)
+        return iter(self.sampler)
+
+
+class _RowDataset(Dataset):
+    def __init__(self, rows: Sequence[tuple[Path, TrainingRow]]) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> tuple[Path, TrainingRow]:
+        return self.rows[index]
+
+
+class _Collate:
+    """Rows → the batch dictionary of :class:`~factcheck.training.verdict_module.VerdictModule`."""
+
+    def __init__(self, builder: InputBuilder, modality_dropout: float = 0.0, seed: int = 0) -> None:
+        self.builder, self.modality_dropout = builder, modality_dropout
+        self.seed = seed
+
+    def __call__(self, items: Sequence[tuple[Path, TrainingRow]]) -> dict[str, Any]:
+        rows = [row for _, row in items]
+        batch: dict[str, Any] = dict(self.builder.texts([row.text for row in rows]))
+        batch["stance"] = torch.tensor([row.stance for row in rows])
+        batch["relation"] = torch.tensor([row.relation for row in rows])
+        batch["label"] = torch.tensor([row.label for row in rows])
+        batch["source"] = [row.source for row in rows]
+        if self.builder.transform is None or not any(row.claim_image or row.document_image for row in rows):
+            return batch
+        # Dropping is drawn for every row alike, before any photo is looked at: absence must carry no label.
+        kept = torch.rand(len(rows)) >= self.modality_dropout
+        for side in ("claim", "document"):
+            images = [
+                _open(getattr(row, f"{side}_image"), root) if keep else None
+                for (root, row), keep in zip(items, kept.tolist(), strict=True)
+            ]
+            batch[f"{side}_pixels"], batch[f"{side}_image_mask"] = self.builder.photos(images)
+        pair = batch["claim_image_mask"] & batch["document_image_mask"]
+        from factcheck.training.losses import UNLABELLED
+
+        # Without both photos there is no relation to learn, and no five-class label.
+        batch["relation"] = batch["relation"].masked_fill(~pair, UNLABELLED)
+        batch["label"] = batch["label"].masked_fill(~pair, UNLABELLED)
+        return batch
+
+
+def _open(image: str | bytes | None, root: Path) -> Any:
+    """The decoded photo, or None where it is missing or broken: training goes on without it, as verification does."""
+    from factcheck.data.images import decode_image
+
+    if image is None:
+        return None
+    try:
+        data = image if isinstance(image, bytes) else (root / image).read_bytes()
+        return decode_image(data, min_size=256)
+    except (OSError, InputError):
+        return None

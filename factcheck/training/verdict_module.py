@@ -1,0 +1,265 @@
+"""The Lightning module of verdict training."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torchmetrics.classification import MulticlassF1Score
+
+from factcheck.errors import InputError
+from factcheck.labels import FACTIFY_LABELS, STANCES
+from factcheck.models.inputs import InputBuilder
+from factcheck.models.text import load_text_model, load_tokenizer
+from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
+from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
+
+__all__ = ["VerdictModule"]
+
+
+class VerdictModule(pl.LightningModule):
+    """Trains :class:`~factcheck.models.verifier.VerdictModel`: three heads, each on the rows that carry its label.
+
+    Logged: ``train/loss``; ``val/loss``, ``val/stance_accuracy`` (over all rows), ``val/stance_accuracy/<source>``,
+    ``val/image_accuracy`` and ``val/weighted_f1`` (five classes), the last two where the validation rows have photos.
+
+    Args:
+        text_model: ``bundled``, a folder, or a Hugging Face id.
+        image_encoder: photo encoder, or null for a text-only model.
+        image_weights: ``bundled``, ``timm``, a model folder, or null for random weights.
+        init_from: model folder or training checkpoint whose weights (those that fit) start a new training.
+        max_length: text tokens a row.
+        max_claim_tokens: text tokens kept of the claim with its OCR.
+        fusion_dim: width of the fusion transformer.
+        fusion_depth: layers of the fusion transformer.
+        fusion_heads: attention heads of the fusion transformer.
+        dropout: dropout of the fusion transformer.
+        learning_rate: peak rate of fusion and heads.
+        text_learning_rate: peak rate of the text transformer's last layer; 0 freezes it.
+        layer_decay: factor on the rate from each text layer to the one below, in (0, 1].
+        freeze_embeddings: keep the text model's embedding tables as they are.
+        image_learning_rate: peak rate of the photo encoder; 0 freezes it.
+        weight_decay: AdamW decay of matrices (biases, norms and embeddings are not decayed).
+        warmup: share of all steps with a rising rate; the rest falls linearly to 0.
+        label_smoothing: in [0, 1).
+        stance_weight: factor of the stance loss.
+        image_weight: factor of the image-relation loss.
+        label_weight: factor of the five-class loss.
+        gradient_checkpointing: recompute text activations in the backward pass, for large models.
+    """
+
+    def __init__(
+        self,
+        text_model: str = "bundled",
+        image_encoder: str | None = "twins_svt_tiny",
+        image_weights: str | None = "bundled",
+        init_from: str | None = None,
+        max_length: int = 256,
+        max_claim_tokens: int = 96,
+        fusion_dim: int = 256,
+        fusion_depth: int = 2,
+        fusion_heads: int = 4,
+        dropout: float = 0.1,
+        learning_rate: float = 3e-4,
+        text_learning_rate: float = 5e-5,
+        layer_decay: float = 0.9,
+        freeze_embeddings: bool = True,
+        image_learning_rate: float = 0.0,
+        weight_decay: float = 0.01,
+        warmup: float = 0.06,
+        label_smoothing: float = 0.0,
+        stance_weight: float = 1.0,
+        image_weight: float = 1.0,
+        label_weight: float = 1.0,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        if not 0 < layer_decay <= 1:
+            raise InputError(f"layer_decay must lie in (0, 1], found {layer_decay}")
+        if not 0 <= warmup < 1:
+            raise InputError(f"warmup must lie in [0, 1), found {warmup}")
+        self.save_hyperparameters()
+        config = VerdictConfig(
+            text_model=text_model,
+            image_encoder=image_encoder,
+            image_weights=image_weights,
+            max_length=max_length,
+            max_claim_tokens=max_claim_tokens,
+            fusion_dim=fusion_dim,
+            fusion_depth=fusion_depth,
+            fusion_heads=fusion_heads,
+            dropout=dropout,
+        )
+        text = load_text_model(text_model)
+        if gradient_checkpointing:
+            text.gradient_checkpointing_enable()
+        image = None
+        if image_encoder is not None:
+            from factcheck.models.image import create_image_encoder
+
+            image = create_image_encoder(image_encoder, image_weights)
+        self.model = VerdictModel(config, text, image)
+        transform = None
+        if image is not None:
+            from factcheck.data.transforms import ImageTransform
+
+            transform = ImageTransform(image.input_size, image.mean, image.std)
+        self.input_builder = InputBuilder(load_tokenizer(text_model), max_length, max_claim_tokens, transform)
+        self._freeze()
+        self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
+        self._val: dict[str, list[Tensor | str]] = {}
+
+    def setup(self, stage: str) -> None:
+        """Load ``init_from`` into a new training; a resumed one takes its weights from its checkpoint."""
+        source = self.hparams["init_from"]
+        if stage == "fit" and source and not self.trainer.ckpt_path:
+            from factcheck.models.folder import load_compatible_weights
+
+            loaded, left = load_compatible_weights(self.model, Path(source))
+            self.print(f"init_from {source}: {loaded} tensors loaded, {left} left at their start")
+
+    def forward(self, batch: dict[str, Any]) -> VerdictOutput:
+        """Logits of a batch made by :class:`~factcheck.training.verdict_data.VerdictDataModule`."""
+        return self.model(
+            batch["input_ids"],
+            batch["attention_mask"],
+            batch.get("token_type_ids"),
+            batch.get("claim_pixels"),
+            batch.get("document_pixels"),
+            batch.get("claim_image_mask"),
+            batch.get("document_image_mask"),
+        )
+
+    def training_step(self, batch: dict[str, Any], _batch_index: int) -> Tensor:
+        """The weighted sum of the three losses."""
+        loss = self._loss(self(batch), batch)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch["stance"]))
+        return loss
+
+    def train(self, mode: bool = True) -> "VerdictModule":
+        """Training mode, in which a frozen photo encoder still behaves as at inference."""
+        super().train(mode)
+        if mode and self.model.image is not None and self.hparams["image_learning_rate"] == 0:
+            self.model.image.eval()
+        return self
+
+    def validation_step(self, batch: dict[str, Any], _batch_index: int) -> None:
+        """Collect predictions of one batch."""
+        self._collect(batch, "val")
+
+    def test_step(self, batch: dict[str, Any], _batch_index: int) -> None:
+        """Collect predictions of one batch."""
+        self._collect(batch, "test")
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the figures of the epoch."""
+        self._report("val")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the figures of the epoch."""
+        self._report("test")
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        """AdamW with a rate for each part, linear warm-up and linear decay."""
+        optimizer = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98), eps=1e-6)
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        rising = max(1, round(total * self.hparams["warmup"]))
+
+        def factor(step: int) -> float:
+            return min((step + 1) / rising, max(0.0, (total - step) / max(1, total - rising)))
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the random state: dropout after a resume is what it would have been."""
+        checkpoint["rng_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the random state until training starts (loading and validation draw numbers, too)."""
+        self._rng_state = checkpoint.get("rng_state")
+
+    def on_train_epoch_start(self) -> None:
+        """Restore the random state of a resumed run."""
+        if getattr(self, "_rng_state", None) is not None:
+            torch.set_rng_state(self._rng_state.cpu())
+            self._rng_state = None
+
+    def _freeze(self) -> None:
+        if self.hparams["text_learning_rate"] == 0:
+            self.model.text.requires_grad_(False)
+        elif self.hparams["freeze_embeddings"]:
+            self.model.text.get_input_embeddings().requires_grad_(False)
+            embeddings = getattr(self.model.text, "embeddings", None)
+            if embeddings is not None:
+                embeddings.requires_grad_(False)
+        if self.model.image is not None and self.hparams["image_learning_rate"] == 0:
+            self.model.image.requires_grad_(False).eval()
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        depth = int(getattr(self.model.text.config, "num_hidden_layers", 0))
+        for name, parameter in self.model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            decay = self.hparams["weight_decay"] if parameter.ndim > 1 and "embed" not in name else 0.0
+            groups.setdefault((self._rate(name, depth), decay), []).append(parameter)
+        return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+
+    def _rate(self, name: str, depth: int) -> float:
+        part = name.split(".", 1)[0]
+        if part == "image":
+            return self.hparams["image_learning_rate"]
+        if part != "text":
+            return self.hparams["learning_rate"]
+        # Layers are numbered after ".layer." (BERT-like) or ".layers."; embeddings count as the layer below the first.
+        pieces = name.split(".")
+        numbers = [int(b) for a, b in zip(pieces, pieces[1:], strict=False) if a in ("layer", "layers") and b.isdigit()]
+        level = numbers[0] + 1 if numbers else 0
+        return self.hparams["text_learning_rate"] * self.hparams["layer_decay"] ** (depth - level)
+
+    def _loss(self, output: VerdictOutput, batch: dict[str, Any]) -> Tensor:
+        smoothing = self.hparams["label_smoothing"]
+        loss = self.hparams["stance_weight"] * stance_loss(output.stance_logits, batch["stance"], smoothing)
+        if output.image_logits is not None:
+            loss = loss + self.hparams["image_weight"] * supervised_loss(
+                output.image_logits, batch["relation"], smoothing
+            )
+            loss = loss + self.hparams["label_weight"] * supervised_loss(output.label_logits, batch["label"], smoothing)
+        return loss
+
+    def _collect(self, batch: dict[str, Any], stage: str) -> None:
+        output = self(batch)
+        loss = self._loss(output, batch)
+        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=len(batch["stance"]), sync_dist=True)
+        rows = self._val.setdefault("stance", [])
+        predicted = output.stance_logits.argmax(1)
+        for guess, target, source in zip(predicted.tolist(), batch["stance"].tolist(), batch["source"], strict=True):
+            support = STANCES.index("support")
+            right = (guess != support) if target == NOT_SUPPORT else guess == target
+            rows.append((source, float(right)))
+        if output.label_logits is None:
+            return
+        keep = batch["label"] != UNLABELLED
+        self.f1.update(output.label_logits[keep].argmax(1), batch["label"][keep])
+        keep = batch["relation"] != UNLABELLED
+        hits = (output.image_logits[keep].argmax(1) == batch["relation"][keep]).float().tolist()
+        self._val.setdefault("image", []).extend(hits)
+
+    def _report(self, stage: str) -> None:
+        stance = self._val.get("stance", [])
+        by_source: dict[str, list[float]] = {}
+        for source, right in stance:
+            by_source.setdefault(source, []).append(right)
+        figures = {"stance_accuracy": [right for _, right in stance]}
+        figures |= {f"stance_accuracy/{source}": v for source, v in sorted(by_source.items()) if len(by_source) > 1}
+        figures["image_accuracy"] = self._val.get("image", [])
+        for name, values in figures.items():
+            if values:
+                mean = torch.tensor(values).mean()
+                self.log(f"{stage}/{name}", mean, prog_bar="/" not in name, sync_dist=True)
+        if self.f1.update_called:
+            self.log(f"{stage}/weighted_f1", self.f1.compute(), prog_bar=True)
+            self.f1.reset()
+        self._val.clear()
