@@ -1,0 +1,138 @@
+"""The other parts of Twins: sub-sampled global attention (GSA), positional encoding (PEG), patch embedding, block.
+
+Sources: Twins (arXiv 2104.13840), PEG (Chu et al., arXiv 2102.10882), sub-sampling (PVT, arXiv 2102.12122).
+Parameter names are timm's. Shapes: B images, H x W tokens, N = H*W, D width.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from timm.layers import DropPath
+from torch import Tensor, nn
+
+from factcheck.models.lsa import LocallyGroupedSelfAttention, attend, check_heads
+
+__all__ = ["Block", "GlobalSubsampledAttention", "Mlp", "PatchEmbed", "PositionalEncodingGenerator"]
+
+Size = tuple[int, int]
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """(B, C, H, W) with zeros added at the right and bottom until ``multiple`` divides H and W; x itself if it does."""
+    pad_h, pad_w = -x.shape[-2] % multiple, -x.shape[-1] % multiple
+    return F.pad(x, (0, pad_w, 0, pad_h)) if pad_h or pad_w else x
+
+
+class GlobalSubsampledAttention(nn.Module):
+    """GSA: every token attends to a summary of the map, one summary token for each r x r cell.
+
+    Cost: O(H^2 W^2 D / r^2). Cells at the border that are not full are summarised from the tokens they have, so
+    that no token is cut (timm and the reference drop the remainder).
+
+    Args:
+        dim: D. num_heads: a divisor of D. sr_ratio: r, 1 for plain global attention.
+        attn_drop, proj_drop: dropout, in training only.
+    """
+
+    def __init__(self, dim: int, num_heads: int = 8, sr_ratio: int = 1, attn_drop: float = 0.0, proj_drop: float = 0.0):
+        super().__init__()
+        self.head_dim = check_heads(dim, num_heads)
+        self.dim, self.num_heads, self.sr_ratio = dim, num_heads, sr_ratio
+        self.q = nn.Linear(dim, dim)
+        self.kv = nn.Linear(dim, dim * 2)
+        self.attn_drop = nn.Dropout(attn_drop)
+        self.proj = nn.Linear(dim, dim)
+        self.proj_drop = nn.Dropout(proj_drop)
+        self.sr = nn.Conv2d(dim, dim, sr_ratio, sr_ratio) if sr_ratio > 1 else None
+        self.norm = nn.LayerNorm(dim) if sr_ratio > 1 else None
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        """(B, N, D) -> (B, N, D), for a map of ``size`` (H, W)."""
+        b, n, d = x.shape
+        q = self.q(x).view(b, n, self.num_heads, self.head_dim).transpose(1, 2)
+        if self.sr is not None:
+            grid = x.transpose(1, 2).reshape(b, d, *size)
+            x = self.norm(self.sr(pad_to_multiple(grid, self.sr_ratio)).flatten(2).transpose(1, 2))
+        k, v = self.kv(x).view(b, -1, 2, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
+        return self.proj_drop(self.proj(out.transpose(1, 2).reshape(b, n, d)))
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them; position-wise, so any order of tokens will do."""
+
+    def __init__(self, dim: int, hidden: int, drop: float = 0.0):
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+        self.drop = nn.Dropout(drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., D) -> (..., D)."""
+        return self.drop(self.fc2(self.drop(F.gelu(self.fc1(x)))))
+
+
+class Block(nn.Module):
+    """A transformer block: attention (LSA with a window, GSA without) and MLP, each after a norm, with a residual.
+
+    Args:
+        dim: D. num_heads: a divisor of D. mlp_ratio: hidden width over D.
+        window: the window of LSA, or None for GSA. sr_ratio: sub-sampling of GSA.
+        drop, attn_drop: dropout. drop_path: probability with which a residual branch is skipped in training.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        window: int | tuple[int, int] | None = None,
+        sr_ratio: int = 1,
+        drop: float = 0.0,
+        attn_drop: float = 0.0,
+        drop_path: float = 0.0,
+    ):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        if window is None:
+            self.attn = GlobalSubsampledAttention(dim, num_heads, sr_ratio, attn_drop, drop)
+        else:
+            self.attn = LocallyGroupedSelfAttention(dim, num_heads, window, attn_drop, drop)
+        self.drop_path1 = DropPath(drop_path) if drop_path > 0 else nn.Identity()
+        self.norm2 = nn.LayerNorm(dim, eps=1e-6)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio), drop)
+        self.drop_path2 = DropPath(drop_path) if drop_path > 0 else nn.Identity()
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        """(B, N, D) -> (B, N, D), for a map of ``size`` (H, W)."""
+        x = x + self.drop_path1(self.attn(self.norm1(x), size))
+        return x + self.drop_path2(self.mlp(self.norm2(x)))
+
+
+class PositionalEncodingGenerator(nn.Module):
+    """PEG: a depthwise 3 x 3 convolution added to the tokens, which tells them where they are at any map size."""
+
+    def __init__(self, dim: int):
+        super().__init__()
+        self.proj = nn.Sequential(nn.Conv2d(dim, dim, 3, 1, 1, groups=dim))
+
+    def forward(self, x: Tensor, size: Size) -> Tensor:
+        """(B, N, D) -> (B, N, D), for a map of ``size`` (H, W)."""
+        b, n, d = x.shape
+        grid = x.view(b, *size, d).permute(0, 3, 1, 2)  # channels-last: no copy
+        return x + self.proj(grid).permute(0, 2, 3, 1).reshape(b, n, d)
+
+
+class PatchEmbed(nn.Module):
+    """Cut a map into p x p patches and project each to a token; the last row and column are filled with zeros."""
+
+    def __init__(self, in_chans: int, dim: int, patch_size: int):
+        super().__init__()
+        self.patch_size = patch_size
+        self.proj = nn.Conv2d(in_chans, dim, patch_size, patch_size)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Size]:
+        """(B, C, H, W) -> (B, N, D) and the new size (ceil(H/p), ceil(W/p))."""
+        x = self.proj(pad_to_multiple(x, self.patch_size))
+        return self.norm(x.flatten(2).transpose(1, 2)), (x.shape[2], x.shape[3])

@@ -1,0 +1,153 @@
+"""The published sizes of Twins, a small one for two CPU cores, and their registration with timm.
+
+Importing this module makes ``timm.create_model("factcheck_twins_svt_small")`` and its siblings work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+
+from factcheck.errors import InputError
+from factcheck.models.twins import Twins
+
+__all__ = [
+    "VARIANTS",
+    "create_twins",
+    "twins_pcpvt_base",
+    "twins_pcpvt_large",
+    "twins_pcpvt_small",
+    "twins_svt_base",
+    "twins_svt_large",
+    "twins_svt_small",
+    "twins_svt_tiny",
+]
+
+
+def _svt(width: int, heads: int, depths: tuple[int, ...], window: int = 7) -> dict[str, Any]:
+    return {
+        "embed_dims": tuple(width * 2**k for k in range(4)),
+        "num_heads": tuple(heads * 2**k for k in range(4)),
+        "depths": depths,
+        "windows": (window,) * 4,
+    }
+
+
+def _pcpvt(depths: tuple[int, ...]) -> dict[str, Any]:
+    return {
+        "embed_dims": (64, 128, 320, 512),
+        "num_heads": (1, 2, 5, 8),
+        "mlp_ratios": (8, 8, 4, 4),
+        "depths": depths,
+        "windows": None,
+    }
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    # 128 pixels give maps of 32, 16, 8 and 4 tokens a side, which windows of 8 divide (the last is one window)
+    "twins_svt_tiny": {**_svt(48, 2, (1, 2, 4, 2), window=8), "num_heads": (2, 4, 6, 12)},
+    "twins_svt_small": _svt(64, 2, (2, 2, 10, 4)),
+    "twins_svt_base": _svt(96, 3, (2, 2, 18, 2)),
+    "twins_svt_large": _svt(128, 4, (2, 2, 18, 2)),
+    "twins_pcpvt_small": _pcpvt((3, 4, 6, 3)),
+    "twins_pcpvt_base": _pcpvt((3, 4, 18, 3)),
+    "twins_pcpvt_large": _pcpvt((3, 8, 27, 3)),
+}
+"""Settings of :class:`Twins` for each variant by name."""
+
+
+def create_twins(name: str, **settings: Any) -> Twins:
+    """A Twins network with fresh weights.
+
+    Args:
+        name: one of :data:`VARIANTS`.
+        settings: arguments of :class:`Twins` that replace the variant's.
+
+    Raises:
+        InputError: unknown name or setting.
+    """
+    if name not in VARIANTS:
+        raise InputError(f"unknown Twins variant {name!r}: choose one of {', '.join(VARIANTS)}")
+    try:
+        return Twins(**{**VARIANTS[name], **settings})
+    except TypeError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def twins_svt_tiny(**settings: Any) -> Twins:
+    """Twins-SVT tiny, made for two CPU cores; native input 128 x 128 pixels."""
+    return create_twins("twins_svt_tiny", **settings)
+
+
+def twins_svt_small(**settings: Any) -> Twins:
+    """Twins-SVT-S: 24 M parameters, 2.9 G multiply-adds at 224 x 224, 81.7 ImageNet top-1 as published."""
+    return create_twins("twins_svt_small", **settings)
+
+
+def twins_svt_base(**settings: Any) -> Twins:
+    """Twins-SVT-B: 56 M parameters, 8.6 G multiply-adds at 224 x 224, 83.2 ImageNet top-1 as published."""
+    return create_twins("twins_svt_base", **settings)
+
+
+def twins_svt_large(**settings: Any) -> Twins:
+    """Twins-SVT-L: 99.2 M parameters, 15.1 G multiply-adds at 224 x 224, 83.7 ImageNet top-1 as published."""
+    return create_twins("twins_svt_large", **settings)
+
+
+def twins_pcpvt_small(**settings: Any) -> Twins:
+    """Twins-PCPVT-S: GSA throughout."""
+    return create_twins("twins_pcpvt_small", **settings)
+
+
+def twins_pcpvt_base(**settings: Any) -> Twins:
+    """Twins-PCPVT-B: GSA throughout."""
+    return create_twins("twins_pcpvt_base", **settings)
+
+
+def twins_pcpvt_large(**settings: Any) -> Twins:
+    """Twins-PCPVT-L: GSA throughout."""
+    return create_twins("twins_pcpvt_large", **settings)
+
+
+def _pretrained_cfg(name: str) -> dict[str, Any]:
+    side = 128 if name == "twins_svt_tiny" else 224
+    cfg = {
+        "num_classes": 1000,
+        "input_size": (3, side, side),
+        "min_input_size": (3, 32, 32),
+        "crop_pct": 0.9,
+        "interpolation": "bicubic",
+        "mean": IMAGENET_DEFAULT_MEAN,
+        "std": IMAGENET_DEFAULT_STD,
+        "first_conv": "patch_embeds.0.proj",
+        "classifier": "head",
+        "license": "apache-2.0",
+    }
+    return cfg if name == "twins_svt_tiny" else {**cfg, "hf_hub_id": f"timm/{name}.in1k"}
+
+
+default_cfgs = generate_default_cfgs(
+    {f"factcheck_{n}" + ("" if n == "twins_svt_tiny" else ".in1k"): _pretrained_cfg(n) for n in VARIANTS}
+)
+
+
+def _register(name: str) -> None:
+    def entrypoint(pretrained: bool = False, **settings: Any) -> Twins:
+        return build_model_with_cfg(
+            Twins,
+            f"factcheck_{name}",
+            pretrained,
+            feature_cfg={"out_indices": settings.pop("out_indices", 4), "feature_cls": "getter"},
+            **{**VARIANTS[name], **settings},
+        )
+
+    entrypoint.__name__ = entrypoint.__qualname__ = f"factcheck_{name}"
+    entrypoint.__doc__ = f"{name} of this package, for :func:`timm.create_model`."
+    register_model(entrypoint)
+    globals()[entrypoint.__name__] = entrypoint
+
+
+for _name in VARIANTS:
+    _register(_name)

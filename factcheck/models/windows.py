@@ -1,0 +1,91 @@
+"""The order in which locally-grouped attention reads a feature map: window after window, without padding.
+
+An H x W map and windows of k1 x k2 tokens leave at most four kinds of window: whole ones, narrower ones at the right
+border, lower ones at the bottom border and one small one in the corner. Each kind is a rectangle of the map which its
+own window size divides exactly, so attention can run rectangle by rectangle and no padded token ever exists. The
+result is that of padding the map and masking the padding, without the work.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+__all__ = ["Region", "from_windows", "to_windows", "window_regions"]
+
+
+class Region(NamedTuple):
+    """A rectangle of the map that windows of one size cover exactly; all figures are in tokens."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    window_height: int
+    window_width: int
+
+    @property
+    def windows(self) -> int:
+        """How many windows the rectangle holds."""
+        return (self.height // self.window_height) * (self.width // self.window_width)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in one window."""
+        return self.window_height * self.window_width
+
+
+@lru_cache(maxsize=1024)
+def window_regions(height: int, width: int, window: tuple[int, int]) -> tuple[Region, ...]:
+    """The one to four rectangles of an H x W map, whole windows first; sizes of zero are left out."""
+    k1, k2 = window
+    inner_h, inner_w = height - height % k1, width - width % k2
+    rows = [(0, inner_h, k1), (inner_h, height - inner_h, height - inner_h)]
+    columns = [(0, inner_w, k2), (inner_w, width - inner_w, width - inner_w)]
+    return tuple(Region(top, left, h, w, kh, kw) for top, h, kh in rows for left, w, kw in columns if h > 0 and w > 0)
+
+
+def _split(x: Tensor, region: Region) -> Tensor:
+    """(B, H, W, ...) -> view (B, rows, k1, columns, k2, ...) of the region."""
+    top, left, h, w, kh, kw = region
+    part = x[:, top : top + h, left : left + w]
+    return part.unflatten(2, (w // kw, kw)).unflatten(1, (h // kh, kh))
+
+
+def to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
+    """Tokens of a map in window order.
+
+    Args:
+        x: (B, H, W, D), any strides.
+        window: (k1, k2) in tokens.
+
+    Returns:
+        (B*H*W, D), contiguous: region after region (see :func:`window_regions`), in a region image after image,
+        window after window, in a window row by row.
+    """
+    b, h, w, d = x.shape
+    parts = [_split(x, r).transpose(2, 3).reshape(-1, d) for r in window_regions(h, w, window)]
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def from_windows(x: Tensor, batch: int, size: tuple[int, int], window: tuple[int, int]) -> Tensor:
+    """Undo :func:`to_windows`: (B*H*W, D) in window order -> (B, H, W, D), contiguous."""
+    d = x.shape[-1]
+    h, w = size
+    regions = window_regions(h, w, window)
+    if len(regions) == 1:
+        _, _, _, _, kh, kw = regions[0]
+        return x.reshape(batch, h // kh, w // kw, kh, kw, d).transpose(2, 3).reshape(batch, h, w, d)
+    rows: dict[int, list[Tensor]] = {}
+    start = 0
+    for r in regions:
+        count = batch * r.height * r.width
+        part = x[start : start + count].reshape(
+            batch, r.height // r.window_height, r.width // r.window_width, r.window_height, r.window_width, d
+        )
+        rows.setdefault(r.top, []).append(part.transpose(2, 3).reshape(batch, r.height, r.width, d))
+        start += count
+    return torch.cat([torch.cat(parts, dim=2) for parts in rows.values()], dim=1)
