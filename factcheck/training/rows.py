@@ -94,9 +94,6 @@ def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, me
     Selection is a function of the texts, the encoder and the options; its result is kept under :func:`cache_folder`.
     """
     from factcheck.data import clean_text
-    from retrieval import select_evidence, split_sentences
-    from retrieval.encoders import load_encoder
-    from retrieval.sentences import Sentence
 
     chosen: dict[int, tuple[str, ...]] = {}
     open_rows = []
@@ -107,51 +104,45 @@ def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, me
             # Nothing to choose from; an empty sentence is no evidence.
             chosen[i] = tuple(t for t in (clean_text(s) for s in row.document) if t)
     if open_rows:
-        encoder = load_encoder(encoder_name)
-        key = hashlib.sha256(
-            json.dumps([_SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
-            + b"".join(_digest(rows[i]) for i in open_rows)
-        ).hexdigest()
-        cache = cache_folder() / "evidence" / f"{key}.json"
-        if cache.is_file():
-            stored = json.loads(cache.read_text("utf-8"))
-        else:
-            stored = []
-            for start in range(0, len(open_rows), 64):
-                batch = [rows[i] for i in open_rows[start : start + 64]]
-                documents = [
-                    split_sentences(row.document[0])
-                    if row.split
-                    else [Sentence(text, 0, len(text)) for text in row.document]
-                    for row in batch
-                ]
-                documents = [[replace_text(s, clean_text(s.text)) for s in d] for d in documents]
-                hits = select_evidence(
-                    [row.text.claim for row in batch],
-                    documents,
-                    [row.id for row in batch],
-                    encoder,
-                    top_k=top_k,
-                    method=method,
-                )
-                stored += [[hit.text for hit in found if hit.text] for found in hits]
-            cache.parent.mkdir(parents=True, exist_ok=True)
-            partial = cache.with_suffix(f".{os.getpid()}.tmp")
-            partial.write_text(json.dumps(stored, ensure_ascii=False), "utf-8")
-            partial.replace(cache)
-        chosen.update(zip(open_rows, map(tuple, stored), strict=True))
+        chosen.update(zip(open_rows, _select([rows[i] for i in open_rows], top_k, encoder_name, method), strict=True))
     return [replace(row, text=replace(row.text, evidence=chosen[i]), document=()) for i, row in enumerate(rows)]
-
-
-def replace_text(sentence, text: str):
-    """The sentence with its text cleaned for an encoder; its span still points into the original document."""
-    return replace(sentence, text=text)
 
 
 def cache_folder() -> Path:
     """Where results that can be computed again are kept: ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
     base = os.environ.get("FACTCHECK_CACHE")
     return Path(base) if base else Path.home() / ".cache" / "factcheck"
+
+
+def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
+    from factcheck.data import clean_text
+    from retrieval import select_evidence, split_sentences
+    from retrieval.encoders import load_encoder
+    from retrieval.sentences import Sentence
+
+    encoder = load_encoder(encoder_name)
+    options = json.dumps([_SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
+    key = hashlib.sha256(options + b"".join(map(_digest, rows))).hexdigest()
+    cache = cache_folder() / "evidence" / f"{key}.json"
+    if cache.is_file():
+        return [tuple(texts) for texts in json.loads(cache.read_text("utf-8"))]
+    chosen: list[tuple[str, ...]] = []
+    for start in range(0, len(rows), 64):
+        batch = rows[start : start + 64]
+        documents = [
+            split_sentences(row.document[0]) if row.split else [Sentence(t, 0, len(t)) for t in row.document]
+            for row in batch
+        ]
+        # The encoder reads clean text, as in verification; the spans are of no use here.
+        documents = [[replace(sentence, text=clean_text(sentence.text)) for sentence in d] for d in documents]
+        claims, ids = [row.text.claim for row in batch], [row.id for row in batch]
+        found = select_evidence(claims, documents, ids, encoder, top_k=top_k, method=method)
+        chosen += [tuple(hit.text for hit in hits if hit.text) for hits in found]
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(chosen, ensure_ascii=False), "utf-8")
+    partial.replace(cache)
+    return chosen
 
 
 def _digest(row: TrainingRow) -> bytes:

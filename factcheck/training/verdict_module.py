@@ -35,6 +35,7 @@ class VerdictModule(pl.LightningModule):
         fusion_depth: layers of the fusion transformer.
         fusion_heads: attention heads of the fusion transformer.
         dropout: dropout of the fusion transformer.
+        text_dropout: dropout of the text transformer while it is trained.
         learning_rate: peak rate of fusion and heads.
         text_learning_rate: peak rate of the text transformer's last layer; 0 freezes it.
         layer_decay: factor on the rate from each text layer to the one below, in (0, 1].
@@ -61,6 +62,7 @@ class VerdictModule(pl.LightningModule):
         fusion_depth: int = 2,
         fusion_heads: int = 4,
         dropout: float = 0.1,
+        text_dropout: float = 0.1,
         learning_rate: float = 3e-4,
         text_learning_rate: float = 5e-5,
         layer_decay: float = 0.9,
@@ -92,6 +94,10 @@ class VerdictModule(pl.LightningModule):
             dropout=dropout,
         )
         text = load_text_model(text_model)
+        text.train()  # pre-trained models arrive in evaluation mode, and Lightning leaves modes as it finds them
+        for module in text.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = text_dropout
         if gradient_checkpointing:
             text.gradient_checkpointing_enable()
         image = None

@@ -1,0 +1,136 @@
+"""From logits to the rows of a verdict table."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCE_LABELS, STANCES, Stance, relation_of, stance_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from factcheck.models.verifier import VerdictOutput
+    from factcheck.verification.calibration import Calibration
+
+__all__ = ["Decision", "decide_rows", "error_row", "verdict_row"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The calibrated probabilities of one row.
+
+    Attributes:
+        stance: three probabilities, order of ``labels.STANCES``.
+        image: two probabilities, order of ``labels.IMAGE_RELATIONS``; None without an image pair.
+        label: five probabilities, order of ``labels.FACTIFY_LABELS``; None without an image pair.
+        similarity: cosine of the photos; None without an image pair.
+        has_evidence: false where no sentence was there to decide on.
+    """
+
+    stance: list[float]
+    image: list[float] | None = None
+    label: list[float] | None = None
+    similarity: float | None = None
+    has_evidence: bool = True
+
+    @property
+    def _leading(self) -> list[float]:
+        return self.label or self.stance
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the verdict's label."""
+        return max(self._leading)
+
+    @property
+    def index(self) -> int:
+        """Index of the verdict's label among the five classes, or among the stances without an image pair."""
+        return self._leading.index(self.confidence)
+
+    def probability_of(self, other: "Decision") -> float:
+        """What this decision gives to the label of ``other``."""
+        return self._leading[other.index]
+
+    def without_evidence(self) -> "Decision":
+        """The decision where nothing bears on the claim: insufficient by definition, whatever the claim sounds like."""
+        stance = [float(s is Stance.INSUFFICIENT) for s in STANCES]
+        label = None
+        if self.image is not None:
+            label = [
+                self.image[IMAGE_RELATIONS.index(relation_of(x))] if stance_of(x) is Stance.INSUFFICIENT else 0.0
+                for x in FACTIFY_LABELS
+            ]
+        return Decision(stance, self.image, label, self.similarity, has_evidence=False)
+
+
+def decide_rows(
+    output: "VerdictOutput", calibration: "Calibration", masks: "tuple[Tensor, Tensor] | None"
+) -> list[Decision]:
+    """Calibrated probabilities of every row of a model output.
+
+    Args:
+        output: logits of B rows.
+        calibration: temperatures of the heads.
+        masks: (B,) bool a side, true where a row has that photo; None where no row has one.
+    """
+    stance = (output.stance_logits.float() / calibration.stance).softmax(1).tolist()
+    if masks is None or output.label_logits is None:
+        return [Decision(row) for row in stance]
+    pair = (masks[0] & masks[1]).tolist()
+    image = (output.image_logits.float() / calibration.image).softmax(1).tolist()
+    label = (output.label_logits.float() / calibration.label).softmax(1).tolist()
+    similarity = output.image_similarity.float().tolist()
+    return [
+        Decision(stance[i], image[i], label[i], similarity[i]) if pair[i] else Decision(stance[i])
+        for i in range(len(stance))
+    ]
+
+
+def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
+    """The verdict-table row of a decided pipeline row."""
+    decision: Decision = row.decision
+    relation = None
+    if decision.label is not None:
+        label = FACTIFY_LABELS[decision.index]
+        stance = stance_of(label)
+        # Refute has no image relation of its own; the image head still says what it saw.
+        relation = relation_of(label) or IMAGE_RELATIONS[decision.image.index(max(decision.image))]
+        name = label.value
+    else:
+        stance = STANCES[decision.index]
+        name = STANCE_LABELS[stance]
+    evidence = [
+        {
+            "document_id": hit.document_id,
+            "sentence": hit.sentence,
+            "start": hit.start,
+            "end": hit.end,
+            "text": hit.text,
+            "score": hit.score,
+            "attribution": row.attributions[i] if row.attributions is not None else None,
+        }
+        for i, hit in enumerate(row.evidence)
+    ]
+    return {
+        "id": row.item["id"],
+        "label": name,
+        "stance": stance.value,
+        "image_relation": relation.value if relation is not None else None,
+        "confidence": decision.confidence,
+        "abstained": decision.confidence < abstain_below,
+        "probabilities": _named(FACTIFY_LABELS, decision.label),
+        "stance_probabilities": _named(STANCES, decision.stance),
+        "image_similarity": decision.similarity,
+        "evidence": evidence,
+        "status": "degraded" if row.reasons else "ok",
+        "reason": "; ".join(row.reasons) or None,
+        "model": model,
+    }
+
+
+def error_row(item: dict[str, Any], reason: str, model: str) -> dict[str, Any]:
+    """The verdict-table row of an input row that cannot be verified."""
+    return {"id": item["id"], "abstained": True, "evidence": [], "status": "error", "reason": reason, "model": model}
+
+
+def _named(names: Any, values: list[float] | None) -> dict[str, float] | None:
+    return None if values is None else {name.value: value for name, value in zip(names, values, strict=True)}
