@@ -63,7 +63,7 @@ def save_model(
         "format_version": FORMAT_VERSION,
         "model": model.config.to_dict(),
         "text_config": model.text.config.to_dict(),
-        "image_config": model.image.config if model.image is not None else None,
+        "image_config": model.image.config() if model.image is not None else None,
         "tokenizer": BUNDLED_TEXT_MODEL if bundled else "tokenizer",
         "preprocessing": preprocessing,
         "inherited": {"tensors": inherited, "sha256": _digest({n: state[n] for n in inherited})} if inherited else None,

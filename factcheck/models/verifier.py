@@ -165,11 +165,11 @@ class VerdictModel(nn.Module):
         rows = mask.nonzero()[:, 0]
         if len(rows) == 0:
             # One stand-in photo gives the shapes (every row is masked anyway).
-            features, embedding = self.image.forward_both(pixels[:1] * 0)
+            features, embedding = self.image.forward_all(pixels[:1] * 0)
             features, embedding = features * 0, embedding * 0
             rows = rows.new_zeros(1)
         else:
-            features, embedding = self.image.forward_both(pixels[rows])  # (b, C, h, w), (b, E)
+            features, embedding = self.image.forward_all(pixels[rows])  # (b, C, h, w), (b, E)
         tokens = features.flatten(2).transpose(1, 2)  # (b, h·w, C)
         batch = len(mask)
         return (

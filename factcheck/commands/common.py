@@ -1,0 +1,80 @@
+"""What several subcommands share: option parsing and output for people."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from factcheck.errors import InputError
+
+__all__ = ["column_mapping", "probability", "progress_bar", "quiet_libraries"]
+
+
+def column_mapping(text: str | None) -> dict[str, str] | None:
+    """``claim=text,document=body`` as ``{"claim": "text", "document": "body"}``.
+
+    Raises:
+        InputError: a piece is not of the form ``name=column``.
+    """
+    if not text:
+        return None
+    mapping = {}
+    for piece in text.split(","):
+        name, equals, column = piece.partition("=")
+        if not (equals and name.strip() and column.strip()):
+            raise InputError(f"--columns: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)")
+        mapping[name.strip()] = column.strip()
+    return mapping
+
+
+def probability(text: str) -> float:
+    """An argparse type: a number in [0, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], found {text!r}") from None
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], found {text!r}")
+    return value
+
+
+def positive(text: str) -> int:
+    """An argparse type: an integer of at least 1."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return value
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar on standard error: a bar on a terminal, nothing where output goes to a file."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(file=sys.stderr)
+    columns: tuple[Any, ...] = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def quiet_libraries() -> None:
+    """Keep libraries' own notes and bars off the terminal; their warnings about real trouble stay."""
+    import os
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()

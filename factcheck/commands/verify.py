@@ -1,0 +1,81 @@
+"""``factcheck verify``: a table of claims in, the verdict table out."""
+
+import argparse
+from pathlib import Path
+
+from factcheck.commands.common import column_mapping, positive, probability, progress_bar, quiet_libraries
+
+__all__ = ["add_arguments", "print_summary", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("claims", help="claims table: CSV, TSV, JSONL or Parquet")
+    parser.add_argument("--out", required=True, help="verdict table to write: .parquet, .csv, .tsv or .jsonl")
+    parser.add_argument("--model", default="bundled", help="model folder, Hugging Face id, or 'bundled' (default)")
+    parser.add_argument("--evidence", help="evidence index (a folder) for claims that bring no document")
+    parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
+    parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
+    parser.add_argument("--top-k", type=positive, help="evidence sentences a claim (default: as the model was trained)")
+    parser.add_argument("--abstain-below", type=probability, help="mark verdicts of lower confidence as abstained, in [0, 1]")
+    parser.add_argument(
+        "--on-error", choices=("mark", "fail"), default="mark", help="bad rows: mark them (default) or stop at the first"
+    )
+    parser.add_argument("--no-attribution", action="store_true", help="skip the attribution scores (several times faster)")
+    parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
+    parser.add_argument("--chunk-size", type=positive, default=256, help="rows in memory at once (default 256)")
+    parser.add_argument("--no-resume", action="store_true", help="start over instead of finishing an interrupted run")
+    parser.add_argument("--device", help="torch device (default: cpu)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify and print a summary."""
+    from factcheck.verification.writers import check_output
+
+    check_output(Path(args.out))
+    columns = column_mapping(args.columns)
+    # A mistake in the claims file must show at once, not after the model is loaded.
+    from factcheck.data import open_claims
+
+    open_claims(args.claims, columns=columns, on_error=args.on_error)
+    quiet_libraries()
+    from factcheck.verification.stream import verify_file
+    from factcheck.verification.verifier import Verifier
+
+    evidence = None
+    if args.evidence:
+        from retrieval import open_index
+
+        evidence = open_index(args.evidence)
+    verifier = Verifier.load(
+        args.model,
+        top_k=args.top_k,
+        abstain_below=args.abstain_below,
+        attribution=not args.no_attribution,
+        batch_size=args.batch_size,
+        evidence=evidence,
+        device=args.device,
+    )
+    with progress_bar("verifying") as progress:
+        summary = verify_file(
+            verifier,
+            args.claims,
+            args.out,
+            columns=columns,
+            image_root=args.image_root,
+            on_error=args.on_error,
+            chunk_size=args.chunk_size,
+            resume=not args.no_resume,
+            progress=progress,
+        )
+    print_summary(summary)
+    return 0
+
+
+def print_summary(summary) -> None:
+    """A few lines on standard output: rows, statuses, labels, reasons."""
+    resumed = f" ({summary.resumed} of them from an interrupted run)" if summary.resumed else ""
+    print(f"{summary.rows} rows{resumed} -> {summary.out}")
+    for title, counts in (("status", summary.statuses), ("label", summary.labels), ("reasons", summary.reasons)):
+        if counts:
+            print(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in counts.most_common(8)))

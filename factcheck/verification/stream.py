@@ -1,0 +1,151 @@
+"""Streaming verification of a claims file: constant memory, resumable after any interruption."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from factcheck.data import load_images, open_claims
+from factcheck.errors import InputError
+from factcheck.verification.writers import check_output, merge_parts, write_part
+
+if TYPE_CHECKING:
+    from factcheck.verification.verifier import Verifier
+
+__all__ = ["RunSummary", "verify_file"]
+
+
+@dataclass
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        rows: rows in the verdict table.
+        resumed: rows of them taken over from an interrupted run.
+        labels, statuses, reasons: counts by value (reasons with their detail cut off).
+        out: the verdict table.
+    """
+
+    out: Path
+    rows: int = 0
+    resumed: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def verify_file(
+    verifier: "Verifier",
+    claims: str | Path,
+    out: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    image_root: str | Path | None = None,
+    on_error: str = "mark",
+    chunk_size: int = 256,
+    resume: bool = True,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> RunSummary:
+    """Verify every row of a claims file and write the verdict table.
+
+    Each chunk of rows becomes a file in ``<out>.parts/``; when all are there they are merged into ``out``, which appears in
+    one step. A run that was interrupted, however hard, goes on after its last complete chunk, if input, model and options
+    are the same.
+
+    Args:
+        verifier: a loaded verifier.
+        claims: CSV, TSV, JSONL or Parquet file.
+        out: verdict table; its ending (``.parquet``, ``.csv``, ``.tsv``, ``.jsonl``) chooses the format.
+        columns: names of columns in the file, as ``{"claim": "text"}``.
+        image_root: folder that image paths are relative to; by default the folder of the file.
+        on_error: ``mark`` turns bad rows into rows with status ``error``; ``fail`` stops at the first.
+        chunk_size: rows held in memory at once.
+        resume: false starts over.
+        progress: called after each chunk with the rows done and the rows in all (None if unknown).
+
+    Raises:
+        InputError: the file cannot be read, ``out`` cannot be written or has an unknown ending, or, with
+            ``on_error="fail"``, a row is bad.
+    """
+    claims, out = Path(claims), Path(out)
+    if chunk_size < 1:
+        raise InputError(f"chunk_size must be at least 1, found {chunk_size}")
+    check_output(out)
+    source = open_claims(claims, columns=columns, on_error=on_error)
+    root = Path(image_root) if image_root is not None else claims.parent
+    if not root.is_dir():
+        raise InputError(f"image root {str(root)!r} is no folder")
+    parts = out.with_name(out.name + ".parts")
+    done = _prepare(parts, _identity(verifier, claims, columns, root, on_error, chunk_size), resume)
+    summary = RunSummary(out, resumed=done * chunk_size)
+    total = source.count()
+    number = done
+    if progress:
+        progress(done * chunk_size, total)
+    for table in source.batches(chunk_size, skip=done * chunk_size):
+        verdicts = verifier.verify_batch(load_images(table, root))
+        write_part(parts / f"{number:08d}.parquet", verdicts)
+        number += 1
+        if progress:
+            progress((number - 1) * chunk_size + table.num_rows, total)
+    for verdicts in merge_parts(parts, out):
+        summary.rows += verdicts.num_rows
+        summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())
+        summary.statuses.update(verdicts["status"].to_pylist())
+        reasons = (reason for text in verdicts["reason"].to_pylist() if text for reason in text.split("; "))
+        summary.reasons.update(":".join(reason.split(":")[:2]) for reason in reasons)
+    summary.resumed = min(summary.resumed, summary.rows)
+    shutil.rmtree(parts)
+    return summary
+
+
+def _identity(
+    verifier: "Verifier",
+    claims: Path,
+    columns: Mapping[str, str] | None,
+    root: Path,
+    on_error: str,
+    chunk_size: int,
+) -> str:
+    """A hash of everything that chunks written by an earlier run must agree with."""
+    stat = claims.stat()
+    evidence = verifier.evidence
+    facts = [
+        str(claims.resolve()),
+        stat.st_size,
+        stat.st_mtime_ns,
+        dict(columns or {}),
+        str(root.resolve()),
+        on_error,
+        chunk_size,
+        verifier.fingerprint,
+        verifier.top_k,
+        verifier.retrieval_method,
+        verifier.attribution,
+        verifier.abstain_below,
+        getattr(evidence, "fingerprint", type(evidence).__name__),
+    ]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _prepare(parts: Path, identity: str, resume: bool) -> int:
+    """Make the folder of parts ready; returns how many complete parts it holds."""
+    key = parts / "run.json"
+    stored = None
+    if key.is_file():
+        try:
+            stored = json.loads(key.read_text("utf-8")).get("identity")
+        except ValueError:
+            stored = None  # killed while writing it: nothing was verified yet
+    if parts.exists() and (not resume or stored != identity):
+        shutil.rmtree(parts)
+    parts.mkdir(parents=True, exist_ok=True)
+    key.write_text(json.dumps({"identity": identity}), "utf-8")
+    done = 0
+    while (parts / f"{done:08d}.parquet").is_file():
+        done += 1
+    return done

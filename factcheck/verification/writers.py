@@ -1,0 +1,140 @@
+"""Verdict tables on disk: Parquet, JSONL, CSV and TSV, each written whole or not at all."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from factcheck.errors import InputError
+from factcheck.records import verdict_schema
+
+__all__ = ["check_output", "merge_parts", "read_verdicts", "write_part"]
+
+FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
+_NESTED = ("probabilities", "stance_probabilities", "evidence")
+
+
+def check_output(out: Path) -> None:
+    """Refuse an output that could not be written at the end of a long run.
+
+    Raises:
+        InputError: unknown ending, missing folder, or no right to write there.
+    """
+    if out.suffix.lower() not in FORMATS:
+        raise InputError(f"--out {str(out)!r}: unknown ending {out.suffix!r}; use one of {', '.join(FORMATS)}")
+    if out.is_dir():
+        raise InputError(f"--out {str(out)!r} is a folder; name a file in it")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
+    if not os.access(out.parent, os.W_OK):
+        raise InputError(f"--out {str(out)!r}: no right to write in {str(out.parent)!r}")
+
+
+def write_part(path: Path, verdicts: pa.Table) -> None:
+    """Write one chunk so that the file, once it has its name, is complete on disk."""
+    partial = path.with_suffix(".tmp")
+    with partial.open("wb") as sink:
+        pq.write_table(verdicts, sink, compression="zstd")
+        sink.flush()
+        os.fsync(sink.fileno())
+    partial.replace(path)
+
+
+def merge_parts(parts: Path, out: Path) -> Iterator[pa.Table]:
+    """Merge the chunks of a run into ``out``, yielding each as it is written; ``out`` appears after the last."""
+    partial = out.with_name(f".{out.name}.tmp")
+    paths = sorted(parts.glob("*.parquet"))
+    schema = verdict_schema()
+    with contextlib.ExitStack() as stack:
+        write = _writer(partial, out.suffix.lower(), schema, stack)
+        for path in paths:
+            table = pq.read_table(path, schema=schema)
+            write(table)
+            yield table
+    partial.replace(out)
+
+
+def read_verdicts(path: str | Path) -> pa.Table:
+    """A verdict table, whatever format it was written in.
+
+    Raises:
+        InputError: no such file, unknown ending, or not a verdict table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"verdict table {str(path)!r}: no such file; 'factcheck verify' writes one")
+    schema = verdict_schema()
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            table = pq.read_table(path)
+        elif suffix == ".jsonl":
+            with path.open(encoding="utf-8") as lines:
+                table = pa.Table.from_pylist([json.loads(line) for line in lines if line.strip()], schema=schema)
+        elif suffix in (".csv", ".tsv"):
+            import csv
+
+            csv.field_size_limit(2**31 - 1)
+            with path.open(encoding="utf-8", newline="") as text:
+                rows = list(csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ","))
+            table = pa.Table.from_pylist([_from_text(row, schema) for row in rows], schema=schema)
+        else:
+            raise InputError(f"verdict table {str(path)!r}: unknown ending {suffix!r}; use one of {', '.join(FORMATS)}")
+        missing = sorted(set(schema.names) - set(table.schema.names))
+        if missing:
+            raise InputError(f"{path} is no verdict table: it lacks the columns {', '.join(missing)}")
+        return table.select(schema.names).cast(schema)
+    except (pa.ArrowException, ValueError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} is no verdict table: {str(error).splitlines()[0]}") from None
+
+
+def _writer(path: Path, suffix: str, schema: pa.Schema, stack: contextlib.ExitStack):
+    if suffix == ".parquet":
+        return stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd")).write_table
+    if suffix == ".jsonl":
+        sink = stack.enter_context(path.open("w", encoding="utf-8"))
+        return lambda table: sink.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
+    flat = pa.schema([(f.name, pa.string()) if f.name in _NESTED else f for f in schema])
+    options = pyarrow.csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ",")
+    writer = stack.enter_context(pyarrow.csv.CSVWriter(str(path), flat, write_options=options))
+    return lambda table: writer.write_table(_flatten(table, flat))
+
+
+def _flatten(table: pa.Table, flat: pa.Schema) -> pa.Table:
+    """Nested columns as JSON text: CSV has no structure of its own."""
+    columns = [
+        pa.array(
+            [None if value is None else json.dumps(value, ensure_ascii=False) for value in table[name].to_pylist()],
+            pa.string(),
+        )
+        if name in _NESTED
+        else table[name]
+        for name in table.schema.names
+    ]
+    return pa.Table.from_arrays(columns, schema=flat)
+
+
+def _from_text(row: dict[str, str], schema: pa.Schema) -> dict[str, object]:
+    typed: dict[str, object] = {}
+    for name, text in row.items():
+        if name not in schema.names:
+            continue
+        kind = schema.field(name).type
+        if text == "":
+            typed[name] = None
+        elif name in _NESTED:
+            typed[name] = json.loads(text)
+        elif pa.types.is_floating(kind):
+            typed[name] = float(text)
+        elif pa.types.is_boolean(kind):
+            typed[name] = text == "true"
+        else:
+            typed[name] = text
+    return typed
