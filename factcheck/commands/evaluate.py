@@ -1,0 +1,70 @@
+"""``factcheck evaluate``: a verdict table against gold labels."""
+
+import argparse
+import json
+from pathlib import Path
+
+from factcheck.commands.common import column_mapping
+from factcheck.errors import InputError
+
+__all__ = ["add_arguments", "print_scores", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("verdicts", help="verdict table that 'factcheck verify' wrote")
+    parser.add_argument("--truth", required=True, help="claims table with gold labels")
+    parser.add_argument("--columns", help="names of columns in the truth table, as label=verdict")
+    parser.add_argument("--report", help="HTML report to write")
+    parser.add_argument("--json", help="figures to write as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Score, print, and write what was asked for."""
+    for flag, path in (("--report", args.report), ("--json", args.json)):
+        if path and not Path(path).parent.is_dir():
+            raise InputError(f"{flag} {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
+    from factcheck.evaluation.scoring import score
+
+    scores = score(args.verdicts, args.truth, columns=column_mapping(args.columns))
+    print_scores(scores)
+    if args.json:
+        Path(args.json).write_text(json.dumps(scores.to_dict(), indent=2) + "\n", "utf-8")
+    if args.report:
+        from factcheck.evaluation.report import write_report
+
+        write_report(scores, args.report, title=f"Evaluation of {Path(args.verdicts).name}")
+        print(f"report: {args.report}")
+    return 0
+
+
+def print_scores(scores) -> None:
+    """Tables on standard output."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    statuses = ", ".join(f"{name} {count}" for name, count in sorted(scores.statuses.items()))
+    console.print(f"{scores.rows} rows ({statuses}); {scores.abstained} abstained")
+    parts = (("five classes", scores.five_class), ("stance", scores.stance), ("image relation", scores.image_relation))
+    for name, part in parts:
+        if part is None:
+            continue
+        table = Table(
+            title=f"{name}: weighted F1 {part.weighted_f1:.4f}, macro F1 {part.macro_f1:.4f}, "
+            f"accuracy {part.accuracy:.4f} ({part.rows} rows)",
+            title_justify="left",
+        )
+        table.add_column("gold \\ predicted")
+        for label in part.labels:
+            table.add_column(label, justify="right", overflow="fold")
+        for title in ("precision", "recall", "F1"):
+            table.add_column(title, justify="right")
+        for i, label in enumerate(part.labels):
+            figures = (f"{x:.3f}" for x in (part.precision[i], part.recall[i], part.f1[i]))
+            table.add_row(label, *map(str, part.confusion[i]), *figures)
+        console.print(table)
+    if scores.calibration:
+        c = scores.calibration
+        coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())
+        console.print(f"confidence: ECE {c.ece:.4f}, Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}")

@@ -1,0 +1,163 @@
+"""Scoring of a verdict table: join with gold labels, all figures in one place."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from factcheck.data import open_claims
+from factcheck.errors import InputError
+from factcheck.evaluation.metrics import (
+    Classification,
+    accuracy_at_coverage,
+    area_under_risk_coverage,
+    brier_score,
+    classification,
+    expected_calibration_error,
+)
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
+from factcheck.verification.writers import read_verdicts
+
+__all__ = ["Calibrated", "Scores", "score"]
+
+_COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """How far the confidence can be trusted, over the rows of one task.
+
+    Attributes:
+        ece: expected calibration error, 15 bins, in [0, 1].
+        brier: Brier score in [0, 2].
+        aurc: area under the risk–coverage curve, in [0, 1].
+        accuracy_at: accuracy over the most confident share of rows, by share.
+        confidence, correct: what the figures were made from, row by row, for plots.
+    """
+
+    ece: float
+    brier: float
+    aurc: float
+    accuracy_at: Mapping[float, float]
+    confidence: tuple[float, ...] = field(repr=False)
+    correct: tuple[bool, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Everything ``factcheck evaluate`` reports.
+
+    Attributes:
+        rows: rows in the verdict table.
+        statuses: rows by status.
+        abstained: rows whose verdict was withheld.
+        five_class: over rows whose gold label is one of the five classes; None if there is none.
+        stance: over all rows with a gold label.
+        image_relation: over rows whose gold label has one; None if there is none.
+        calibration: of the five-class confidence where there are such rows, else of the stance.
+    """
+
+    rows: int
+    statuses: Mapping[str, int]
+    abstained: int
+    five_class: Classification | None
+    stance: Classification
+    image_relation: Classification | None
+    calibration: Calibrated | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        c = self.calibration
+        parts = {"five_class": self.five_class, "stance": self.stance, "image_relation": self.image_relation}
+        return {
+            "rows": self.rows,
+            "statuses": dict(self.statuses),
+            "abstained": self.abstained,
+            **{name: part.to_dict() if part else None for name, part in parts.items()},
+            "calibration": c
+            and {"ece": c.ece, "brier": c.brier, "aurc": c.aurc, "accuracy_at_coverage": dict(c.accuracy_at)},
+        }
+
+
+def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str] | None = None) -> Scores:
+    """Score a verdict table against the labels of a claims table.
+
+    Rows are matched by position where both tables hold the same ids in the same order, else by id.
+
+    Args:
+        verdicts: what ``factcheck verify`` wrote.
+        truth: the claims table with labels.
+        columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
+
+    Raises:
+        InputError: a table cannot be read, rows cannot be matched, or there is no label at all.
+    """
+    rows = read_verdicts(verdicts).to_pylist()
+    gold: list[tuple[str, str | None]] = []
+    for table in open_claims(truth, columns=columns, on_error="mark").batches(2048):
+        gold += list(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
+    labels = _match(rows, gold, verdicts, truth)
+    judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
+    if not judged:
+        raise InputError(f"{truth}: no row has a label; give the table with gold labels as --truth")
+    five = [(row, label) for row, label in judged if isinstance(label, FactifyLabel)]
+    # A bare "Refute" in a table of stances is not a five-class label, although it is spelled like one.
+    if all(label is FactifyLabel.REFUTE for _, label in five):
+        five = []
+    related = [(row, relation_of(label)) for row, label in five if relation_of(label)]
+    return Scores(
+        rows=len(rows),
+        statuses=Counter(row["status"] for row in rows),
+        abstained=sum(bool(row["abstained"]) for row in rows),
+        five_class=_classes([(row["label"], label.value) for row, label in five], FACTIFY_LABELS),
+        stance=_classes([(row["stance"], stance_of(label).value) for row, label in judged], STANCES),
+        image_relation=_classes([(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS),
+        calibration=_calibration(five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
+        or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
+    )
+
+
+def _match(
+    rows: list[dict[str, Any]], gold: list[tuple[str, str | None]], verdicts: str | Path, truth: str | Path
+) -> list[str | None]:
+    ids = [row["id"] for row in rows]
+    if ids == [identifier for identifier, _ in gold]:
+        return [label for _, label in gold]
+    by_id = dict(gold)
+    if len(by_id) != len(gold):
+        raise InputError(
+            f"{verdicts} has {len(rows)} rows and {truth} has {len(gold)}, in another order and with repeated ids: "
+            "they cannot be matched; evaluate against the table that was verified"
+        )
+    missing = [identifier for identifier in ids if identifier not in by_id]
+    if missing:
+        raise InputError(
+            f"{truth} has no row with id {missing[0]!r} ({len(missing)} of {len(ids)} verdicts have none); "
+            "evaluate against the table that was verified"
+        )
+    return [by_id[identifier] for identifier in ids]
+
+
+def _classes(pairs: list[tuple[str | None, str]], labels: Any) -> Classification | None:
+    if not pairs:
+        return None
+    predicted = [guess or "(none)" for guess, _ in pairs]
+    return classification([gold for _, gold in pairs], predicted, [label.value for label in labels])
+
+
+def _calibration(pairs: list, column: str, answer: str, names: Any, gold_of: Any) -> Calibrated | None:
+    pairs = [(row, gold_of(label)) for row, label in pairs if row[column] is not None]
+    if not pairs:
+        return None
+    vectors = [[row[column][name.value] for name in names] for row, _ in pairs]
+    correct = [row[answer] == gold.value for row, gold in pairs]
+    confidence = [row["confidence"] for row, _ in pairs]
+    return Calibrated(
+        ece=expected_calibration_error(confidence, correct),
+        brier=brier_score(vectors, [list(names).index(gold) for _, gold in pairs]),
+        aurc=area_under_risk_coverage(confidence, correct),
+        accuracy_at={share: accuracy_at_coverage(confidence, correct, share) for share in _COVERAGES},
+        confidence=tuple(confidence),
+        correct=tuple(correct),
+    )
