@@ -56,6 +56,7 @@ class VerdictDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.save_hyperparameters()  # `factcheck export` stores the evidence selection with the model
         if not 0 <= modality_dropout < 1:
             raise InputError(f"modality_dropout must lie in [0, 1), found {modality_dropout}")
         if top_k < 1:

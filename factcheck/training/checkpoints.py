@@ -1,0 +1,39 @@
+"""Training checkpoints: opened without unpickling arbitrary classes."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+from factcheck.errors import InputError
+from factcheck.training.verdict_module import VerdictModule
+
+__all__ = ["load_checkpoint"]
+
+_PREPROCESSING = {"top_k": 5, "retrieval_encoder": "bundled", "retrieval_method": "hybrid"}
+
+
+def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:
+    """The trained module of a checkpoint, in evaluation mode, and the evidence selection it was trained with.
+
+    Raises:
+        InputError: no checkpoint of :class:`~factcheck.training.verdict_module.VerdictModule`.
+    """
+    import torch
+
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        raise InputError(f"checkpoint {str(path)!r} cannot be read: {str(error).splitlines()[0]}") from None
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise InputError(f"{str(path)!r} is no Lightning checkpoint: it has no state_dict")
+    stored = dict(checkpoint.get("hyper_parameters", {}))
+    settings = {name: value for name, value in stored.items() if not name.startswith("_")}
+    try:
+        module = VerdictModule(**settings)
+        module.load_state_dict(checkpoint["state_dict"])
+    except (TypeError, RuntimeError) as error:
+        raise InputError(
+            f"{str(path)!r} is no checkpoint of a VerdictModule of this release: {str(error).splitlines()[0]}"
+        ) from None
+    data = checkpoint.get("datamodule_hyper_parameters", {})
+    return module.eval(), {name: data.get(name, default) for name, default in _PREPROCESSING.items()}
