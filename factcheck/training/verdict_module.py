@@ -28,7 +28,7 @@ class VerdictModule(pl.LightningModule):
         text_model: ``bundled``, a folder, or a Hugging Face id.
         image_encoder: photo encoder, or null for a text-only model.
         image_weights: ``bundled``, ``timm``, a model folder, or null for random weights.
-        init_from: model folder or training checkpoint whose weights (those that fit) start a new training.
+        init_from: model folder, ``bundled``, Hugging Face id or training checkpoint whose weights (those that fit) start a new training.
         max_length: text tokens a row.
         max_claim_tokens: text tokens kept of the claim with its OCR.
         fusion_dim: width of the fusion transformer.
@@ -120,9 +120,10 @@ class VerdictModule(pl.LightningModule):
         """Load ``init_from`` into a new training; a resumed one takes its weights from its checkpoint."""
         source = self.hparams["init_from"]
         if stage == "fit" and source and not self.trainer.ckpt_path:
-            from factcheck.models.folder import load_compatible_weights
+            from factcheck.models.folder import load_compatible_weights, resolve_model
 
-            loaded, left = load_compatible_weights(self.model, Path(source))
+            path = Path(source).expanduser()
+            loaded, left = load_compatible_weights(self.model, path if path.is_file() else resolve_model(source))
             self.print(f"init_from {source}: {loaded} tensors loaded, {left} left at their start")
 
     def forward(self, batch: dict[str, Any]) -> VerdictOutput:
