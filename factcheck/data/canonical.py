@@ -1,0 +1,304 @@
+"""Validating rows and building the canonical claims table of :func:`factcheck.records.claims_schema`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from factcheck.data.columns import CLAIM_COLUMNS
+from factcheck.errors import InputError
+from factcheck.labels import STANCE_LABELS, Stance, parse_label
+from factcheck.records import claims_schema
+
+__all__ = ["RawRows", "canonical_table", "image_array"]
+
+_SCHEMA = claims_schema()
+_SPANS = _SCHEMA.field("document_spans").type
+# Below the 2 GiB that one Arrow array of 32-bit offsets can hold.
+_CHUNK_BYTES = 2**30
+
+
+@dataclass(slots=True)
+class RawRows:
+    """Consecutive rows as a file holds them, not yet checked.
+
+    Attributes:
+        first: number of the first row in its file, from 0.
+        length: how many rows.
+        columns: canonical name to one value a row (Python values, or an Arrow array of the canonical type for images and
+            for ``document_spans``).
+        errors: rows (counted from ``first``) that could not be read at all, and why.
+        lines: the line of the file where each row begins, from 1, where the format has lines.
+    """
+
+    first: int
+    length: int
+    columns: Mapping[str, Any]
+    errors: Mapping[int, str] = field(default_factory=dict)
+    lines: Sequence[int] | None = None
+
+
+class _Problems:
+    """What is wrong, by row: ``(column, message)`` pairs in the order of the columns."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, list[tuple[str, str]]] = {}
+
+    def add(self, row: int, column: str, message: str) -> None:
+        self.rows.setdefault(row, []).append((column, message))
+
+
+def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[str, str]) -> pa.Table:
+    """Check ``rows`` and return them with the schema of :func:`factcheck.records.claims_schema`, in order.
+
+    Args:
+        rows: what was read.
+        where: the table, as messages name it.
+        on_error: ``fail`` raises at the first bad row; ``mark`` gives it the status ``error`` and a reason.
+        names: canonical name to the table's own column name, for messages.
+
+    Raises:
+        InputError: a row is bad and ``on_error`` is ``fail``. Names the table, row, line, column and fault.
+    """
+    problems = _Problems()
+    for row, message in rows.errors.items():
+        problems.add(row, "", message)
+    columns = {name: rows.columns.get(name) for name in (*CLAIM_COLUMNS, "document_spans")}
+    empty = [None] * rows.length
+    arrays: dict[str, Any] = {"id": _ids(columns["id"] or empty, rows.first, problems)}
+    arrays["claim"] = _texts("claim", columns["claim"] or empty, problems)
+    for row, claim in enumerate(arrays["claim"]):
+        if claim is None and row not in problems.rows:
+            problems.add(row, "claim", "empty")
+    arrays["document"], arrays["document_spans"] = _documents(
+        columns["document"] or empty, columns["document_spans"], problems
+    )
+    for name in ("claim_image", "document_image"):
+        values = columns[name]
+        arrays[name] = (
+            values if isinstance(values, pa.Array | pa.ChunkedArray) else _images(name, values or empty, problems)
+        )
+    for name in ("claim_ocr", "document_ocr"):
+        arrays[name] = _texts(name, columns[name] or empty, problems)
+    arrays["label"] = _parsed("label", columns["label"] or empty, _label, problems)
+    arrays["date"] = _parsed("date", columns["date"] or empty, _date, problems)
+    for name, values in arrays.items():
+        if isinstance(values, list):
+            arrays[name] = _string_array(name, values, problems)
+    if problems.rows and on_error == "fail":
+        raise InputError(_message(rows, problems, where, names))
+    arrays["status"], arrays["reason"] = _statuses(rows, problems)
+    return pa.Table.from_arrays([arrays[name] for name in _SCHEMA.names], schema=_SCHEMA)
+
+
+def image_array(data: Sequence[bytes | None], paths: Sequence[str | None]) -> pa.ChunkedArray:
+    """Images as the canonical ``{bytes, path}`` structs; null where both are None."""
+    kind = _SCHEMA.field("claim_image").type
+    chunks, start, size = [], 0, 0
+    for end in range(1, len(data) + 1):
+        size += len(data[end - 1] or b"")
+        if end == len(data) or size + len(data[end] or b"") > _CHUNK_BYTES:
+            part = [pa.array(data[start:end], pa.binary()), pa.array(paths[start:end], pa.string())]
+            absent = [d is None and p is None for d, p in zip(data[start:end], paths[start:end], strict=True)]
+            chunks.append(pa.StructArray.from_arrays(part, fields=list(kind), mask=pa.array(absent, pa.bool_())))
+            start, size = end, 0
+    return pa.chunked_array(chunks, kind)
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)
+
+
+def _texts(name: str, values: Sequence[Any], problems: _Problems) -> list[str | None]:
+    texts: list[str | None] = []
+    for row, value in enumerate(values):
+        if isinstance(value, str):
+            texts.append(None if not value or value.isspace() else value)
+        else:
+            texts.append(None)
+            if not _absent(value):
+                problems.add(row, name, f"expected text, found {_kind(value)}")
+    return texts
+
+
+def _ids(values: Sequence[Any], first: int, problems: _Problems) -> list[str]:
+    ids = []
+    for row, value in enumerate(values):
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)  # an integer column with a gap, as pandas writes it
+        if isinstance(value, str) and value.strip():
+            ids.append(value)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            ids.append(str(value))
+        else:
+            ids.append(str(first + row))
+            if not _absent(value) and not isinstance(value, str):
+                problems.add(row, "id", f"expected text or a whole number, found {_kind(value)}")
+    return ids
+
+
+def _documents(values: Sequence[Any], spans: Any, problems: _Problems) -> tuple[list[str | None], Any]:
+    """Documents as text, and the character spans of those given as lists of sentences (joined by one space)."""
+    texts: list[str | None] = []
+    offsets: list[int | None] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    for row, value in enumerate(values):
+        offsets.append(None)
+        if isinstance(value, list | tuple | np.ndarray):
+            wrong = next((i for i, sentence in enumerate(value) if not isinstance(sentence, str)), None)
+            if wrong is not None:
+                problems.add(row, "document", f"sentence {wrong}: expected text, found {_kind(value[wrong])}")
+                texts.append(None)
+                continue
+            offsets[-1] = len(starts)
+            position = 0
+            for sentence in value:
+                starts.append(position)
+                ends.append(position + len(sentence))
+                position += len(sentence) + 1
+            texts.append(" ".join(value))
+        elif isinstance(value, str):
+            texts.append(None if not value or value.isspace() else value)
+        else:
+            texts.append(None)
+            if not _absent(value):
+                problems.add(row, "document", f"expected text or a list of sentences, found {_kind(value)}")
+    if spans is not None:
+        _check_spans(texts, spans, problems)
+        return texts, spans
+    pieces = pa.StructArray.from_arrays(
+        [pa.array(starts, pa.int32()), pa.array(ends, pa.int32())], fields=list(_SPANS.value_type)
+    )
+    offsets.append(len(starts))
+    return texts, pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pieces, type=_SPANS)
+
+
+def _check_spans(texts: Sequence[str | None], spans: Any, problems: _Problems) -> None:
+    for row, (text, row_spans) in enumerate(zip(texts, spans.to_pylist(), strict=True)):
+        for span in row_spans or ():
+            start, end = (span or {}).get("start"), (span or {}).get("end")
+            if start is None or end is None or not 0 <= start <= end <= len(text or ""):
+                problems.add(
+                    row,
+                    "document_spans",
+                    f"span {start}–{end} lies outside the document's {len(text or '')} characters",
+                )
+                break
+
+
+def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.ChunkedArray:
+    data: list[bytes | None] = []
+    paths: list[str | None] = []
+    for row, value in enumerate(values):
+        content, path = None, None
+        if isinstance(value, str):
+            path = value.strip() or None
+        elif isinstance(value, bytes):
+            content = value
+        elif isinstance(value, dict) and value.keys() <= {"bytes", "path"}:
+            content, path = value.get("bytes"), value.get("path") or None
+            if not isinstance(content, bytes | None) or not isinstance(path, str | None):
+                problems.add(row, name, "expected {bytes, path} with bytes and text")
+                content, path = None, None
+        elif not _absent(value):
+            problems.add(row, name, f"expected a path, bytes or {{bytes, path}}, found {_kind(value)}")
+        data.append(content)
+        paths.append(None if path is None else path.encode("utf-8", "replace").decode())
+    return image_array(data, paths)
+
+
+def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -> list[str | None]:
+    parsed: list[str | None] = []
+    for row, value in enumerate(values):
+        parsed.append(None)
+        if not _absent(value) and value != "":
+            try:
+                parsed[-1] = parse(value)
+            except ValueError as error:
+                problems.add(row, name, str(error))
+    return parsed
+
+
+def _label(value: Any) -> str | None:
+    if not isinstance(value, str):
+        raise InputError(f"expected the name of a class, found {_kind(value)}")
+    if value.isspace():
+        return None
+    label = parse_label(value)
+    return STANCE_LABELS[label] if isinstance(label, Stance) else label.value
+
+
+def _date(value: Any) -> str | None:
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    if not isinstance(value, str):
+        raise InputError(f"expected an ISO 8601 date, found {_kind(value)}")
+    text = value.strip()
+    if not text:
+        return None
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{_short(text)} is not an ISO 8601 date such as 2024-05-31 or 2024-05-31T12:00:00Z") from None
+    return text
+
+
+def _string_array(name: str, values: list[str | None], problems: _Problems) -> Any:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON's \\uXXXX can spell
+        for row, value in enumerate(values):
+            try:
+                (value or "").encode()
+            except UnicodeEncodeError as error:
+                problems.add(row, name, f"half of a surrogate pair at character {error.start} is not valid Unicode")
+                # One character for one, so that spans still fit.
+                values[row] = (
+                    value.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\ufffd" * 3, "\ufffd")
+                )
+        return pa.array(values, pa.string())
+
+
+def _statuses(rows: RawRows, problems: _Problems) -> tuple[pa.Array, pa.Array]:
+    """Status and reason of each row; those of a table that was canonical before are kept."""
+    status = ["ok" if value is None else value for value in rows.columns.get("status") or [None] * rows.length]
+    reason = list(rows.columns.get("reason") or [None] * rows.length)
+    for row, faults in problems.rows.items():
+        added = "; ".join(f"{column}: {message}" if column else message for column, message in faults)
+        status[row] = "error"
+        reason[row] = f"{reason[row]}; {added}" if reason[row] else added
+    return pa.array(status, pa.string()), pa.array(reason, pa.string())
+
+
+def _message(rows: RawRows, problems: _Problems, where: str, names: Mapping[str, str]) -> str:
+    row = min(problems.rows)
+    column, message = problems.rows[row][0]
+    at = f"{where}, row {rows.first + row}"
+    if rows.lines is not None:
+        at += f" (line {rows.lines[row]})"
+    if column:
+        own = names.get(column, column)
+        at += f", column {column!r}" if own == column else f", column {own!r} ({column})"
+    more = f" ({len(problems.rows) - 1} more bad rows close by)" if len(problems.rows) > 1 else ""
+    return f"{at}: {message}{more}. Correct the row, or mark bad rows and go on with --on-error mark"
+
+
+def _kind(value: Any) -> str:
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        dict: "an object",
+        list: "a list",
+        bytes: "bytes",
+    }
+    return f"{names.get(type(value), type(value).__name__)} ({_short(value)})"
+
+
+def _short(value: Any) -> str:
+    text = repr(value if not isinstance(value, str | bytes) else value[:60])
+    return text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,140 @@
+"""Opening a claims table of any supported format as a stream of canonical batches."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from factcheck.data.canonical import RawRows, canonical_table
+from factcheck.data.delimited import DelimitedReader, detect_delimiter
+from factcheck.data.jsonl import JsonLinesReader
+from factcheck.errors import InputError
+
+__all__ = ["ClaimsSource", "open_claims"]
+
+_FORMATS = ("csv", "tsv", "jsonl", "parquet", "datasets")
+_SUFFIXES = {
+    ".csv": "delimited",  # Factify's .csv files are tab-separated, so the header decides
+    ".tsv": "delimited",
+    ".tab": "delimited",
+    ".txt": "delimited",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+
+
+class _Reader(Protocol):
+    names: Mapping[str, str]
+
+    def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]: ...
+
+    def count(self) -> int | None: ...
+
+
+class ClaimsSource:
+    """A claims table, read in batches; may be read any number of times.
+
+    Attributes:
+        path: the file or folder; None for a ``datasets`` object.
+        columns: canonical name to the table's own column name.
+        on_error: ``fail`` or ``mark``.
+    """
+
+    def __init__(self, reader: _Reader, path: Path | None, on_error: str):
+        self._reader = reader
+        self.path = path
+        self.on_error = on_error
+        self._where = str(path) if path is not None else "data set"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Canonical name to the table's own column name."""
+        return dict(self._reader.names)
+
+    def batches(self, batch_size: int = 256, skip: int = 0) -> Iterator[pa.Table]:
+        """Tables of :func:`factcheck.records.claims_schema`, together every row from ``skip`` on, in order.
+
+        A batch has at most ``batch_size`` rows, fewer at the end and where rows are megabytes long; memory does not grow with
+        the file. Skipped rows are passed over without validation (in Parquet without reading them).
+
+        Raises:
+            InputError: a bad row, under ``on_error="fail"``.
+        """
+        if batch_size < 1:
+            raise InputError(f"batch_size is {batch_size}; expected 1 or more")
+        if skip < 0:
+            raise InputError(f"skip is {skip}; expected 0 or more")
+        for rows in self._reader.batches(batch_size, skip):
+            yield canonical_table(rows, where=self._where, on_error=self.on_error, names=self._reader.names)
+
+    def count(self) -> int | None:
+        """Number of rows, or None where only reading everything could tell (a streamed data set).
+
+        Delimited and JSONL files are passed over once, which takes seconds a gigabyte.
+        """
+        return self._reader.count()
+
+
+def open_claims(
+    path: str | Path | Any,
+    *,
+    columns: Mapping[str, str] | None = None,
+    format: str | None = None,
+    on_error: str = "fail",
+) -> ClaimsSource:
+    """Open a claims table: CSV, TSV (Factify's files as distributed), JSONL, Parquet, or a ``datasets`` data set.
+
+    The header is read and checked here, rows when iterating. Rows are numbered from 0. Columns are recognised by the
+    names of the design (``id, claim, claim_image, document, document_image, claim_ocr, document_ocr, label, date``) and by Factify's.
+
+    Args:
+        path: a file, a folder written by ``Dataset.save_to_disk``, or a ``datasets.Dataset`` or ``IterableDataset``.
+        columns: canonical name to column name, for tables that use other names, as in ``{"claim": "text"}``.
+        format: ``csv``, ``tsv``, ``jsonl``, ``parquet`` or ``datasets``; None to tell by the file's suffix and header.
+        on_error: what a bad row does: ``fail`` raises, naming file, row, column and fault; ``mark`` yields it with
+            the status ``error`` and the fault as its reason, so that each input row gives one output row.
+
+    Raises:
+        InputError: no such file, an unknown format, the wrong separator, another encoding than UTF-8, or missing columns.
+    """
+    if on_error not in ("fail", "mark"):
+        raise InputError(f"on_error is {on_error!r}; expected 'fail' or 'mark'")
+    if format is not None and format not in _FORMATS:
+        raise InputError(f"format is {format!r}; expected one of {', '.join(_FORMATS)}")
+    if not isinstance(path, str | Path):
+        from factcheck.data.tables import DatasetReader
+
+        return ClaimsSource(DatasetReader(path, columns, "data set"), None, on_error)
+    path = Path(path)
+    return ClaimsSource(_open_file(path, format, columns), path, on_error)
+
+
+def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None) -> _Reader:
+    from factcheck.data.tables import DatasetReader, ParquetReader, load_saved
+
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    if path.is_dir():
+        if format not in (None, "datasets"):
+            raise InputError(f"{path} is a folder; a {format} table is a file")
+        return DatasetReader(load_saved(path), columns, str(path))
+    kind = format or _SUFFIXES.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(
+            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(_SUFFIXES)}, or name the format"
+        )
+    if kind == "datasets":
+        raise InputError(f"{path} is a file; a saved data set is a folder (Dataset.save_to_disk)")
+    try:
+        if kind == "parquet":
+            return ParquetReader(path, columns)
+        if kind == "jsonl":
+            return JsonLinesReader(path, columns)
+        expected = {"csv": ",", "tsv": "\t"}.get(kind)
+        return DelimitedReader(path, detect_delimiter(path, columns, expected), columns)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None

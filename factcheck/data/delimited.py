@@ -1,0 +1,248 @@
+"""Comma- and tab-separated claims tables, Factify's included: streaming, strict, recovering after a bad row."""
+
+import csv
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from factcheck.data.canonical import RawRows
+from factcheck.data.columns import resolve_columns
+from factcheck.errors import InputError
+
+__all__ = ["DelimitedReader", "detect_delimiter"]
+
+#: One field may be this long, in characters. Documents of megabytes exist; beyond this a closing quote is missing.
+MAX_FIELD = 64 * 2**20
+_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
+_NULLS = frozenset({"", "nan", "NaN", "NAN"})
+# A batch ends early at this many characters, so that rows of megabytes do not add up.
+_BATCH_CHARS = 64 * 2**20
+
+_Record = tuple[int, list[str] | None, str | None]  # line, fields, error
+
+
+class DelimitedReader:
+    """Rows of a delimited UTF-8 file with a header, quoted as :rfc:`4180` says (fields may hold newlines).
+
+    Raises:
+        InputError: the file is empty, is not UTF-8 text, or lacks needed columns.
+    """
+
+    def __init__(self, path: Path, delimiter: str, columns: Mapping[str, str] | None = None):
+        self.path = path
+        self.delimiter = delimiter
+        self.header = _read_header(path, delimiter)
+        self.names = resolve_columns(self.header, columns, where=str(path))
+
+    def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]:
+        """Raw rows from row ``skip`` on."""
+        records = islice(self.records(), skip, None)
+        first = skip
+        while True:
+            batch: list[_Record] = []
+            size = 0
+            for record in records:
+                batch.append(record)
+                size += sum(map(len, record[1] or ()))
+                if len(batch) == batch_size or size > _BATCH_CHARS:
+                    break
+            if not batch:
+                return
+            yield self._raw_rows(batch, first)
+            first += len(batch)
+
+    def count(self) -> int:
+        """Number of rows, by reading the whole file once."""
+        return sum(1 for _ in self.records())
+
+    def records(self) -> Iterator[_Record]:
+        """``(line, fields, error)`` of each row. Fields are None where the row cannot be split into the header's columns."""
+        width = len(self.header)
+        with self.path.open("rb") as file:
+            lines = _Lines(file)
+            reader = _csv_reader(lines, self.delimiter)
+            next(reader)  # the header
+            recovering = False
+            while True:
+                lines.begin_record()
+                try:
+                    fields = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    # The record may have swallowed good rows, up to a quote that never closes. Give back all but its first
+                    # line; lines that do not parse either belong to the same broken row.
+                    line, message = lines.start, _explain(error)
+                    if not lines.give_back():
+                        message = message.strip()
+                    if not recovering:
+                        yield line, None, message
+                    recovering = True
+                    continue
+                if not fields:  # an empty line
+                    continue
+                if len(fields) != width:
+                    if not recovering:
+                        yield lines.start, None, f"{len(fields)} fields where the header has {width}"
+                    continue
+                recovering = False
+                yield lines.start, fields, lines.encoding_error
+
+    def _raw_rows(self, batch: Sequence[_Record], first: int) -> RawRows:
+        blank = [""] * len(self.header)
+        table = list(zip(*(fields or blank for _, fields, _ in batch), strict=True))
+        columns = {
+            canonical: [None if len(cell) < 4 and cell in _NULLS else cell for cell in table[self.header.index(name)]]
+            for canonical, name in self.names.items()
+        }
+        errors = {i: error for i, (_, _, error) in enumerate(batch) if error}
+        return RawRows(first, len(batch), columns, errors, [line for line, _, _ in batch])
+
+
+def detect_delimiter(path: Path, columns: Mapping[str, str] | None = None, expected: str | None = None) -> str:
+    """The separator (tab or comma) at which the header splits into a claims table's columns.
+
+    Args:
+        path: the file.
+        columns: mapping as for :func:`factcheck.data.columns.resolve_columns`.
+        expected: the separator that the user named; any other is then an error that says so.
+
+    Raises:
+        InputError: no separator, or another than ``expected``, yields a column for the claim.
+    """
+    fits: dict[str, int] = {}
+    failures: dict[str, InputError] = {}
+    widths: dict[str, int] = {}
+    for delimiter in _SEPARATORS:
+        header = _read_header(path, delimiter)
+        widths[delimiter] = len(header)
+        try:
+            fits[delimiter] = len(resolve_columns(header, columns, where=str(path)))
+        except InputError as error:
+            failures[delimiter] = error
+    if expected in fits:
+        return expected
+    best = max(fits, key=lambda d: (fits[d], widths[d]), default=None)
+    if expected is not None and best is not None:
+        raise InputError(
+            f"{path}: the header is separated by {_SEPARATORS[best]}, not by {_SEPARATORS[expected]}. "
+            + ("Name the right format" if best in ",\t" else "Save the table with commas or tabs")
+        )
+    if best is None:
+        raise failures[expected or max("\t,", key=lambda d: widths[d])]
+    if best not in ",\t":
+        raise InputError(
+            f"{path}: the header is separated by {_SEPARATORS[best]}; expected commas or tabs. Save the table with one of them"
+        )
+    return best
+
+
+class _Lines:
+    """Decoded lines for the csv module, which can be given back when a record turns out broken."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._number = 0  # lines handed out
+        self._offset = 0  # bytes read from the file
+        self._pending: deque[tuple[str, str | None]] = deque()
+        self._taken: list[tuple[str, str | None]] = []
+        self.start = 1
+        self.encoding_error: str | None = None
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        if self._pending:
+            text, error = self._pending.popleft()
+        else:
+            raw = self._file.readline()
+            if not raw:
+                raise StopIteration
+            text, error = self._decode(raw)
+        if error and not self.encoding_error:
+            self.encoding_error = error
+        if not self._taken:
+            self.start = self._number + 1
+        self._number += 1
+        self._taken.append((text, error))
+        return text
+
+    def begin_record(self) -> None:
+        self._taken.clear()
+        self.encoding_error = None
+
+    def give_back(self) -> int:
+        """Return the current record's lines but its first to the stream; how many these are."""
+        back = self._taken[1:]
+        self._pending.extendleft(reversed(back))
+        self._number -= len(back)
+        return len(back)
+
+    def _decode(self, raw: bytes) -> tuple[str, str | None]:
+        error = None
+        try:
+            text = raw.decode("utf-8")
+        except UnicodeDecodeError as fault:
+            at = self._offset + fault.start
+            error = f"not UTF-8: byte 0x{raw[fault.start]:02x} at offset {at} of the file"
+            text = raw.decode("utf-8", "replace")
+        if self._offset == 0:
+            text = text.removeprefix("\ufeff")
+        self._offset += len(raw)
+        if "\r" in text:
+            text = _lone_returns(text)
+        return text, error
+
+
+def _lone_returns(text: str) -> str:
+    """A carriage return inside a line ends it for the csv module; older writers leave it unquoted. It counts as a space."""
+    body = text.removesuffix("\n").removesuffix("\r")
+    return body.replace("\r", " ") + text[len(body) :] if "\r" in body else text
+
+
+def _csv_reader(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
+    # The limit belongs to the whole process; it is only ever raised.
+    if csv.field_size_limit() < MAX_FIELD:
+        csv.field_size_limit(MAX_FIELD)
+    return csv.reader(lines, delimiter=delimiter, strict=True)
+
+
+def _explain(error: csv.Error) -> str:
+    text = str(error)
+    if "unexpected end" in text:
+        return "a quoted field is never closed"
+    if "field larger" in text:
+        return f"a field is longer than {MAX_FIELD} characters; its closing quote is probably missing"
+    if "expected after" in text:
+        return "a quoted field goes on after its closing quote; double the quotes inside it"
+    return f"cannot be split into fields ({text})"
+
+
+def _read_header(path: Path, delimiter: str) -> list[str]:
+    with path.open("rb") as file:
+        start = file.read(4)
+        if not start:
+            raise InputError(f"{path}: the file is empty; expected a header line and one row a claim")
+        for magic, kind in (
+            (b"\xff\xfe", "UTF-16 text; save it as UTF-8"),
+            (b"\xfe\xff", "UTF-16 text; save it as UTF-8"),
+            (b"PK\x03\x04", "a zip or spreadsheet file; export it as CSV"),
+            (b"\x1f\x8b", "compressed with gzip; unpack it first"),
+            (b"PAR1", "a Parquet file; name it .parquet"),
+        ):
+            if start.startswith(magic):
+                raise InputError(f"{path}: expected UTF-8 text separated by commas or tabs, found {kind}")
+        file.seek(0)
+        lines = _Lines(file)
+        try:
+            header = next(_csv_reader(lines, delimiter))
+        except StopIteration:
+            header = []
+        except csv.Error as error:
+            raise InputError(f"{path}, header: {_explain(error)}") from None
+        if lines.encoding_error:
+            raise InputError(f"{path}, header: {lines.encoding_error}. Save the file as UTF-8")
+    return header

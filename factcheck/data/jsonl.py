@@ -1,0 +1,102 @@
+"""Claims tables with one JSON object a line."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from factcheck.data.canonical import RawRows
+from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
+from factcheck.errors import InputError
+
+__all__ = ["JsonLinesReader", "json_lines"]
+
+_PEEK = 100
+_BATCH_BYTES = 64 * 2**20
+
+
+class JsonLinesReader:
+    """Rows of a JSONL file. A key that a row lacks counts as null; documents may be text in one row, lists in another.
+
+    Raises:
+        InputError: the file holds no JSON objects, or none of the first hundred has a key for the claim.
+    """
+
+    def __init__(self, path: Path, columns: Mapping[str, str] | None = None):
+        self.path = path
+        keys: dict[str, None] = {}
+        fault = None
+        for number, raw in islice(json_lines(path), _PEEK):
+            row, error = _parse(raw)
+            keys.update(dict.fromkeys(row or ()))
+            fault = fault or (error and f"{path}, line {number}: {error}")
+        if not keys:
+            raise InputError(fault or f"{path}: the file is empty; expected one JSON object a line")
+        names = resolve_columns(list(keys), columns, where=str(path))
+        # A key may turn up later than the rows looked at.
+        for name in CLAIM_COLUMNS:
+            if name not in names.values():
+                names.setdefault(name, name)
+        self.names = names
+
+    def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]:
+        """Raw rows from row ``skip`` on; skipped lines are not parsed."""
+        lines = islice(json_lines(self.path), skip, None)
+        first = skip
+        while True:
+            numbers: list[int] = []
+            rows: list[dict[str, Any]] = []
+            errors: dict[int, str] = {}
+            size = 0
+            for number, raw in lines:
+                row, error = _parse(raw)
+                if error:
+                    errors[len(rows)] = error
+                numbers.append(number)
+                rows.append(row or {})
+                size += len(raw)
+                if len(rows) == batch_size or size > _BATCH_BYTES:
+                    break
+            if not rows:
+                return
+            columns = {canonical: [row.get(key) for row in rows] for canonical, key in self.names.items()}
+            yield RawRows(first, len(rows), columns, errors, numbers)
+            first += len(rows)
+
+    def count(self) -> int:
+        """Number of rows: lines that are not blank."""
+        return sum(1 for _ in json_lines(self.path))
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """``(line number from 1, bytes)`` of each line of ``path`` that is not blank.
+
+    Raises:
+        InputError: the file is a JSON array, or UTF-16.
+    """
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
+            if number == 1:
+                raw = raw.removeprefix(b"\xef\xbb\xbf")
+                if raw.lstrip().startswith(b"["):
+                    raise InputError(f"{path}: found a JSON array; write one JSON object a line instead (JSONL)")
+                if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+                    raise InputError(f"{path}: found UTF-16 text; save it as UTF-8")
+            if not raw.isspace() and raw:
+                yield number, raw
+
+
+def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    """The row of a line, and what is wrong with it."""
+    try:
+        row = json.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        return None, f"not UTF-8: byte 0x{raw[error.start]:02x} at byte {error.start} of the line"
+    except json.JSONDecodeError as error:
+        return None, f"not JSON ({error.msg} at character {error.pos})"
+    except (RecursionError, ValueError) as error:  # nested too deep; a number of thousands of digits
+        return None, f"not readable JSON ({error})"
+    if not isinstance(row, dict):
+        return None, f"expected a JSON object, found {type(row).__name__}"
+    return row, None

@@ -1,0 +1,117 @@
+"""Any Arrow table of claims as a canonical one."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from factcheck.data.canonical import RawRows, canonical_table
+from factcheck.data.columns import resolve_columns
+from factcheck.errors import InputError
+from factcheck.records import claims_schema
+
+__all__ = ["normalize_claims", "raw_rows"]
+
+_SCHEMA = claims_schema()
+_IMAGE = _SCHEMA.field("claim_image").type
+_SPANS = _SCHEMA.field("document_spans").type
+_STATUSES = {"ok", "degraded", "error", None}
+
+
+def normalize_claims(
+    table: pa.Table, *, columns: Mapping[str, str] | None = None, on_error: str = "mark", where: str = "claims table"
+) -> pa.Table:
+    """``table`` with the schema of :func:`factcheck.records.claims_schema`: same rows, same order.
+
+    Only a claim column is required. ``document`` may be text or a list of sentences; images may be binary, structs
+    ``{bytes, path}``, or text (a path). Column names are recognised as in :func:`factcheck.data.open_claims`. A table that is canonical
+    already comes back equal.
+
+    Args:
+        table: what the user has.
+        columns: canonical name to column name.
+        on_error: ``mark`` (bad rows get the status ``error`` and a reason) or ``fail`` (the first one raises).
+        where: the table, as messages name it.
+
+    Raises:
+        InputError: no column holds the claim, ``columns`` names one that is not there, or a row is bad under ``fail``.
+    """
+    if on_error not in ("mark", "fail"):
+        raise InputError(f"on_error is {on_error!r}; expected 'mark' or 'fail'")
+    if table.schema.equals(_SCHEMA) and columns is None and on_error == "mark" and _is_checked(table):
+        return table
+    names = resolve_columns(table.column_names, columns, where=where)
+    return canonical_table(raw_rows(table, names, first=0), where=where, on_error=on_error, names=names)
+
+
+def raw_rows(table: pa.Table, names: Mapping[str, str], *, first: int) -> RawRows:
+    """The columns of ``table`` as validation takes them: images stay in Arrow, the rest become Python values."""
+    columns: dict[str, Any] = {}
+    for canonical, name in names.items():
+        column = table.column(name)
+        if canonical in ("claim_image", "document_image"):
+            columns[canonical] = _images(column)
+        elif canonical == "label" and pa.types.is_integer(column.type):
+            columns[canonical] = _class_names(table.schema, name, column.to_pylist())
+        else:
+            columns[canonical] = column.to_pylist()
+    for name in ("status", "reason"):
+        if name in table.column_names and pa.types.is_string(table.schema.field(name).type):
+            columns[name] = table.column(name).to_pylist()
+    if not _STATUSES.issuperset(columns.get("status", ())):  # somebody's own column of that name
+        columns.pop("status")
+        columns.pop("reason", None)
+    if "document_spans" in table.column_names and table.schema.field("document_spans").type.equals(_SPANS):
+        columns["document_spans"] = table.column("document_spans")
+    return RawRows(first, table.num_rows, columns)
+
+
+def _is_checked(table: pa.Table) -> bool:
+    """Whether every row has an id, a status, and a claim unless its status is ``error``."""
+    status = table.column("status")
+    known = pc.all(pc.is_in(status, pa.array(["ok", "degraded", "error"]))).as_py()
+    claimed = pc.all(pc.or_(pc.is_valid(table.column("claim")), pc.equal(status, "error"))).as_py()
+    return table.column("id").null_count == 0 and known is not False and claimed is not False
+
+
+def _images(column: pa.ChunkedArray) -> Any:
+    """Canonical image structs, without copying photos through Python where the type allows."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        names = {kind.field(i).name for i in range(kind.num_fields)}
+        if not names <= {"bytes", "path"} or not names:
+            return column.to_pylist()
+        parts = {name: pc.struct_field(column, name) for name in names}
+    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        parts = {"bytes": column}
+    elif pa.types.is_binary_view(kind):
+        parts = {"bytes": column}
+    else:
+        return column.to_pylist()
+    try:
+        return _structs(parts, len(column))
+    except pa.ArrowInvalid:  # more than an array of 32-bit offsets can hold
+        return column.to_pylist()
+
+
+def _structs(parts: Mapping[str, pa.ChunkedArray], length: int) -> pa.Array:
+    data = parts["bytes"].cast(pa.binary()) if "bytes" in parts else pa.nulls(length, pa.binary())
+    paths = parts["path"].cast(pa.string()) if "path" in parts else pa.nulls(length, pa.string())
+    data, paths = (a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in (data, paths))
+    if isinstance(data, pa.ChunkedArray):
+        raise pa.ArrowInvalid("more than one chunk")
+    paths = pc.if_else(pc.equal(pc.utf8_trim_whitespace(paths), ""), None, paths)
+    absent = pc.and_(pc.is_null(data), pc.is_null(paths))
+    return pa.StructArray.from_arrays([data, paths], fields=list(_IMAGE), mask=absent)
+
+
+def _class_names(schema: pa.Schema, name: str, values: list[int | None]) -> list[Any]:
+    """Names of the integer classes that the ``datasets`` library stores; the integers themselves if it left none."""
+    try:
+        feature = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][name]
+        classes = feature["names"]
+    except (KeyError, TypeError, ValueError):
+        return values
+    return [classes[v] if v is not None and 0 <= v < len(classes) else None if v == -1 else v for v in values]

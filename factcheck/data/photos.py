@@ -1,0 +1,102 @@
+"""The stage before inference that reads photo files: paths in, bytes out, nothing raised for a row."""
+
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+
+from factcheck.data.canonical import image_array
+from factcheck.data.images import check_image
+from factcheck.errors import InputError
+
+__all__ = ["load_images"]
+
+#: Larger files are not read.
+MAX_BYTES = 64 * 2**20
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|//|data:", re.ASCII)
+
+
+def load_images(table: pa.Table, image_root: str | Path | None, *, threads: int = 8) -> pa.Table:
+    """A canonical claims table with the photos that it names read from disk; the same rows in the same order.
+
+    A photo that cannot be had makes its row ``degraded``, its image null, and adds a reason such as ``claim_image: missing
+    file``. After the column name the reasons are: ``missing file``, ``is a directory``, ``unreadable file``,
+    ``outside the image root``, ``no image root``, ``image not fetched: URL``, ``file too large``, and those of
+    :class:`factcheck.data.ImageError`. Nothing touches the network. Photos given as bytes pass through, checked the same way.
+    Only headers are examined here; damage further on shows when :func:`factcheck.data.decode_image` reads the pixels.
+
+    Args:
+        table: of :func:`factcheck.records.claims_schema` (see :func:`factcheck.data.normalize_claims`).
+        image_root: folder that paths are relative to. Paths that lead out of it are refused; symbolic links that its owner
+            placed inside are followed. None if the table holds bytes only.
+        threads: files read at a time.
+
+    Raises:
+        InputError: ``image_root`` is not a folder.
+    """
+    root = None if image_root is None else os.path.abspath(image_root)
+    if root is not None and not os.path.isdir(root):
+        raise InputError(f"image root {image_root}: no such folder")
+    if threads < 1:
+        raise InputError(f"threads is {threads}; expected 1 or more")
+    status = table.column("status").to_pylist()
+    reasons = table.column("reason").to_pylist()
+    with ThreadPoolExecutor(threads) as pool:
+        for column in ("claim_image", "document_image"):
+            table = _load_column(table, column, root, pool.map, status, reasons)
+    for name, values in (("status", status), ("reason", reasons)):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values, pa.string()))
+    return table
+
+
+def _load_column(
+    table: pa.Table, column: str, root: str | None, run: Callable, status: list[str], reasons: list[str | None]
+) -> pa.Table:
+    cells = table.column(column).to_pylist()
+    wanted = [row for row, cell in enumerate(cells) if cell is not None and status[row] != "error"]
+    data: list[bytes | None] = [None] * len(cells)
+    paths: list[str | None] = [None if cell is None else cell["path"] for cell in cells]
+    results = run(lambda row: _read(cells[row]["bytes"], cells[row]["path"], root), wanted)
+    for row, (content, reason) in zip(wanted, results, strict=True):
+        data[row] = content
+        if reason is not None:
+            paths[row] = None
+            status[row] = "degraded"
+            reason = f"{column}: {reason}"
+            reasons[row] = f"{reasons[row]}; {reason}" if reasons[row] else reason
+    return table.set_column(table.column_names.index(column), table.schema.field(column), image_array(data, paths))
+
+
+def _read(content: bytes | None, path: str | None, root: str | None) -> tuple[bytes | None, str | None]:
+    """The photo's bytes, or None and the reason."""
+    if content is None:
+        content, reason = _read_file(path or "", root)
+        if reason is not None:
+            return None, reason
+    reason = check_image(content, decode=False)
+    return (content, None) if reason is None else (None, reason)
+
+
+def _read_file(path: str, root: str | None) -> tuple[bytes | None, str | None]:
+    if _URL.match(path):
+        return None, "image not fetched: URL"
+    if root is None:
+        return None, "no image root"
+    # By the letters of the path alone, so that ".." cannot lead through a link and out.
+    full = os.path.normpath(os.path.join(root, path.replace("\\", "/") if os.name == "nt" else path))
+    if os.path.commonpath([root, full]) != root:
+        return None, "outside the image root"
+    try:
+        with open(full, "rb") as file:
+            if os.fstat(file.fileno()).st_size > MAX_BYTES:
+                return None, "file too large"
+            return file.read(MAX_BYTES), None
+    except (FileNotFoundError, NotADirectoryError):
+        return None, "missing file"
+    except IsADirectoryError:
+        return None, "is a directory"
+    except (OSError, ValueError):  # no permission, a name too long, a null character in it
+        return None, "unreadable file"

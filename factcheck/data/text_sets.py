@@ -1,0 +1,95 @@
+"""Text-only training sets: claims with evidence sentences, and entailment pairs, both JSONL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from factcheck.data.jsonl import _parse, json_lines
+from factcheck.errors import InputError
+from factcheck.labels import STANCES, Stance
+
+__all__ = ["NOT_SUPPORT", "read_claims_text", "read_entailment"]
+
+#: Label of a pair that is known only not to be entailed: insufficient or refute.
+NOT_SUPPORT = "not_support"
+
+
+def read_entailment(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Rows of an entailment set (``premise, hypothesis, label``, optionally ``source``) as training rows.
+
+    Yields:
+        Dicts with ``claim`` (the hypothesis), ``document`` (a list holding the premise), ``label`` (``support``,
+        ``insufficient``, ``refute``, or ``not_support`` where the source only says "not entailed") and ``source``.
+
+    Raises:
+        InputError: no such file, or a line that is not such a row; names file, line and field.
+    """
+    for where, row in _rows(path):
+        yield {
+            "claim": _text(row, "hypothesis", where),
+            "document": [_text(row, "premise", where)],
+            "label": _label(row, where, (*STANCES, NOT_SUPPORT)),
+            "source": _source(row, path),
+        }
+
+
+def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Rows of a claims set with evidence marked (``id, source, claim, document, evidence, label``).
+
+    Yields:
+        Dicts with ``id`` (the line number where there is none), ``claim``, ``document`` (list of sentences), ``evidence``
+        (indexes into ``document`` of the gold sentences, or None if unknown), ``label`` (a stance) and ``source``.
+
+    Raises:
+        InputError: no such file, or a line that is not such a row; names file, line and field.
+    """
+    for where, row in _rows(path):
+        document = row.get("document")
+        if not isinstance(document, list) or not all(isinstance(sentence, str) for sentence in document):
+            raise InputError(f"{where}, 'document': expected a list of sentences")
+        evidence = row.get("evidence")
+        if evidence is not None and not (
+            isinstance(evidence, list)
+            and all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(document) for i in evidence)
+        ):
+            raise InputError(
+                f"{where}, 'evidence': expected null or indexes below {len(document)} (sentences), found {str(evidence)[:60]}"
+            )
+        yield {
+            "id": str(row.get("id") if row.get("id") is not None else where.rsplit(" ", 1)[-1]),
+            "claim": _text(row, "claim", where),
+            "document": document,
+            "evidence": evidence,
+            "label": _label(row, where, STANCES),
+            "source": _source(row, path),
+        }
+
+
+def _rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    for number, raw in json_lines(path):
+        where = f"{path}, line {number}"
+        row, error = _parse(raw)
+        if row is None:
+            raise InputError(f"{where}: {error}")
+        yield where, row
+
+
+def _text(row: dict[str, Any], name: str, where: str) -> str:
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{where}, {name!r}: expected text, found {'nothing' if value is None else str(value)[:60]!r}")
+    return value
+
+
+def _label(row: dict[str, Any], where: str, allowed: tuple[Stance | str, ...]) -> str:
+    value = row.get("label")
+    if value not in allowed:
+        raise InputError(f"{where}, 'label': expected one of {', '.join(allowed)}, found {value!r}")
+    return str(value)
+
+
+def _source(row: dict[str, Any], path: str | Path) -> str:
+    return str(row.get("source") or Path(path).stem)
