@@ -23,7 +23,9 @@ def column_mapping(text: str | None) -> dict[str, str] | None:
     for piece in text.split(","):
         name, equals, column = piece.partition("=")
         if not (equals and name.strip() and column.strip()):
-            raise InputError(f"--columns: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)")
+            raise InputError(
+                f"--columns: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)"
+            )
         mapping[name.strip()] = column.strip()
     return mapping
 
@@ -54,7 +56,14 @@ def positive(text: str) -> int:
 def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
     """A progress bar on standard error: a bar on a terminal, nothing where output goes to a file."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(file=sys.stderr)
     columns: tuple[Any, ...] = (

@@ -11,7 +11,9 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--out", default="demo-output", help="folder for the verdict table and the report (default: demo-output)")
+    parser.add_argument(
+        "--out", default="demo-output", help="folder for the verdict table and the report (default: demo-output)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,7 +55,9 @@ def run(args: argparse.Namespace) -> int:
     scores = score(out, claims)
     write_report(scores, report, title="Bundled sample, bundled model")
     if scores.five_class:
-        print(f"weighted F1 on the sample: {scores.five_class.weighted_f1:.3f} ({scores.five_class.rows} rows: a demonstration, no benchmark)")
+        print(
+            f"weighted F1 on the sample: {scores.five_class.weighted_f1:.3f} ({scores.five_class.rows} rows: a demonstration, no benchmark)"
+        )
     print(f"verdict table: {out}\nreport: {report}")
     return 0
 

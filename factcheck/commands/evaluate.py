@@ -67,4 +67,6 @@ def print_scores(scores) -> None:
     if scores.calibration:
         c = scores.calibration
         coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())
-        console.print(f"confidence: ECE {c.ece:.4f}, Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}")
+        console.print(
+            f"confidence: ECE {c.ece:.4f}, Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
+        )

@@ -14,7 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="checkpoint that 'factcheck fit' wrote")
     parser.add_argument("--out", required=True, help="model folder to write")
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="how weights are stored")
-    parser.add_argument("--calibrate-on", nargs="+", metavar="CLAIMS", help="labelled tables, not trained on, to fit temperatures")
+    parser.add_argument(
+        "--calibrate-on", nargs="+", metavar="CLAIMS", help="labelled tables, not trained on, to fit temperatures"
+    )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
     parser.add_argument("--card", help="Markdown file to use as the model card")
 

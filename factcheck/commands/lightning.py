@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def run_lightning(arguments: Sequence[str]) -> int:
         InputError: a configuration file is missing, or a value is out of range.
     """
     FactcheckCLI._arguments = list(arguments)
-    for flag, value in zip(arguments, arguments[1:], strict=False):
+    for flag, value in pairwise(arguments):
         if flag in ("--config", "-c") and not Path(value).is_file():
             raise InputError(f"configuration {value!r}: no such file")
     FactcheckCLI(

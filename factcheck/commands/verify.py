@@ -17,11 +17,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
     parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
     parser.add_argument("--top-k", type=positive, help="evidence sentences a claim (default: as the model was trained)")
-    parser.add_argument("--abstain-below", type=probability, help="mark verdicts of lower confidence as abstained, in [0, 1]")
     parser.add_argument(
-        "--on-error", choices=("mark", "fail"), default="mark", help="bad rows: mark them (default) or stop at the first"
+        "--abstain-below", type=probability, help="mark verdicts of lower confidence as abstained, in [0, 1]"
     )
-    parser.add_argument("--no-attribution", action="store_true", help="skip the attribution scores (several times faster)")
+    parser.add_argument(
+        "--on-error",
+        choices=("mark", "fail"),
+        default="mark",
+        help="bad rows: mark them (default) or stop at the first",
+    )
+    parser.add_argument(
+        "--no-attribution", action="store_true", help="skip the attribution scores (several times faster)"
+    )
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
     parser.add_argument("--chunk-size", type=positive, default=256, help="rows in memory at once (default 256)")
     parser.add_argument("--no-resume", action="store_true", help="start over instead of finishing an interrupted run")

@@ -112,7 +112,9 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         abstained=sum(bool(row["abstained"]) for row in rows),
         five_class=_classes([(row["label"], label.value) for row, label in five], FACTIFY_LABELS),
         stance=_classes([(row["stance"], stance_of(label).value) for row, label in judged], STANCES),
-        image_relation=_classes([(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS),
+        image_relation=_classes(
+            [(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS
+        ),
         calibration=_calibration(five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
         or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
     )

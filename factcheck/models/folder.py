@@ -82,7 +82,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     if not path.is_file():
-        raise InputError(f"{folder} is no model folder: it has no {CONFIG}; 'factcheck export' makes one from a checkpoint")
+        raise InputError(
+            f"{folder} is no model folder: it has no {CONFIG}; 'factcheck export' makes one from a checkpoint"
+        )
     try:
         config = json.loads(path.read_text("utf-8"))
     except ValueError as error:
@@ -130,7 +132,9 @@ def load_model(folder: str | Path) -> tuple[VerdictModel, dict[str, Any]]:
         raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: missing tensors {missing}, unexpected {extra}")
     wrong = [n for n, t in tensors.items() if t.shape != state[n].shape]
     if wrong:
-        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {wrong[0]} has shape {tuple(tensors[wrong[0]].shape)}")
+        raise InputError(
+            f"{folder / WEIGHTS} does not fit {CONFIG}: {wrong[0]} has shape {tuple(tensors[wrong[0]].shape)}"
+        )
     if inherited["tensors"] and _digest({n: state[n] for n in inherited["tensors"]}) != inherited["sha256"]:
         raise InputError(
             f"{folder} rests on base weights that differ from those installed here; "
@@ -191,7 +195,9 @@ def resolve_model(name: str | Path) -> Path:
         return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "*.md", "tokenizer/*"]))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"model {text!r}: neither a local folder nor to be had from the Hugging Face hub ({first})") from None
+        raise InputError(
+            f"model {text!r}: neither a local folder nor to be had from the Hugging Face hub ({first})"
+        ) from None
 
 
 def fingerprint(folder: str | Path) -> str:

@@ -83,7 +83,11 @@ class InputBuilder:
 
     def _clip(self, text: str) -> str:
         encoded = self.tokenizer(
-            text, add_special_tokens=False, truncation=True, max_length=self.max_claim_tokens, return_offsets_mapping=True
+            text,
+            add_special_tokens=False,
+            truncation=True,
+            max_length=self.max_claim_tokens,
+            return_offsets_mapping=True,
         )
         offsets = encoded["offset_mapping"]
         return text[: offsets[-1][1]] if offsets else ""

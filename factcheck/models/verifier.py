@@ -122,7 +122,9 @@ class VerdictModel(nn.Module):
             with torch.no_grad():
                 self.cosine_head.weight.copy_(torch.tensor([[5.0], [-5.0]]))
                 self.cosine_head.bias.copy_(torch.tensor([-2.5, 2.5]))
-        self.register_buffer("_stance_index", torch.tensor([STANCES.index(stance_of(x)) for x in FACTIFY_LABELS]), False)
+        self.register_buffer(
+            "_stance_index", torch.tensor([STANCES.index(stance_of(x)) for x in FACTIFY_LABELS]), False
+        )
         relations = [relation_of(label) for label in FACTIFY_LABELS]
         index = [IMAGE_RELATIONS.index(r) if r else len(IMAGE_RELATIONS) for r in relations]
         self.register_buffer("_relation_index", torch.tensor(index), False)

@@ -47,7 +47,9 @@ def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int
     return float(np.exp(found.x))
 
 
-def calibrate(verifier: "Verifier", claims: Sequence[str | Path], *, image_root: str | Path | None = None) -> Calibration:
+def calibrate(
+    verifier: "Verifier", claims: Sequence[str | Path], *, image_root: str | Path | None = None
+) -> Calibration:
     """Temperatures of the stance and five-class heads, fitted on labelled claims tables that were not trained on.
 
     Args:

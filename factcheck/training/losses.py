@@ -30,9 +30,7 @@ def stance_loss(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -
     rows = full.sum() + partial.sum()
     total = logits.sum() * 0.0
     if full.any():
-        total = total + F.cross_entropy(
-            logits[full], targets[full], reduction="sum", label_smoothing=label_smoothing
-        )
+        total = total + F.cross_entropy(logits[full], targets[full], reduction="sum", label_smoothing=label_smoothing)
     if partial.any():
         log_p = F.log_softmax(logits[partial], dim=1)
         others = [i for i in range(len(STANCES)) if i != _SUPPORT]

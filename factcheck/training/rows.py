@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,7 +49,9 @@ def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = Non
     """
     path = Path(path)
     if _is_entailment(path):
-        return [_entailment_row(path, number, row) for number, row in _json_lines(path)]
+        from factcheck.data import read_entailment
+
+        return [_entailment_row(number, row) for number, row in enumerate(read_entailment(path))]
     from factcheck.data import clean_text, open_claims
 
     sources = _sources(path)
@@ -115,9 +117,10 @@ def cache_folder() -> Path:
 
 
 def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
+    from retrieval.encoders import load_encoder
+
     from factcheck.data import clean_text
     from retrieval import select_evidence, split_sentences
-    from retrieval.encoders import load_encoder
     from retrieval.sentences import Sentence
 
     encoder = load_encoder(encoder_name)
@@ -154,51 +157,41 @@ def _image(value: dict | None) -> str | bytes | None:
     return None if value is None else value["bytes"] if value["bytes"] is not None else value["path"]
 
 
-def _json_lines(path: Path) -> Iterable[tuple[int, dict]]:
+def _first_line(path: Path) -> dict:
     with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield number, json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise InputError(f"{path}, line {number}: not JSON ({error})") from None
+        try:
+            first = json.loads(next(lines, "{}"))
+        except ValueError:
+            return {}  # the reader will say what is wrong with it
+    return first if isinstance(first, dict) else {}
 
 
 def _is_entailment(path: Path) -> bool:
     if not path.is_file():
         raise InputError(f"no such file: {path}")
-    if path.suffix != ".jsonl":
-        return False
-    first = next(iter(_json_lines(path)), (0, {}))[1]
-    return isinstance(first, dict) and {"premise", "hypothesis"} <= first.keys()
+    return path.suffix == ".jsonl" and {"premise", "hypothesis"} <= _first_line(path).keys()
 
 
 def _sources(path: Path) -> list[str] | None:
     """The optional ``source`` of each row of a JSONL set, which names the data set in per-source figures."""
-    if path.suffix != ".jsonl":
+    if path.suffix != ".jsonl" or "source" not in _first_line(path):
         return None
-    return [str(row.get("source") or path.parent.name) for _, row in _json_lines(path)]
+    with path.open(encoding="utf-8") as lines:
+        return [str(json.loads(line).get("source") or path.parent.name) for line in lines if line.strip()]
 
 
-def _entailment_row(path: Path, number: int, row: dict) -> TrainingRow:
+def _entailment_row(number: int, row: dict) -> TrainingRow:
     from factcheck.data import clean_text
 
-    label = row.get("label")
-    if label == "not_support":
-        stance = NOT_SUPPORT
-    else:
-        try:
-            stance = STANCES.index(stance_of(parse_label(str(label))))
-        except InputError as error:
-            raise InputError(f"{path}, line {number}: {error}") from None
+    label = row["label"]
     return TrainingRow(
         id=str(number),
-        text=TextRow(clean_text(row["hypothesis"])),
-        document=(row["premise"],),
+        text=TextRow(clean_text(row["claim"])),
+        document=tuple(row["document"]),
         claim_image=None,
         document_image=None,
-        stance=stance,
+        stance=NOT_SUPPORT if label == "not_support" else STANCES.index(stance_of(parse_label(label))),
         relation=UNLABELLED,
         label=UNLABELLED,
-        source=str(row.get("source") or path.parent.name),
+        source=row["source"],
     )

@@ -111,7 +111,9 @@ class VerdictDataModule(pl.LightningDataModule):
             self._sampler.set_epoch(*self._resume)
         dataset = _RowDataset(rows)
         collate = _Collate(self._builder(), self.modality_dropout, self.seed)
-        return DataLoader(dataset, batch_sampler=_Epochs(self._sampler, self.trainer), collate_fn=collate, **self._workers())
+        return DataLoader(
+            dataset, batch_sampler=_Epochs(self._sampler, self.trainer), collate_fn=collate, **self._workers()
+        )
 
     def val_dataloader(self) -> DataLoader:
         """Every validation row once, in order of length."""

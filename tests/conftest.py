@@ -1,0 +1,208 @@
+"""Small real models made on the spot: the tests need no download and no data beyond the repository."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "man",
+    "woman",
+    "dog",
+    "cat",
+    "boy",
+    "girl",
+    "red",
+    "blue",
+    "green",
+    "car",
+    "bike",
+    "runs",
+    "running",
+    "plays",
+    "sleeps",
+    "eats",
+    "sits",
+    "stands",
+    "on",
+    "in",
+    "at",
+    "under",
+    "near",
+    "park",
+    "street",
+    "beach",
+    "field",
+    "water",
+    "ball",
+    "bread",
+    "news",
+    "report",
+    "says",
+    "said",
+    "not",
+    "no",
+    "two",
+    "three",
+    "four",
+    "2",
+    "3",
+    "4",
+    ".",
+    ",",
+    "!",
+    "?",
+    "|",
+    "city",
+    "minister",
+    "court",
+    "law",
+    "vaccine",
+    "water",
+    "moon",
+    "rocket",
+    "photo",
+    "shows",
+    "people",
+    "is",
+    "are",
+    "was",
+    "were",
+    "and",
+    "of",
+    "to",
+    "from",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_vocab(tmp_path_factory) -> Path:
+    """A WordPiece vocabulary that spells any ASCII text."""
+    letters = [chr(c) for c in range(33, 127) if not chr(c).isupper()]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{c}" for c in letters), *WORDS]
+    path = tmp_path_factory.mktemp("vocab") / "vocab.txt"
+    path.write_text("\n".join(dict.fromkeys(pieces)), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory, tiny_vocab) -> Path:
+    """Folder of a two-layer BERT with random weights, as ``save_pretrained`` writes it."""
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    tokenizer = BertTokenizerFast.from_pretrained(str(_tokenizer_folder(tiny_vocab, folder)))
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=256,
+    )
+    BertModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_deberta(tmp_path_factory, tiny_vocab) -> Path:
+    """Folder of a two-layer DeBERTa-v2/v3 (the class of microsoft/deberta-v3-large) with random weights."""
+    import torch
+    from transformers import BertTokenizerFast, DebertaV2Config, DebertaV2Model
+
+    folder = tmp_path_factory.mktemp("tiny-deberta")
+    tokenizer = BertTokenizerFast.from_pretrained(str(_tokenizer_folder(tiny_vocab, folder)))
+    torch.manual_seed(0)
+    config = DebertaV2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=256,
+        relative_attention=True,
+        position_buckets=32,
+        pos_att_type=["p2c", "c2p"],
+        norm_rel_ebd="layer_norm",
+        share_att_key=True,
+        position_biased_input=False,
+        type_vocab_size=0,
+    )
+    DebertaV2Model(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _tokenizer_folder(vocab: Path, folder: Path) -> Path:
+    from transformers import BertTokenizerFast
+
+    target = folder / "source"
+    BertTokenizerFast(vocab=str(vocab)).save_pretrained(target)
+    return target
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of development data, where it is present."""
+    folder = Path(os.environ.get("FACTCHECK_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("development data not present (set FACTCHECK_DATA to its folder)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory, tiny_bert) -> Path:
+    """A verdict-model folder: tiny BERT, a random twins_svt_tiny, fusion of width 32. Its verdicts mean nothing."""
+    import torch
+    from transformers import AutoTokenizer
+
+    from factcheck.models.folder import save_model
+    from factcheck.models.image import create_image_encoder
+    from factcheck.models.text import load_text_model
+    from factcheck.models.verifier import VerdictConfig, VerdictModel
+
+    torch.manual_seed(0)
+    config = VerdictConfig(
+        text_model=str(tiny_bert),
+        image_weights=None,
+        max_length=128,
+        max_claim_tokens=48,
+        fusion_dim=32,
+        fusion_heads=2,
+    )
+    model = VerdictModel(config, load_text_model(str(tiny_bert)), create_image_encoder(config.image_encoder, None))
+    # Heads that start at zero would hide whether their inputs reach them.
+    for parameter in model.parameters():
+        if parameter.abs().sum() == 0:
+            torch.nn.init.normal_(parameter, std=0.3)
+    torch.nn.init.normal_(model.stance_head.weight, std=1.0)
+    folder = tmp_path_factory.mktemp("tiny-model")
+    selection = {"top_k": 3, "retrieval_encoder": str(tiny_bert), "retrieval_method": "hybrid"}
+    return save_model(model, folder, preprocessing=selection, tokenizer=AutoTokenizer.from_pretrained(tiny_bert))
+
+
+@pytest.fixture(scope="session")
+def photo() -> "Callable[[int], bytes]":
+    """Makes JPEGs of smooth random pictures; the same number gives the same picture."""
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    def make(seed: int, size: tuple[int, int] = (96, 80)) -> bytes:
+        small = np.random.default_rng(seed).integers(0, 255, (6, 6, 3), dtype=np.uint8)
+        sink = io.BytesIO()
+        Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(sink, "JPEG", quality=90)
+        return sink.getvalue()
+
+    return make
