@@ -1,5 +1,6 @@
 """Validating rows and building the canonical claims table of :func:`factcheck.records.claims_schema`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,6 +20,7 @@ _SCHEMA = claims_schema()
 _SPANS = _SCHEMA.field("document_spans").type
 # Below the 2 GiB that one Arrow array of 32-bit offsets can hold.
 _CHUNK_BYTES = 2**30
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -28,8 +30,8 @@ class RawRows:
     Attributes:
         first: number of the first row in its file, from 0.
         length: how many rows.
-        columns: canonical name to one value a row (Python values, or an Arrow array of the canonical type for images and
-            for ``document_spans``).
+        columns: canonical name to one value a row (Python values, or an Arrow array of the canonical type for images
+            and for ``document_spans``).
         errors: rows (counted from ``first``) that could not be read at all, and why.
         lines: the line of the file where each row begins, from 1, where the format has lines.
     """
@@ -257,9 +259,7 @@ def _string_array(name: str, values: list[str | None], problems: _Problems) -> A
             except UnicodeEncodeError as error:
                 problems.add(row, name, f"half of a surrogate pair at character {error.start} is not valid Unicode")
                 # One character for one, so that spans still fit.
-                values[row] = (
-                    value.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\ufffd" * 3, "\ufffd")
-                )
+                values[row] = _SURROGATE.sub("\ufffd", value)
         return pa.array(values, pa.string())
 
 

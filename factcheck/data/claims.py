@@ -58,8 +58,8 @@ class ClaimsSource:
     def batches(self, batch_size: int = 256, skip: int = 0) -> Iterator[pa.Table]:
         """Tables of :func:`factcheck.records.claims_schema`, together every row from ``skip`` on, in order.
 
-        A batch has at most ``batch_size`` rows, fewer at the end and where rows are megabytes long; memory does not grow with
-        the file. Skipped rows are passed over without validation (in Parquet without reading them).
+        A batch has at most ``batch_size`` rows, fewer at the end and where rows are megabytes long; memory does not
+        grow with the file. Skipped rows are passed over without validation (in Parquet without reading them).
 
         Raises:
             InputError: a bad row, under ``on_error="fail"``.
@@ -89,7 +89,8 @@ def open_claims(
     """Open a claims table: CSV, TSV (Factify's files as distributed), JSONL, Parquet, or a ``datasets`` data set.
 
     The header is read and checked here, rows when iterating. Rows are numbered from 0. Columns are recognised by the
-    names of the design (``id, claim, claim_image, document, document_image, claim_ocr, document_ocr, label, date``) and by Factify's.
+    names of the claims table (``id, claim, claim_image, document, document_image, claim_ocr, document_ocr, label, date``) and by
+    Factify's.
 
     Args:
         path: a file, a folder written by ``Dataset.save_to_disk``, or a ``datasets.Dataset`` or ``IterableDataset``.
@@ -99,7 +100,8 @@ def open_claims(
             the status ``error`` and the fault as its reason, so that each input row gives one output row.
 
     Raises:
-        InputError: no such file, an unknown format, the wrong separator, another encoding than UTF-8, or missing columns.
+        InputError: no such file, an unknown format, the wrong separator, another encoding than UTF-8, or missing
+            columns.
     """
     if on_error not in ("fail", "mark"):
         raise InputError(f"on_error is {on_error!r}; expected 'fail' or 'mark'")
@@ -125,7 +127,8 @@ def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None
     kind = format or _SUFFIXES.get(path.suffix.lower())
     if kind is None:
         raise InputError(
-            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(_SUFFIXES)}, or name the format"
+            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(_SUFFIXES)}, "
+            "or name the format"
         )
     if kind == "datasets":
         raise InputError(f"{path} is a file; a saved data set is a folder (Dataset.save_to_disk)")

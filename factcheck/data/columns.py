@@ -20,9 +20,9 @@ CLAIM_COLUMNS: tuple[str, ...] = (
     "date",
 )
 
-#: Other spellings, after :func:`_fold`, best first. The empty name is the index column that pandas writes without a name.
+#: Other spellings, after :func:`_fold`, best first. pandas writes its index column without a name, or with these.
 _ALIASES: dict[str, tuple[str, ...]] = {
-    "id": ("unnamed:_0", "", "index"),
+    "id": ("unnamed:_0", "", "index", "__index_level_0__"),
     "label": ("category",),
 }
 
@@ -31,7 +31,8 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
     """Map canonical column names to the columns of a table.
 
     Names are compared without regard to case, and with spaces or hyphens for underscores, so that Factify's
-    ``Claim OCR`` and ``Category`` are recognised; an exact match wins. A column named in ``mapping`` plays no other role.
+    ``Claim OCR`` and ``Category`` are recognised; an exact match wins. A column named in ``mapping`` plays no other
+    role.
 
     Args:
         found: the table's column names.
@@ -65,7 +66,8 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
             chosen[canonical] = match
     if "claim" not in chosen:
         raise InputError(
-            f"{where}: no column 'claim'; found {_listed(found)}. Name the column that holds the claim, as in --columns claim=text"
+            f"{where}: no column 'claim'; found {_listed(found)}. "
+            "Name the column that holds the claim, as in --columns claim=text"
         )
     counts = Counter(found)
     for canonical, column in chosen.items():
@@ -78,8 +80,9 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
 
 def _recognise(canonical: str, found: Sequence[str]) -> str | None:
     folded: dict[str, str] = {}
-    for name in found:
-        folded.setdefault(_fold(name), name)
+    for position, name in enumerate(found):
+        if name or position == 0:  # a nameless column further on is a stray separator
+            folded.setdefault(_fold(name), name)
     return next((folded[alias] for alias in (canonical, *_ALIASES.get(canonical, ())) if alias in folded), None)
 
 

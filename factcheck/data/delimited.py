@@ -58,7 +58,7 @@ class DelimitedReader:
         return sum(1 for _ in self.records())
 
     def records(self) -> Iterator[_Record]:
-        """``(line, fields, error)`` of each row. Fields are None where the row cannot be split into the header's columns."""
+        """``(line, fields, error)`` of each row; fields are None where it does not split into the header's columns."""
         width = len(self.header)
         with self.path.open("rb") as file:
             lines = _Lines(file)
@@ -72,13 +72,11 @@ class DelimitedReader:
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    # The record may have swallowed good rows, up to a quote that never closes. Give back all but its first
-                    # line; lines that do not parse either belong to the same broken row.
-                    line, message = lines.start, _explain(error)
-                    if not lines.give_back():
-                        message = message.strip()
+                    # The record may have swallowed good rows, up to a quote that never closes. Give back all but its
+                    # first line; lines that do not parse either belong to the same broken row.
+                    lines.give_back()
                     if not recovering:
-                        yield line, None, message
+                        yield lines.start, None, _explain(error)
                     recovering = True
                     continue
                 if not fields:  # an empty line
@@ -116,9 +114,9 @@ def detect_delimiter(path: Path, columns: Mapping[str, str] | None = None, expec
     failures: dict[str, InputError] = {}
     widths: dict[str, int] = {}
     for delimiter in _SEPARATORS:
-        header = _read_header(path, delimiter)
-        widths[delimiter] = len(header)
         try:
+            header = _read_header(path, delimiter)
+            widths[delimiter] = len(header)
             fits[delimiter] = len(resolve_columns(header, columns, where=str(path)))
         except InputError as error:
             failures[delimiter] = error
@@ -131,10 +129,11 @@ def detect_delimiter(path: Path, columns: Mapping[str, str] | None = None, expec
             + ("Name the right format" if best in ",\t" else "Save the table with commas or tabs")
         )
     if best is None:
-        raise failures[expected or max("\t,", key=lambda d: widths[d])]
+        raise failures[expected or max("\t,", key=lambda d: widths.get(d, 0))]
     if best not in ",\t":
         raise InputError(
-            f"{path}: the header is separated by {_SEPARATORS[best]}; expected commas or tabs. Save the table with one of them"
+            f"{path}: the header is separated by {_SEPARATORS[best]}; "
+            "expected commas or tabs. Save the table with one of them"
         )
     return best
 
@@ -174,12 +173,11 @@ class _Lines:
         self._taken.clear()
         self.encoding_error = None
 
-    def give_back(self) -> int:
-        """Return the current record's lines but its first to the stream; how many these are."""
+    def give_back(self) -> None:
+        """Return the current record's lines but its first to the stream."""
         back = self._taken[1:]
         self._pending.extendleft(reversed(back))
         self._number -= len(back)
-        return len(back)
 
     def _decode(self, raw: bytes) -> tuple[str, str | None]:
         error = None
@@ -198,7 +196,7 @@ class _Lines:
 
 
 def _lone_returns(text: str) -> str:
-    """A carriage return inside a line ends it for the csv module; older writers leave it unquoted. It counts as a space."""
+    """A carriage return inside a line counts as a space: older writers leave it unquoted, and the csv module refuses it."""
     body = text.removesuffix("\n").removesuffix("\r")
     return body.replace("\r", " ") + text[len(body) :] if "\r" in body else text
 

@@ -1,5 +1,6 @@
 """Decoding photos of unknown origin: every failure is a short reason, no global Pillow setting is touched."""
 
+import contextlib
 import io
 import threading
 
@@ -19,10 +20,8 @@ from PIL import (
 
 from factcheck.errors import InputError
 
-try:
+with contextlib.suppress(ImportError):  # Pillow built without it
     from PIL import AvifImagePlugin  # noqa: F401
-except ImportError:  # Pillow built without it
-    pass
 
 __all__ = ["MAX_PIXELS", "ImageError", "check_image", "decode_image"]
 
@@ -54,9 +53,9 @@ def decode_image(data: bytes, *, min_size: int | None = None) -> Image.Image:
 
     Args:
         data: the file's bytes (JPEG, PNG, WebP, GIF, AVIF, BMP, TIFF or PPM).
-        min_size: pixels that the shorter side needs at least. A JPEG is then decoded at the smallest of 1, 1/2, 1/4, 1/8
-            of its size that keeps them, which is several times faster. Pixels differ slightly from full decoding, so
-            training and inference must ask for the same.
+        min_size: pixels that the shorter side needs at least. A JPEG is then decoded at the smallest of 1, 1/2, 1/4,
+            1/8 of its size that keeps them, which is several times faster. Pixels differ slightly from full decoding,
+            so training and inference must ask for the same.
 
     Returns:
         An image of mode RGB.
@@ -147,7 +146,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
-    """Grey values of more than eight bits, (H, W) uint8: 16-bit integers by their range, floats as [0, 1] or [0, 255]."""
+    """Grey values of more than eight bits as (H, W) uint8: integers by the 16-bit range, floats as [0, 1] or [0, 255]."""
     values = np.nan_to_num(np.asarray(image).astype(np.float32))
     if image.mode == "F":
         scale = 255.0 if values.max(initial=0) <= 1 else 1.0

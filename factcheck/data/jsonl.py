@@ -10,7 +10,7 @@ from factcheck.data.canonical import RawRows
 from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
 from factcheck.errors import InputError
 
-__all__ = ["JsonLinesReader", "json_lines"]
+__all__ = ["JsonLinesReader", "json_lines", "parse_row"]
 
 _PEEK = 100
 _BATCH_BYTES = 64 * 2**20
@@ -28,17 +28,16 @@ class JsonLinesReader:
         keys: dict[str, None] = {}
         fault = None
         for number, raw in islice(json_lines(path), _PEEK):
-            row, error = _parse(raw)
+            row, error = parse_row(raw)
             keys.update(dict.fromkeys(row or ()))
             fault = fault or (error and f"{path}, line {number}: {error}")
         if not keys:
-            raise InputError(fault or f"{path}: the file is empty; expected one JSON object a line")
+            raise InputError(fault or f"{path}: the file holds no rows; expected one JSON object a line")
         names = resolve_columns(list(keys), columns, where=str(path))
-        # A key may turn up later than the rows looked at.
-        for name in CLAIM_COLUMNS:
-            if name not in names.values():
-                names.setdefault(name, name)
         self.names = names
+        # A key may turn up later than the rows looked at.
+        late = {name: name for name in CLAIM_COLUMNS if name not in names.values()}
+        self._keys = {**late, **names}
 
     def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]:
         """Raw rows from row ``skip`` on; skipped lines are not parsed."""
@@ -50,7 +49,7 @@ class JsonLinesReader:
             errors: dict[int, str] = {}
             size = 0
             for number, raw in lines:
-                row, error = _parse(raw)
+                row, error = parse_row(raw)
                 if error:
                     errors[len(rows)] = error
                 numbers.append(number)
@@ -60,7 +59,7 @@ class JsonLinesReader:
                     break
             if not rows:
                 return
-            columns = {canonical: [row.get(key) for row in rows] for canonical, key in self.names.items()}
+            columns = {canonical: [row.get(key) for row in rows] for canonical, key in self._keys.items()}
             yield RawRows(first, len(rows), columns, errors, numbers)
             first += len(rows)
 
@@ -87,8 +86,8 @@ def json_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 yield number, raw
 
 
-def _parse(raw: bytes) -> tuple[dict[str, Any] | None, str | None]:
-    """The row of a line, and what is wrong with it."""
+def parse_row(raw: bytes) -> tuple[dict[str, Any] | None, str | None]:
+    """The object on a line, or None and what is wrong with it."""
     try:
         row = json.loads(raw.decode("utf-8"))
     except UnicodeDecodeError as error:

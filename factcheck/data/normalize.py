@@ -17,6 +17,7 @@ __all__ = ["normalize_claims", "raw_rows"]
 _SCHEMA = claims_schema()
 _IMAGE = _SCHEMA.field("claim_image").type
 _SPANS = _SCHEMA.field("document_spans").type
+_BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 _STATUSES = {"ok", "degraded", "error", None}
 
 
@@ -26,8 +27,8 @@ def normalize_claims(
     """``table`` with the schema of :func:`factcheck.records.claims_schema`: same rows, same order.
 
     Only a claim column is required. ``document`` may be text or a list of sentences; images may be binary, structs
-    ``{bytes, path}``, or text (a path). Column names are recognised as in :func:`factcheck.data.open_claims`. A table that is canonical
-    already comes back equal.
+    ``{bytes, path}``, or text (a path). Column names are recognised as in :func:`factcheck.data.open_claims`. A table
+    that is canonical already comes back equal.
 
     Args:
         table: what the user has.
@@ -84,9 +85,7 @@ def _images(column: pa.ChunkedArray) -> Any:
         if not names <= {"bytes", "path"} or not names:
             return column.to_pylist()
         parts = {name: pc.struct_field(column, name) for name in names}
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        parts = {"bytes": column}
-    elif pa.types.is_binary_view(kind):
+    elif any(is_kind(kind) for is_kind in _BINARY):
         parts = {"bytes": column}
     else:
         return column.to_pylist()

@@ -22,16 +22,17 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+://|//|data:", re.ASCII)
 def load_images(table: pa.Table, image_root: str | Path | None, *, threads: int = 8) -> pa.Table:
     """A canonical claims table with the photos that it names read from disk; the same rows in the same order.
 
-    A photo that cannot be had makes its row ``degraded``, its image null, and adds a reason such as ``claim_image: missing
-    file``. After the column name the reasons are: ``missing file``, ``is a directory``, ``unreadable file``,
+    A photo that cannot be had makes its row ``degraded``, its image null, and adds a reason such as
+    ``claim_image: missing file``. After the column name the reasons are: ``missing file``, ``is a directory``, ``unreadable file``,
     ``outside the image root``, ``no image root``, ``image not fetched: URL``, ``file too large``, and those of
-    :class:`factcheck.data.ImageError`. Nothing touches the network. Photos given as bytes pass through, checked the same way.
-    Only headers are examined here; damage further on shows when :func:`factcheck.data.decode_image` reads the pixels.
+    :class:`factcheck.data.ImageError`. Nothing touches the network. Photos given as bytes pass through,
+    checked the same way. Only headers are examined here; damage further on shows when
+    :func:`factcheck.data.decode_image` reads the pixels. Rows with the status ``error`` are left as they are.
 
     Args:
         table: of :func:`factcheck.records.claims_schema` (see :func:`factcheck.data.normalize_claims`).
-        image_root: folder that paths are relative to. Paths that lead out of it are refused; symbolic links that its owner
-            placed inside are followed. None if the table holds bytes only.
+        image_root: folder that paths are relative to. Paths that lead out of it are refused; symbolic links that its
+            owner placed inside are followed. None if the table holds bytes only.
         threads: files read at a time.
 
     Raises:
@@ -57,7 +58,7 @@ def _load_column(
 ) -> pa.Table:
     cells = table.column(column).to_pylist()
     wanted = [row for row, cell in enumerate(cells) if cell is not None and status[row] != "error"]
-    data: list[bytes | None] = [None] * len(cells)
+    data: list[bytes | None] = [None if cell is None else cell["bytes"] for cell in cells]
     paths: list[str | None] = [None if cell is None else cell["path"] for cell in cells]
     results = run(lambda row: _read(cells[row]["bytes"], cells[row]["path"], root), wanted)
     for row, (content, reason) in zip(wanted, results, strict=True):

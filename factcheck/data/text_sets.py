@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from factcheck.data.jsonl import _parse, json_lines
+from factcheck.data.jsonl import json_lines, parse_row
 from factcheck.errors import InputError
 from factcheck.labels import STANCES, Stance
 
@@ -37,8 +37,8 @@ def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
     """Rows of a claims set with evidence marked (``id, source, claim, document, evidence, label``).
 
     Yields:
-        Dicts with ``id`` (the line number where there is none), ``claim``, ``document`` (list of sentences), ``evidence``
-        (indexes into ``document`` of the gold sentences, or None if unknown), ``label`` (a stance) and ``source``.
+        Dicts with ``id`` (the line number where there is none), ``claim``, ``document`` (list of sentences),
+        ``evidence`` (indexes into ``document`` of the gold sentences, or None if unknown), ``label`` (a stance) and ``source``.
 
     Raises:
         InputError: no such file, or a line that is not such a row; names file, line and field.
@@ -53,7 +53,8 @@ def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
             and all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(document) for i in evidence)
         ):
             raise InputError(
-                f"{where}, 'evidence': expected null or indexes below {len(document)} (sentences), found {str(evidence)[:60]}"
+                f"{where}, 'evidence': expected null or indexes below {len(document)}, the number of sentences, "
+                f"found {str(evidence)[:60]}"
             )
         yield {
             "id": str(row.get("id") if row.get("id") is not None else where.rsplit(" ", 1)[-1]),
@@ -71,7 +72,7 @@ def _rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
         raise InputError(f"{path}: no such file")
     for number, raw in json_lines(path):
         where = f"{path}, line {number}"
-        row, error = _parse(raw)
+        row, error = parse_row(raw)
         if row is None:
             raise InputError(f"{where}: {error}")
         yield where, row

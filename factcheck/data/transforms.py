@@ -15,8 +15,8 @@ __all__ = ["ImageTransform"]
 class ImageTransform:
     """Resize the whole photo to a square, scale to [0, 1] and normalise: PIL image → float32 tensor (3, size, size).
 
-    The photo is squashed, not cropped: two photos are compared, and what was cropped away could tell them apart. Resizing is
-    antialiased bicubic, and deterministic; random augmentation is a matter of training and applied before.
+    The photo is squashed, not cropped: two photos are compared, and what was cropped away could tell them apart.
+    Resizing is antialiased bicubic, and deterministic; random augmentation is a matter of training and applied before.
 
     Args:
         size: side of the square in pixels.
