@@ -164,11 +164,10 @@ class Twins(nn.Module):
         _check_input(x, self.in_chans)
         last = len(self.blocks) - 1
         wanted = self._take(indices)
-        maps = []
+        maps: list[Tensor] = []
+        size = (0, 0)
         for k in range(max(wanted) + 1 if stop_early else last + 1):
-            if k > 0:
-                x = _to_grid(x, size)
-            x, size = self._stage(k, x)
+            x, size = self._stage(k, x if k == 0 else _to_grid(x, size))
             if k == last:
                 raw, x = x, self.norm(x)
             if k in wanted:

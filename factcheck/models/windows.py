@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Region", "from_windows", "to_windows", "window_regions"]
+__all__ = ["Region", "from_windows", "recording", "to_windows", "window_regions"]
 
 
 class Region(NamedTuple):
@@ -48,18 +48,24 @@ def window_regions(height: int, width: int, window: tuple[int, int]) -> tuple[Re
     return tuple(Region(top, left, h, w, kh, kw) for top, h, kh in rows for left, w, kw in columns if h > 0 and w > 0)
 
 
-def _split(x: Tensor, region: Region) -> Tensor:
-    """(B, H, W, ...) -> view (B, rows, k1, columns, k2, ...) of the region."""
-    top, left, h, w, kh, kw = region
-    part = x[:, top : top + h, left : left + w]
-    return part.unflatten(2, (w // kw, kw)).unflatten(1, (h // kh, kh))
+def recording() -> bool:
+    """Whether gradients or a graph are being recorded, so that results must not be written into buffers."""
+    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+
+
+def _rectangle(x: Tensor, r: Region) -> Tensor:
+    """(B, H, W, D) -> view (B, rows, columns, k1, k2, D) of the region's windows."""
+    part = x[:, r.top : r.top + r.height, r.left : r.left + r.width]
+    b, h, w, d = part.shape
+    kh, kw = r.window_height, r.window_width
+    return part.view(b, h // kh, kh, w // kw, kw, d).transpose(2, 3)
 
 
 def to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
     """Tokens of a map in window order.
 
     Args:
-        x: (B, H, W, D), any strides.
+        x: (B, H, W, D), contiguous.
         window: (k1, k2) in tokens.
 
     Returns:
@@ -67,25 +73,37 @@ def to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
         window after window, in a window row by row.
     """
     b, h, w, d = x.shape
-    parts = [_split(x, r).transpose(2, 3).reshape(-1, d) for r in window_regions(h, w, window)]
-    return parts[0] if len(parts) == 1 else torch.cat(parts)
+    regions = window_regions(h, w, window)
+    if len(regions) == 1:
+        return _rectangle(x, regions[0]).reshape(-1, d)
+    if recording():
+        return torch.cat([_rectangle(x, r).reshape(-1, d) for r in regions])
+    out, start = x.new_empty(b * h * w, d), 0
+    for r in regions:
+        part = _rectangle(x, r)
+        count = b * r.height * r.width
+        out[start : start + count].view(part.shape).copy_(part)
+        start += count
+    return out
 
 
 def from_windows(x: Tensor, batch: int, size: tuple[int, int], window: tuple[int, int]) -> Tensor:
     """Undo :func:`to_windows`: (B*H*W, D) in window order -> (B, H, W, D), contiguous."""
-    d = x.shape[-1]
-    h, w = size
+    (h, w), d = size, x.shape[-1]
     regions = window_regions(h, w, window)
-    if len(regions) == 1:
-        _, _, _, _, kh, kw = regions[0]
-        return x.reshape(batch, h // kh, w // kw, kh, kw, d).transpose(2, 3).reshape(batch, h, w, d)
+    out = None if recording() or len(regions) == 1 else x.new_empty(batch, h, w, d)
     rows: dict[int, list[Tensor]] = {}
     start = 0
     for r in regions:
         count = batch * r.height * r.width
-        part = x[start : start + count].reshape(
-            batch, r.height // r.window_height, r.width // r.window_width, r.window_height, r.window_width, d
-        )
-        rows.setdefault(r.top, []).append(part.transpose(2, 3).reshape(batch, r.height, r.width, d))
+        kh, kw = r.window_height, r.window_width
+        part = x[start : start + count].view(batch, r.height // kh, r.width // kw, kh, kw, d)
         start += count
-    return torch.cat([torch.cat(parts, dim=2) for parts in rows.values()], dim=1)
+        if out is not None:
+            _rectangle(out, r).copy_(part)
+        else:
+            rows.setdefault(r.top, []).append(part.transpose(2, 3).reshape(batch, r.height, r.width, d))
+    if out is not None:
+        return out
+    joined = [parts[0] if len(parts) == 1 else torch.cat(parts, dim=2) for parts in rows.values()]
+    return joined[0] if len(joined) == 1 else torch.cat(joined, dim=1)
