@@ -155,7 +155,7 @@ def create_image_encoder(
     """Build a photo encoder.
 
     Args:
-        name: a Twins model of :mod:`factcheck.models.twins` (``twins_svt_tiny``, ``twins_svt_small``, …).
+        name: a Twins model of :mod:`factcheck.models.twins_variants` (``twins_svt_tiny``, ``twins_svt_small``, …).
         weights: ``bundled`` (the weights in this package, ``twins_svt_tiny`` only), ``timm`` (the ImageNet weights of
             timm's model of that name, from timm's hub or cache; descriptors are then mean-pooled features), the path of
             a folder that :func:`save_photo_encoder` wrote, or None for random weights.
@@ -262,7 +262,7 @@ def build_image_encoder(config: Mapping[str, Any]) -> PhotoEncoder:
 
 
 def _constructor(name: str) -> Any:
-    from factcheck.models import twins
+    from factcheck.models import twins_variants as twins
 
     known = sorted(n for n in twins.__all__ if n.startswith("twins_"))
     if name not in known:

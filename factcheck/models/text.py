@@ -1,5 +1,7 @@
 """The text transformer: any Hugging Face encoder, by id, by folder, or the MiniLM that installs with this package."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,10 +80,28 @@ def _load(loader: Any, name: str, what: str, **kwargs: Any) -> Any:
     if (source.startswith((".", "/", "~")) or "\\" in source) and not Path(source).expanduser().is_dir():
         raise InputError(f"{what} {name!r}: no such folder; give a folder, a Hugging Face id or 'bundled'")
     try:
-        return loader(str(Path(source).expanduser()) if source.startswith("~") else source, **kwargs)
+        with _quiet():
+            return loader(str(Path(source).expanduser()) if source.startswith("~") else source, **kwargs)
     except (OSError, ValueError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{what} {name!r} could not be loaded: {first} "
             "(offline, only models in the local Hugging Face cache, folders and 'bundled' can be used)"
         ) from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no report on the pooler that is left out on purpose; errors are raised all the same."""
+    import transformers
+
+    verbosity = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        if bars:
+            transformers.logging.enable_progress_bar()
