@@ -190,7 +190,7 @@ class Verifier:
         rows = []
         for number, item in enumerate(table.to_pylist()):
             claim = clean_text(item["claim"] or "")
-            reason = item["reason"] if item["status"] == "error" else None if claim else "claim: empty text"
+            reason = item["reason"] if item["status"] == "error" else None if claim else "claim: empty"
             if reason or item["status"] == "error":
                 results[number] = error_row(item, reason or "unreadable row", self.fingerprint)
             else:

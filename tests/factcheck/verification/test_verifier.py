@@ -102,7 +102,7 @@ def test_statuses_and_reasons(verdicts):
         "long": "ok",
     }
     assert rows["broken photo"]["reason"].startswith("claim_image: ")
-    assert rows["empty claim"]["reason"] == "claim: empty text"
+    assert rows["empty claim"]["reason"] == "claim: empty"
     assert rows["empty claim"]["label"] is None
     assert rows["no document"]["reason"] == "document: missing"
 
