@@ -1,5 +1,6 @@
 """Photo encoders: a Twins backbone for image tokens, and a descriptor by which copies of one photo are neighbours."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -262,12 +263,12 @@ def build_image_encoder(config: Mapping[str, Any]) -> PhotoEncoder:
 
 
 def _constructor(name: str) -> Any:
-    from factcheck.models import twins_variants as twins
+    from factcheck.models import twins_variants
 
-    known = sorted(n for n in twins.__all__ if n.startswith("twins_"))
+    known = sorted(twins_variants.VARIANTS)
     if name not in known:
         raise InputError(f"There is no photo encoder named {name!r}. Known: {', '.join(known)}.")
-    return getattr(twins, name)
+    return functools.partial(twins_variants.create_twins, name)
 
 
 def _log(count: int) -> float:

@@ -47,7 +47,7 @@ def _pcpvt(depths: tuple[int, ...]) -> dict[str, Any]:
 
 VARIANTS: dict[str, dict[str, Any]] = {
     # 128 pixels give maps of 32, 16, 8 and 4 tokens a side, which windows of 8 divide (the last is one window)
-    "twins_svt_tiny": {**_svt(48, 2, (1, 2, 4, 2), window=8), "num_heads": (2, 4, 6, 12)},
+    "twins_svt_tiny": _svt(32, 1, (1, 1, 2, 1), window=8),
     "twins_svt_small": _svt(64, 2, (2, 2, 10, 4)),
     "twins_svt_base": _svt(96, 3, (2, 2, 18, 2)),
     "twins_svt_large": _svt(128, 4, (2, 2, 18, 2)),

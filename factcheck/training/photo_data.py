@@ -1,0 +1,221 @@
+"""Photos for pre-training: decoded once into a uint8 array on disk, then read batch by batch at memory speed."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from factcheck.errors import InputError
+
+__all__ = ["PhotoArray", "PhotoDataModule", "ShuffledPhotos", "cache_photos", "read_photos"]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+
+
+def read_photos(root: str | Path) -> Iterator[tuple[str, bytes]]:
+    """The encoded photos under ``root`` with their file names, in a fixed order.
+
+    Args:
+        root: a folder of Parquet files with an ``image`` column (bytes, or a struct with ``bytes``, as the
+            ``datasets`` library writes it), or of image files at any depth.
+
+    Yields:
+        File name (empty where a table has none) and encoded photo.
+
+    Raises:
+        InputError: the folder is missing or holds neither.
+    """
+    for source in _sources(Path(root)):
+        if source.suffix == ".parquet":
+            table = pq.ParquetFile(source)
+            if "image" not in table.schema_arrow.names:
+                raise InputError(
+                    f"{source} has no column 'image' (columns: {', '.join(table.schema_arrow.names)}). Write the "
+                    "encoded photos into a column named 'image'."
+                )
+            for batch in table.iter_batches(batch_size=256, columns=["image"]):
+                for cell in batch.column(0).to_pylist():
+                    if isinstance(cell, dict):
+                        yield Path(cell.get("path") or "").name, cell["bytes"]
+                    else:
+                        yield "", cell
+        else:
+            yield source.name, source.read_bytes()
+
+
+def cache_photos(
+    root: str | Path, size: int, folder: str | Path, *, exclude: str | Path | None = None
+) -> NDArray[np.uint8]:
+    """Decode every photo under ``root`` once; later calls map the array that the first one wrote.
+
+    Args:
+        root: what :func:`read_photos` reads.
+        size: side in pixels to which photos are resized, whatever their shape (nothing is cut off).
+        folder: where the array is kept. Its file is named after the size and the content of ``root`` (names, lengths
+            and times of change), so other photos never meet an old array.
+        exclude: a folder; photos whose file name occurs anywhere in it are left out (an evaluation set's photos).
+
+    Returns:
+        (N, size, size, 3) uint8, mapped read-only from disk. Photos that do not decode are left out.
+    """
+    listing = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in _sources(Path(root))]
+    banned = _names(exclude)
+    digest = hashlib.sha256(json.dumps([size, listing, sorted(banned)]).encode()).hexdigest()[:16]
+    path = Path(folder) / f"photos-{size}px-{digest}.npy"
+    if not path.exists():
+        kept = (data for name, data in read_photos(root) if name not in banned)
+        photos = [photo for data in kept if (photo := _decode(data, size)) is not None]
+        if not photos:
+            raise InputError(f"None of the photos under {root} could be decoded. Check that they are image files.")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{os.getpid()}.part")
+        with partial.open("wb") as file:
+            np.save(file, np.stack(photos))
+        os.replace(partial, path)  # readers see all of the array or none of it
+    return np.load(path, mmap_mode="r")
+
+
+class PhotoArray(Dataset):
+    """Photos of an array by index, whole batches at a time.
+
+    Args:
+        photos: (N, S, S, 3) uint8.
+        indices: which of them this data set holds; all if None.
+    """
+
+    def __init__(self, photos: NDArray[np.uint8], indices: Sequence[int] | NDArray[np.int64] | None = None):
+        self.photos = photos
+        self.indices = np.arange(len(photos)) if indices is None else np.asarray(indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> Tensor:
+        """(B, 3, S, S) uint8, channels last in memory (the layout that resizes fastest)."""
+        return torch.from_numpy(self.photos[self.indices[np.asarray(indices)]]).permute(0, 3, 1, 2)
+
+
+class ShuffledPhotos(Sampler[int]):
+    """An order for each epoch that depends on the seed and the epoch alone, so that a resumed run sees the same one."""
+
+    def __init__(self, count: int, seed: int):
+        self.count, self.seed, self.epoch = count, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist())
+
+
+class PhotoDataModule(pl.LightningDataModule):
+    """Photos for self-supervised pre-training, and some of them held out for validation.
+
+    Args:
+        root: folder with the photos (see :func:`read_photos`).
+        cache: folder for the decoded array.
+        batch_size: photos a step; each becomes two views.
+        size: side in pixels of the stored photos. Crops are taken from these, so it is above the network's input.
+        holdout: photos kept from training for validation, drawn with the seed.
+        seed: of the split and of the order of each epoch.
+        exclude: a folder of photos never to train on: those of the same file name are left out.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        cache: str = "runs/photo-cache",
+        batch_size: int = 128,
+        size: int = 160,
+        holdout: int = 500,
+        seed: int = 0,
+        exclude: str | None = None,
+    ):
+        super().__init__()
+        if batch_size < 2 or holdout < 2:
+            raise InputError(
+                f"batch_size={batch_size} and holdout={holdout} must be at least 2: a photo is told from others."
+            )
+        self.root, self.cache, self.size, self.exclude = root, cache, size, exclude
+        self.batch_size, self.holdout, self.seed = batch_size, holdout, seed
+        self._train: PhotoArray | None = None
+        self._held_out: PhotoArray | None = None
+
+    def prepare_data(self) -> None:
+        """Decode the photos, on one process of each machine."""
+        cache_photos(self.root, self.size, self.cache, exclude=self.exclude)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Split into training and held-out photos."""
+        photos = cache_photos(self.root, self.size, self.cache, exclude=self.exclude)
+        if len(photos) < self.holdout + self.batch_size:
+            raise InputError(
+                f"{self.root} holds {len(photos)} photos, fewer than holdout={self.holdout} plus "
+                f"batch_size={self.batch_size}. Lower these, or add photos."
+            )
+        order = np.random.default_rng(self.seed).permutation(len(photos))
+        self._held_out = PhotoArray(photos, np.sort(order[: self.holdout]))
+        self._train = PhotoArray(photos, np.sort(order[self.holdout :]))
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of (B, 3, S, S) uint8 in a new order each epoch; the incomplete last batch is dropped."""
+        return DataLoader(
+            self._train,
+            batch_size=self.batch_size,
+            sampler=ShuffledPhotos(len(self._train), self.seed),
+            drop_last=True,
+            collate_fn=_as_is,
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """The held-out photos, in order."""
+        return DataLoader(self._held_out, batch_size=self.batch_size, collate_fn=_as_is)
+
+
+def _as_is(batch: Tensor) -> Tensor:
+    return batch
+
+
+def _names(folder: str | Path | None) -> set[str]:
+    if folder is None:
+        return set()
+    if not Path(folder).is_dir():
+        raise InputError(f"The folder of photos to exclude, {folder}, does not exist.")
+    return {path.name for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES}
+
+
+def _sources(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise InputError(f"The photo folder {root} does not exist. Give a folder of Parquet or image files.")
+    tables = sorted(root.glob("*.parquet"))
+    sources = tables or sorted(p for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
+    if not sources:
+        raise InputError(f"{root} holds neither Parquet files nor photos ({', '.join(sorted(_SUFFIXES))}).")
+    return sources
+
+
+def _decode(data: bytes | None, size: int) -> NDArray[np.uint8] | None:
+    try:
+        with Image.open(io.BytesIO(data or b"")) as image:
+            image.draft("RGB", (size, size))
+            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return None

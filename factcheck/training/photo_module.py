@@ -1,0 +1,207 @@
+"""Self-supervised pre-training of a photo encoder: a photo and its altered copy are neighbours, other photos are not."""
+
+import copy
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from factcheck.errors import InputError
+from factcheck.models.image import PhotoEncoder, create_image_encoder
+from factcheck.training.photo_augment import STRENGTHS, alter_photos
+
+__all__ = ["PhotoPretrainModule", "contrastive_loss", "spread_loss"]
+
+
+class PhotoPretrainModule(pl.LightningModule):
+    """Contrastive pre-training (InfoNCE, arXiv 1807.03748) for copy detection, after SSCD (arXiv 2202.10261).
+
+    Each photo gives one mild and one strongly altered view. Every view must find its partner among all other views of
+    the batch and a queue of earlier descriptors (cross-batch memory, arXiv 1912.06798). The nearest-neighbour entropy
+    term of SSCD spreads descriptors evenly. Validation and export use an exponential moving average of the weights.
+
+    Every random draw of a step comes from the seed and the step's number, so a run resumed from a checkpoint at the
+    end of an epoch goes on exactly as if it had not stopped.
+
+    Args:
+        name: the backbone.
+        weights: what to start from: None for random weights, or a folder (see
+            :func:`~factcheck.models.image.create_image_encoder`).
+        embed_dim: length of the descriptor.
+        layout_dim: channels of the last map's layout in the descriptor.
+        sizes: input sizes in pixels, one after another.
+        size_shares: share of all steps at each of these sizes; they add up to 1.
+        temperature: of the softmax over cosines.
+        spread: weight of the entropy term.
+        queue: descriptors kept from earlier steps as further negatives; 0 for none.
+        queue_start: steps after which the queue is used: early descriptors go stale too soon.
+        learning_rate: peak rate of AdamW.
+        weight_decay: AdamW decay of matrices; vectors are not decayed.
+        warmup: steps with a rising rate.
+        decay_start: share of all steps after which the rate falls linearly to 0. It is constant before, so a run can be
+            resumed from any checkpoint with another number of steps.
+        average_decay: of the moving average of the weights, per step.
+        seed: of the alterations.
+    """
+
+    def __init__(
+        self,
+        name: str = "twins_svt_tiny",
+        weights: str | None = None,
+        embed_dim: int = 256,
+        layout_dim: int = 32,
+        sizes: list[int] | None = None,
+        size_shares: list[float] | None = None,
+        temperature: float = 0.06,
+        spread: float = 0.5,
+        queue: int = 4096,
+        queue_start: int = 300,
+        learning_rate: float = 1.5e-3,
+        weight_decay: float = 0.05,
+        warmup: int = 100,
+        decay_start: float = 0.7,
+        average_decay: float = 0.995,
+        seed: int = 0,
+    ):
+        super().__init__()
+        sizes, size_shares = sizes or [128], size_shares or [1.0]
+        if len(sizes) != len(size_shares) or abs(sum(size_shares) - 1) > 1e-6:
+            raise InputError(
+                f"sizes={sizes} and size_shares={size_shares} must be equally long and the shares add up to 1."
+            )
+        if any(size % 8 or size < 32 for size in sizes):
+            raise InputError(f"sizes={sizes} must be multiples of 8, at least 32.")
+        if temperature <= 0:
+            raise InputError(f"temperature={temperature} must be above 0.")
+        self.save_hyperparameters()
+        self.encoder = create_image_encoder(name, weights, embed_dim=embed_dim, layout_dim=layout_dim).train()
+        self.average = copy.deepcopy(self.encoder).requires_grad_(False).eval()
+        self.sizes, self.size_shares = sizes, size_shares
+        self.register_buffer("queue", torch.zeros(queue, self.encoder.embed_dim))
+        self.register_buffer("queue_filled", torch.zeros((), dtype=torch.long))
+        self._validation: list[tuple[Tensor, Tensor]] = []
+
+    def encode(self, views: Tensor, encoder: PhotoEncoder | None = None) -> Tensor:
+        """Views (B, 3, S, S) in [0, 1] to descriptors (B, D)."""
+        encoder = encoder or self.encoder
+        mean = views.new_tensor(encoder.mean)[:, None, None]
+        std = views.new_tensor(encoder.std)[:, None, None]
+        return encoder.embed((views - mean) / std)
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """One step on (B, 3, S, S) uint8 photos."""
+        progress = self.global_step / max(1, self._total_steps())
+        size = self._size_at(progress)
+        generator = torch.Generator(batch.device).manual_seed(
+            (self.hparams.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank
+        )
+        mild = alter_photos(batch, size, STRENGTHS["mild"], generator)
+        strong = alter_photos(batch, size, STRENGTHS["strong"], generator)
+        z = self.encode(torch.cat([mild, strong]))
+        negatives = self.queue[: int(self.queue_filled)] if self.global_step >= self.hparams.queue_start else self.queue[:0]
+        loss, accuracy = contrastive_loss(z, negatives, self.hparams.temperature)
+        spread = spread_loss(z)
+        self._remember(z.detach()[: len(batch)])
+        self.log_dict({"train/loss": loss, "train/accuracy": accuracy, "train/spread": spread}, batch_size=len(batch))
+        self.log("train/size", float(size), batch_size=len(batch))
+        return loss + self.hparams.spread * spread
+
+    def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
+        """Move the average towards the weights (faster at first, while they move fast)."""
+        decay = min(self.hparams.average_decay, (1 + self.global_step) / (10 + self.global_step))
+        with torch.no_grad():
+            averages, current = self.average.state_dict(), self.encoder.state_dict()
+            torch._foreach_lerp_(list(averages.values()), list(current.values()), 1 - decay)
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """Embed held-out photos and strongly altered copies of them, the same ones every time."""
+        generator = torch.Generator(batch.device).manual_seed(1_000 + batch_idx)
+        size = self._size_at(self.global_step / max(1, self._total_steps()))
+        clean = F.interpolate(batch, size=(size, size), mode="bilinear", antialias=True).float() / 255
+        copies = alter_photos(batch, size, STRENGTHS["strong"], generator)
+        self._validation.append((self.encode(clean, self.average), self.encode(copies, self.average)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log ``val/recall@1``, ``val/uap`` and ``val/auc`` among the held-out photos."""
+        from factcheck.evaluation.copy_detection import copy_detection_scores
+
+        references, queries = (torch.cat(part).float().cpu().numpy() for part in zip(*self._validation, strict=True))
+        self._validation.clear()
+        scores = copy_detection_scores(queries @ references.T, range(len(queries)))
+        self.log_dict({f"val/{key}": value for key, value in scores.items()}, sync_dist=True)
+
+    def configure_optimizers(self) -> dict:
+        """AdamW: a warm-up, a constant rate, a linear fall."""
+        matrices = [p for p in self.encoder.parameters() if p.ndim > 1]
+        vectors = [p for p in self.encoder.parameters() if p.ndim <= 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": self.hparams.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            lr=self.hparams.learning_rate,
+            betas=(0.9, 0.98),
+        )
+        total = self._total_steps()
+        warmup, start = self.hparams.warmup, self.hparams.decay_start
+
+        def rate(step: int) -> float:
+            left = (1 - step / total) / (1 - start) if start < 1 else 1.0
+            return max(0.0, min(1.0, (step + 1) / max(1, warmup), left))
+
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def export_encoder(self) -> PhotoEncoder:
+        """The averaged encoder, ready for :func:`~factcheck.models.image.save_photo_encoder`."""
+        return copy.deepcopy(self.average).eval()
+
+    def _total_steps(self) -> int:
+        return int(self.trainer.estimated_stepping_batches)
+
+    def _size_at(self, progress: float) -> int:
+        passed = 0.0
+        for size, share in zip(self.sizes, self.size_shares, strict=True):
+            passed += share
+            if progress < passed:
+                return size
+        return self.sizes[-1]
+
+    def _remember(self, descriptors: Tensor) -> None:
+        """Push descriptors in at the front of the queue; the oldest fall out at its end."""
+        if len(self.queue):
+            self.queue.copy_(torch.cat([descriptors.to(self.queue), self.queue])[: len(self.queue)])
+            self.queue_filled.copy_((self.queue_filled + len(descriptors)).clamp(max=len(self.queue)))
+
+
+def contrastive_loss(z: Tensor, negatives: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """InfoNCE over pairs (NT-Xent, arXiv 2002.05709) with further negatives.
+
+    Args:
+        z: (2B, D) descriptors of length 1; rows i and B + i are two views of one photo.
+        negatives: (Q, D) descriptors of other photos, no gradient.
+        temperature: above 0.
+
+    Returns:
+        The loss, and the share of rows whose partner is nearest; both scalars.
+    """
+    rows = len(z)
+    logits = z @ torch.cat([z, negatives]).T / temperature
+    logits = logits.masked_fill(torch.eye(rows, logits.shape[1], dtype=torch.bool, device=z.device), -torch.inf)
+    target = torch.arange(rows, device=z.device).roll(rows // 2)
+    return F.cross_entropy(logits, target), (logits.argmax(1) == target).float().mean()
+
+
+def spread_loss(z: Tensor) -> Tensor:
+    """Differential entropy of descriptors by nearest neighbours (Kozachenko–Leonenko, arXiv 1806.03198), negated.
+
+    Args:
+        z: (2B, D) descriptors of length 1; rows i and B + i belong together and do not count as neighbours.
+
+    Returns:
+        Minus the mean log distance to the nearest other photo, a scalar.
+    """
+    rows = len(z)
+    cosine = z @ z.T
+    index = torch.arange(rows, device=z.device)
+    same = (index[:, None] - index) % max(1, rows // 2) == 0
+    nearest = cosine.masked_fill(same, -torch.inf).amax(1)
+    return -(2 - 2 * nearest).clamp(min=1e-6).sqrt().log().mean()
