@@ -83,7 +83,7 @@ class DelimitedReader:
                     continue
                 if len(fields) != width:
                     if not recovering:
-                        yield lines.start, None, f"{len(fields)} fields where the header has {width}"
+                        yield lines.start, None, f"split into {len(fields)}, where the header has {width} columns"
                     continue
                 recovering = False
                 yield lines.start, fields, lines.encoding_error
@@ -129,7 +129,8 @@ def detect_delimiter(path: Path, columns: Mapping[str, str] | None = None, expec
             + ("Name the right format" if best in ",\t" else "Save the table with commas or tabs")
         )
     if best is None:
-        raise failures[expected or max("\t,", key=lambda d: widths.get(d, 0))]
+        # Of both usual separators the one that splits the header; a header that cannot be split comes before one column.
+        raise failures[expected or max("\t,", key=lambda d: widths.get(d, 1.5))]
     if best not in ",\t":
         raise InputError(
             f"{path}: the header is separated by {_SEPARATORS[best]}; "
