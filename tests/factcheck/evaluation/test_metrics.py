@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+import torch
+from torchmetrics.classification import MulticlassCalibrationError
+
+from factcheck.errors import InputError
+from factcheck.evaluation.metrics import (
+    accuracy_at_coverage,
+    area_under_risk_coverage,
+    brier_score,
+    classification,
+    expected_calibration_error,
+    risk_coverage,
+)
+
+
+@pytest.fixture
+def predictions():
+    rng = np.random.default_rng(0)
+    gold = rng.choice(["a", "b", "c"], 200, p=[0.5, 0.3, 0.2])
+    guess = np.where(rng.random(200) < 0.7, gold, rng.choice(["a", "b", "c"], 200))
+    return gold.tolist(), guess.tolist()
+
+
+def test_classification_against_the_definitions(predictions):
+    gold, guess = predictions
+    result = classification(gold, guess, ["a", "b", "c"])
+    f1 = []
+    for i, label in enumerate("abc"):
+        tp = sum(g == label == p for g, p in zip(gold, guess, strict=True))
+        precision, recall = tp / guess.count(label), tp / gold.count(label)
+        f1.append(2 * precision * recall / (precision + recall))
+        assert result.precision[i] == pytest.approx(precision)
+        assert result.recall[i] == pytest.approx(recall)
+    weights = [gold.count(label) for label in "abc"]
+    assert result.weighted_f1 == pytest.approx(sum(w * f for w, f in zip(weights, f1, strict=True)) / 200)
+    assert result.macro_f1 == pytest.approx(sum(f1) / 3)
+    assert sum(map(sum, result.confusion)) == 200
+
+
+def test_a_prediction_that_is_no_class_counts_as_wrong():
+    result = classification(["a", "a", "b"], ["a", "(none)", "b"], ["a", "b"])
+    assert result.accuracy == pytest.approx(2 / 3)
+    assert result.recall == (0.5, 1.0)
+
+
+def test_nothing_to_score():
+    with pytest.raises(InputError, match="nothing to score"):
+        classification([], [], ["a"])
+
+
+def test_ece_equals_torchmetrics():
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet([1, 1, 1], 500)
+    gold = rng.integers(0, 3, 500)
+    reference = MulticlassCalibrationError(3, n_bins=15, norm="l1")(torch.tensor(p), torch.tensor(gold))
+    ours = expected_calibration_error(p.max(1), p.argmax(1) == gold)
+    assert ours == pytest.approx(float(reference), abs=1e-6)
+
+
+def test_ece_of_a_calibrated_and_of_an_overconfident_forecast():
+    assert expected_calibration_error([0.5] * 4, [True, False, True, False]) == pytest.approx(0)
+    assert expected_calibration_error([1.0] * 4, [False] * 4) == pytest.approx(1)
+
+
+def test_brier():
+    assert brier_score([[1, 0], [0, 1]], [0, 1]) == 0
+    assert brier_score([[1, 0]], [1]) == 2
+    assert brier_score([[0.5, 0.5]], [0]) == pytest.approx(0.5)
+
+
+def test_risk_coverage_by_hand():
+    coverage, risk = risk_coverage([0.9, 0.8, 0.7, 0.6], [True, True, False, True])
+    np.testing.assert_allclose(coverage, [0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(risk, [0, 0, 1 / 3, 1 / 4])
+    assert area_under_risk_coverage([0.9, 0.8, 0.7, 0.6], [True, True, False, True]) == pytest.approx((1 / 3 + 1 / 4) / 4)
+
+
+def test_ties_are_one_point():
+    _, first = risk_coverage([0.5, 0.5], [True, False])
+    _, second = risk_coverage([0.5, 0.5], [False, True])
+    np.testing.assert_allclose(first, second)
+
+
+def test_accuracy_at_coverage():
+    assert accuracy_at_coverage([0.9, 0.1], [True, False], 0.5) == 1
+    assert accuracy_at_coverage([0.9, 0.1], [True, False], 1.0) == 0.5
+    with pytest.raises(InputError, match="coverage"):
+        accuracy_at_coverage([0.9], [True], 0)
