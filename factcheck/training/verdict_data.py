@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from factcheck.errors import InputError
 from factcheck.models.inputs import InputBuilder
+from factcheck.training.predict import ClaimChunks
 from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence
 from factcheck.training.sampler import MixtureBatchSampler
 
@@ -35,6 +36,9 @@ class VerdictDataModule(pl.LightningDataModule):
         batch_size: rows a step and process.
         modality_dropout: probability that a training row's photos are both left out, whatever its class, in [0, 1).
         num_workers: loader processes; 0 loads in the training process.
+        predict: claims table for ``factcheck predict``.
+        predict_out: verdict table that ``factcheck predict`` writes.
+        abstain_below: confidence under which ``factcheck predict`` marks a verdict as abstained.
         seed: order of the rows.
     """
 
@@ -53,6 +57,9 @@ class VerdictDataModule(pl.LightningDataModule):
         batch_size: int = 32,
         modality_dropout: float = 0.0,
         num_workers: int = 0,
+        predict: str | None = None,
+        predict_out: str = "verdicts.parquet",
+        abstain_below: float | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -73,6 +80,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
         self.batch_size, self.modality_dropout = batch_size, modality_dropout
         self.num_workers, self.seed = num_workers, seed
+        self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
         self._sampler: MixtureBatchSampler | None = None
         self._resume: tuple[int, int] | None = None
@@ -122,6 +130,21 @@ class VerdictDataModule(pl.LightningDataModule):
     def test_dataloader(self) -> DataLoader:
         """Every test row once, in order of length."""
         return self._eval_loader(self.test_files)
+
+    def predict_dataloader(self) -> DataLoader:
+        """The claims of ``predict`` in chunks, as :meth:`VerdictModule.predict_step` takes them."""
+        if self.predict is None:
+            raise InputError("factcheck predict needs --data.predict CLAIMS, the claims table to verify")
+        path = Path(self.predict).expanduser()
+        chunks = ClaimChunks(
+            path,
+            self.image_root or path.parent,
+            self.columns,
+            size=256,
+            rank=self.trainer.global_rank,
+            world=self.trainer.world_size,
+        )
+        return DataLoader(chunks, batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
         """Epoch and number of batches taken in it, so that a resumed run goes on with the next one."""

@@ -1,8 +1,9 @@
 """The Lightning module of verdict training."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,10 @@ from factcheck.models.inputs import InputBuilder
 from factcheck.models.text import load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
+from factcheck.training.predict import VerdictWriter
+
+if TYPE_CHECKING:
+    from factcheck.verification.verifier import Verifier
 
 __all__ = ["VerdictModule"]
 
@@ -114,6 +119,7 @@ class VerdictModule(pl.LightningModule):
         self.input_builder = InputBuilder(load_tokenizer(text_model), max_length, max_claim_tokens, transform)
         self._freeze()
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
+        self._verifier: Verifier | None = None
         self._val: dict[str, list[Tensor | str]] = {}
 
     def setup(self, stage: str) -> None:
@@ -166,6 +172,35 @@ class VerdictModule(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Log the figures of the epoch."""
         self._report("test")
+
+    def predict_step(self, chunk: tuple[int, pa.Table], _batch_index: int) -> tuple[int, pa.Table]:
+        """Verdicts of a chunk of claims, by the same ``verify_batch`` as everywhere else."""
+        row, table = chunk
+        if self._verifier is None:
+            from factcheck.verification.verifier import Verifier
+            from retrieval.encoders import load_encoder
+
+            data = self.trainer.datamodule
+            self._verifier = Verifier(
+                self.model,
+                self.input_builder,
+                load_encoder(data.retrieval_encoder),
+                fingerprint=f"checkpoint at step {self.global_step}",
+                top_k=data.top_k,
+                retrieval_method=data.retrieval_method,
+                abstain_below=data.abstain_below,
+                batch_size=data.batch_size,
+                device=self.device,
+            )
+        return row, self._verifier.verify_batch(table)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Training batches go to the device; chunks of claims stay where the verifier expects them."""
+        return batch if isinstance(batch, tuple) else super().transfer_batch_to_device(batch, device, dataloader_idx)
+
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """What writes the verdicts of ``factcheck predict``."""
+        return [VerdictWriter()]
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with a rate for each part, linear warm-up and linear decay."""

@@ -1,0 +1,223 @@
+"""Training end to end with tiny models: fit, exact resume, export, predict, and the configurations that ship."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from factcheck.cli import main
+from factcheck.errors import InputError
+from factcheck.training.verdict_data import VerdictDataModule
+from factcheck.training.verdict_module import VerdictModule
+
+ROOT = Path(__file__).resolve().parents[3]
+CONFIGS = ROOT / "configs"
+
+
+def module(tiny_bert, **options):
+    torch.manual_seed(0)
+    settings = {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2, "learning_rate": 1e-3}
+    return VerdictModule(text_model=str(tiny_bert), image_weights=None, **settings, **options)
+
+
+def data(folder, tiny_bert, **options):
+    return VerdictDataModule(str(folder), retrieval_encoder=str(tiny_bert), batch_size=4, **options)
+
+
+def trainer(folder, **options):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
+    return pl.Trainer(default_root_dir=folder, **quiet, **options)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("FACTCHECK_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [3, 7])  # in the middle of the first epoch, and of the second (5 steps each)
+def test_a_resumed_run_equals_an_uninterrupted_one(steps, tiny_bert, factify_folder, tmp_path):
+    whole = module(tiny_bert)
+    trainer(tmp_path, max_steps=9, enable_checkpointing=False).fit(whole, data(factify_folder, tiny_bert))
+
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            if trainer.global_step == steps:
+                trainer.save_checkpoint(tmp_path / "part.ckpt")
+                trainer.should_stop = True
+
+    first = module(tiny_bert)
+    part = trainer(tmp_path, max_steps=9, callbacks=[Stop()], enable_checkpointing=False)
+    part.fit(first, data(factify_folder, tiny_bert))
+    torch.manual_seed(99)
+    second = module(tiny_bert)
+    rest = trainer(tmp_path, max_steps=9, enable_checkpointing=False)
+    rest.fit(second, data(factify_folder, tiny_bert), ckpt_path=tmp_path / "part.ckpt", weights_only=True)
+    assert rest.global_step == 9
+    for (name, a), (_, b) in zip(whole.state_dict().items(), second.state_dict().items(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_training_lowers_the_loss_and_reports_every_head(tiny_bert, factify_folder, tmp_path):
+    model = module(tiny_bert, text_learning_rate=1e-3)
+    run = trainer(tmp_path, max_epochs=4, enable_checkpointing=False)
+    before = run.validate(model, data(factify_folder, tiny_bert), verbose=False)[0]
+    run.fit(model, data(factify_folder, tiny_bert, val=["train.csv"]))
+    after = run.validate(model, data(factify_folder, tiny_bert, val=["train.csv"]), verbose=False)[0]
+    assert after["val/loss"] < before["val/loss"]
+    assert {"val/weighted_f1", "val/stance_accuracy", "val/image_accuracy"} <= after.keys()
+
+
+def test_modality_dropout_takes_both_photos_and_their_labels(tiny_bert, factify_folder, tmp_path):
+    model = module(tiny_bert)
+    source = data(factify_folder, tiny_bert, modality_dropout=0.5)
+    run = trainer(tmp_path, max_steps=1)
+    run.strategy.connect(model)
+    source.trainer = run
+    run._data_connector.attach_data(model, datamodule=source)
+    torch.manual_seed(0)
+    dropped = kept = 0
+    for batch in source.train_dataloader():
+        assert torch.equal(batch["claim_image_mask"], batch["document_image_mask"])
+        gone = ~batch["claim_image_mask"]
+        assert (batch["label"][gone] == -100).all()
+        assert (batch["label"][~gone] >= 0).all()
+        assert (batch["stance"] >= 0).all()
+        dropped, kept = dropped + int(gone.sum()), kept + int((~gone).sum())
+    assert dropped > 2
+    assert kept > 2
+
+
+def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
+    pairs = tmp_path / "pairs.jsonl"
+    rows = [{"premise": "A dog runs.", "hypothesis": "A dog sleeps.", "label": x} for x in ("refute", "not_support")]
+    pairs.write_text("".join(json.dumps({**row, "source": "made"}) + "\n" for row in rows * 3), "utf-8")
+    (tmp_path / "f").symlink_to(factify_folder)
+    files = {"f/train.csv": 1.0, "pairs.jsonl": 2.0}
+    source = data(tmp_path, tiny_bert, train=files, val=["f/val.csv", "pairs.jsonl"], source_weights={"made": 0.5})
+    model = module(tiny_bert)
+    run = trainer(tmp_path, max_epochs=1, enable_checkpointing=False)
+    run.fit(model, source)
+    assert run.global_step == 7  # 20 rows and 6 x 2.0 x 0.5, in batches of 4
+    assert "val/stance_accuracy/made" in run.callback_metrics
+
+
+def test_unknown_sources_and_folders_are_named(tiny_bert, factify_folder, tmp_path):
+    source = data(factify_folder, tiny_bert, source_weights={"nowhere": 0.5})
+    with pytest.raises(InputError, match="nowhere"):
+        trainer(tmp_path, max_steps=1, enable_checkpointing=False).fit(module(tiny_bert), source)
+    with pytest.raises(InputError, match="no folder"):
+        VerdictDataModule(str(tmp_path / "gone"))
+
+
+def overrides(text_model, folder, out):
+    return [
+        *("--model.text_model", str(text_model), "--model.image_encoder", "twins_svt_tiny", "--model.image_weights", "null"),
+        *("--model.fusion_dim", "32", "--model.fusion_heads", "2", "--model.max_length", "64", "--model.max_claim_tokens", "24"),
+        *("--data.root", str(folder), "--data.retrieval_encoder", str(text_model), "--trainer.default_root_dir", str(out)),
+        *("--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.strategy", "auto"),
+        *("--trainer.logger", "false", "--trainer.callbacks", "null", "--trainer.enable_progress_bar", "false"),
+    ]
+
+
+@pytest.mark.slow
+def test_the_factify2_configuration_with_tiny_models_of_the_same_classes(tiny_deberta, factify_folder, tmp_path):
+    arguments = ["fit", "--config", str(CONFIGS / "factify2.yaml"), *overrides(tiny_deberta, factify_folder, tmp_path)]
+    arguments += ["--model.freeze_embeddings", "false", "--data.num_workers", "0", "--trainer.max_steps", "2"]
+    assert main([*arguments, "--trainer.limit_val_batches", "1"]) == 0
+    checkpoint = next(tmp_path.rglob("*.ckpt"))
+    stored = torch.load(checkpoint, weights_only=True)["hyper_parameters"]
+    assert stored["gradient_checkpointing"] is True
+    assert stored["text_model"] == str(tiny_deberta)
+    out = tmp_path / "model"
+    assert main(["export", str(checkpoint), "--out", str(out), "--dtype", "float16"]) == 0
+    verdicts = tmp_path / "v.parquet"
+    assert main(["verify", str(factify_folder / "val.csv"), "--model", str(out), "--out", str(verdicts)]) == 0
+    assert pq.read_table(verdicts)["status"].to_pylist() == ["ok"] * 10
+
+
+@pytest.mark.slow
+def test_fit_export_verify_evaluate_predict(tiny_bert, factify_folder, tmp_path):
+    config = ["--config", str(CONFIGS / "flickr_factify.yaml"), *overrides(tiny_bert, factify_folder, tmp_path)]
+    assert main(["fit", *config, "--model.init_from", "null", "--trainer.max_epochs", "1"]) == 0
+    checkpoint = str(next(tmp_path.rglob("*.ckpt")))
+    out = tmp_path / "model"
+    claims = factify_folder / "val.csv"
+    assert main(["export", checkpoint, "--out", str(out), "--calibrate-on", str(claims)]) == 0
+    assert json.loads((out / "calibration.json").read_text())["label"] > 0
+    verdicts = tmp_path / "v.parquet"
+    arguments = ["verify", str(claims), "--model", str(out), "--out", str(verdicts)]
+    assert main(arguments) == 0
+    assert main(["evaluate", str(verdicts), "--truth", str(claims)]) == 0
+
+    # A flag beats what the checkpoint holds; what no flag names comes from the checkpoint.
+    predicted = tmp_path / "p.parquet"
+    run = ["predict", "--ckpt_path", checkpoint, *config, "--data.predict", str(claims), "--data.predict_out", str(predicted)]
+    assert main(run) == 0
+    a, b = pq.read_table(verdicts).to_pylist(), pq.read_table(predicted).to_pylist()
+    assert [row["id"] for row in a] == [row["id"] for row in b]
+    for x, y in zip(a, b, strict=True):
+        assert x["image_similarity"] == pytest.approx(y["image_similarity"], abs=1e-5)
+        assert [e["text"] for e in x["evidence"]] == [e["text"] for e in y["evidence"]]
+    assert main([*run, "--data.top_k", "1"]) == 0, "a second run in the same folder must not fail"
+    assert {len(row["evidence"]) for row in pq.read_table(predicted).to_pylist()} == {1}
+
+
+@pytest.mark.slow
+def test_two_processes_predict_every_row_once_and_in_order(tiny_bert, factify_folder, tmp_path):
+    claims = tmp_path / "many.csv"
+    lines = (factify_folder / "val.csv").read_text("utf-8").splitlines()
+    rows = [line.split("\t", 1)[1] for line in lines[1:]] * 60
+    claims.write_text("\n".join([lines[0], *(f"{i}\t{row}" for i, row in enumerate(rows))]) + "\n", "utf-8")
+    out = tmp_path / "p.parquet"
+    config = overrides(tiny_bert, factify_folder, tmp_path)
+    arguments = ["--config", str(CONFIGS / "flickr_factify.yaml"), *config, "--model.init_from", "null"]
+    arguments += ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.image_root", str(factify_folder)]
+    arguments += ["--data.predict", str(claims), "--data.predict_out", str(out)]
+    subprocess.run([sys.executable, "-m", "factcheck", "predict", *arguments], check=True, timeout=280, cwd=tmp_path)
+    assert pq.read_table(out)["id"].to_pylist() == [str(i) for i in range(len(rows))]
+
+
+@pytest.mark.slow
+def test_a_flag_beats_the_checkpoint(tiny_bert, factify_folder, tmp_path):
+    from factcheck.commands.lightning import FactcheckCLI
+
+    config = ["--config", str(CONFIGS / "flickr_factify.yaml"), *overrides(tiny_bert, factify_folder, tmp_path)]
+    fit = ["fit", *config, "--model.init_from", "null", "--trainer.max_steps", "1", "--model.dropout", "0.25"]
+    assert main([*fit, "--trainer.limit_val_batches", "0"]) == 0
+    checkpoint = str(next(tmp_path.rglob("*.ckpt")))
+    seen = {}
+
+    class Spy(FactcheckCLI):
+        def _run_subcommand(self, subcommand):
+            seen.update(self.model.hparams)
+
+    for flag, expected in (([], 0.25), (["--model.dropout", "0.5"], 0.5)):
+        arguments = ["validate", *config, "--ckpt_path", checkpoint, *flag]
+        FactcheckCLI._arguments = arguments
+        options = {"subclass_mode_model": True, "subclass_mode_data": True, "save_config_kwargs": {"overwrite": True}}
+        Spy(pl.LightningModule, pl.LightningDataModule, args=arguments, **options)
+        assert seen["dropout"] == expected
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
+def test_every_configuration_parses(name, tmp_path):
+    """Unknown keys fail, so a configuration that parses names only what exists."""
+    code = f"import sys; from factcheck.cli import main; sys.exit(main({['fit', '--config', str(CONFIGS / name), '--print_config']}))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert "class_path" in result.stdout
+
+
+def test_an_unknown_key_is_refused(tmp_path):
+    text = (CONFIGS / "quickstart.yaml").read_text("utf-8").replace("learning_rate: 1.0e-4", "learning_rat: 1.0e-4")
+    (tmp_path / "bad.yaml").write_text(text, "utf-8")
+    arguments = [sys.executable, "-m", "factcheck", "fit", "--config", "bad.yaml"]
+    result = subprocess.run(arguments, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert result.returncode == 2
+    assert "learning_rat" in result.stderr
