@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class DescriptorHead(nn.Module):
             power = self.powers[level].clamp(1.0, 8.0)
             activation = F.softplus(projection(tokens)) + 1e-4
             # exp(mean of logs) form of (mean x^p)^(1/p): steady for any p.
-            pooled.append(((activation.log() * power).logsumexp(1) - _log(tokens.shape[1])) / power)
+            pooled.append(((activation.log() * power).logsumexp(1) - math.log(tokens.shape[1])) / power)
             if self.layout is not None and level == len(maps) - 1:
                 grid = self.layout(tokens).transpose(1, 2).unflatten(2, stage.shape[-2:])
                 pooled.append(F.adaptive_avg_pool2d(grid, _LAYOUT_GRID).flatten(1))
@@ -174,7 +175,7 @@ def create_image_encoder(
         constructor = _constructor(name)
     if weights == "bundled":
         folder = bundled_photo_encoder()
-        encoder = _load_folder(folder)
+        encoder = load_photo_encoder(folder)
         if encoder.name != name:
             raise InputError(
                 f"There are no bundled weights for {name!r}, only for {encoder.name!r}. "
@@ -191,7 +192,7 @@ def create_image_encoder(
             raise InputError(f"timm has no weights for {name!r}. Use weights='bundled', a folder's path, or None.")
         backbone = constructor(pretrained=True, num_classes=0)
         return PhotoEncoder(backbone, None, name=name, input_size=input_size or 224).eval()
-    encoder = _load_folder(Path(weights))
+    encoder = load_photo_encoder(weights)
     if encoder.name != name:
         raise InputError(f"{weights} holds weights of {encoder.name!r}, not of {name!r}. Ask for {encoder.name!r}.")
     return encoder
@@ -225,7 +226,13 @@ def save_photo_encoder(encoder: PhotoEncoder, folder: str | Path, *, card: str |
     return folder
 
 
-def _load_folder(folder: Path) -> PhotoEncoder:
+def load_photo_encoder(folder: str | Path) -> PhotoEncoder:
+    """The encoder in a folder that :func:`save_photo_encoder` wrote, in evaluation mode.
+
+    Raises:
+        InputError: the folder is missing or incomplete, of another format version, or its weights do not fit.
+    """
+    folder = Path(folder)
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
         raise InputError(
             f"{folder} is no photo encoder: it must hold {CONFIG} and {WEIGHTS}. Give a folder written by "
@@ -269,7 +276,3 @@ def _constructor(name: str) -> Any:
     if name not in known:
         raise InputError(f"There is no photo encoder named {name!r}. Known: {', '.join(known)}.")
     return functools.partial(twins_variants.create_twins, name)
-
-
-def _log(count: int) -> float:
-    return float(torch.tensor(float(count)).log())

@@ -5,7 +5,7 @@ import copy
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.models.image import PhotoEncoder, create_image_encoder
@@ -99,7 +99,9 @@ class PhotoPretrainModule(pl.LightningModule):
         mild = alter_photos(batch, size, STRENGTHS["mild"], generator)
         strong = alter_photos(batch, size, STRENGTHS["strong"], generator)
         z = self.encode(torch.cat([mild, strong]))
-        negatives = self.queue[: int(self.queue_filled)] if self.global_step >= self.hparams.queue_start else self.queue[:0]
+        negatives = (
+            self.queue[: int(self.queue_filled)] if self.global_step >= self.hparams.queue_start else self.queue[:0]
+        )
         loss, accuracy = contrastive_loss(z, negatives, self.hparams.temperature)
         spread = spread_loss(z)
         self._remember(z.detach()[: len(batch)])

@@ -1,0 +1,67 @@
+"""``factcheck photos evaluate``: copy detection by a photo encoder, next to simpler fingerprints."""
+
+import argparse
+import json
+from pathlib import Path
+
+from factcheck.errors import InputError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    evaluate = actions.add_parser("evaluate", help="recall@1, uAP and AUC of finding a photo's original")
+    evaluate.add_argument(
+        "--references",
+        nargs="+",
+        required=True,
+        metavar="DIR_OR_TABLE",
+        help="folders of original photos, or claims tables whose document photos are meant",
+    )
+    evaluate.add_argument(
+        "--queries",
+        required=True,
+        metavar="DIR_OR_TABLE",
+        help="folder of altered photos named as their originals, or a claims table (claim photo against document photo)",
+    )
+    evaluate.add_argument("--gold", help="JSONL with same_photo for each row of the table")
+    evaluate.add_argument("--max-references", type=int, metavar="N", help="use so many references (those needed first)")
+    evaluate.add_argument("--model", default="bundled", help="bundled, or the folder of a photo encoder")
+    evaluate.add_argument(
+        "--compare",
+        nargs="*",
+        default=[],
+        metavar="NAME",
+        help="also evaluate colour-histogram, phash, timm:NAME, or folders of models",
+    )
+    evaluate.add_argument("--json", help="figures to write as JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate the model and what it is compared with, and print a table."""
+    if args.json and not Path(args.json).parent.is_dir():
+        raise InputError(f"--json {args.json!r}: there is no folder {str(Path(args.json).parent)!r}; make it first")
+    from rich.console import Console
+    from rich.table import Table
+
+    from factcheck.evaluation.photo_benchmark import descriptor, evaluate_descriptor, read_copy_set
+
+    descriptors = {name: descriptor(name) for name in [args.model, *args.compare]}
+    photos = read_copy_set(args.references, args.queries, gold=args.gold, limit=args.max_references)
+    figures = {name: evaluate_descriptor(embed, photos) for name, embed in descriptors.items()}
+    first = figures[args.model]
+    table = Table(
+        title=f"{first['queries']} queries among {first['references']} references; {first['pairs']} pairs",
+        title_justify="left",
+    )
+    table.add_column("descriptor")
+    for heading in ("recall@1", "uAP", "AUC same/different"):
+        table.add_column(heading, justify="right")
+    for name, scores in figures.items():
+        table.add_row(name, *(f"{scores[key]:.4f}" for key in ("recall@1", "uap", "auc")))
+    Console().print(table)
+    if args.json:
+        Path(args.json).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    return 0
