@@ -43,7 +43,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
     Returns:
         (M, h, L, d).
     """
-    if q.shape[0] <= MAX_LEADING:
+    # The limit is CUDA's. Elsewhere chunks do no harm, but a compiled graph must stay free of a bound on its batch.
+    if (torch.compiler.is_compiling() and not q.is_cuda) or q.shape[0] <= MAX_LEADING:
         return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)
     chunks = zip(q.split(MAX_LEADING), k.split(MAX_LEADING), v.split(MAX_LEADING), strict=True)
     return torch.cat([F.scaled_dot_product_attention(*chunk, dropout_p=dropout) for chunk in chunks])

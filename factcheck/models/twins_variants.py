@@ -5,13 +5,18 @@ Importing this module makes ``timm.create_model("factcheck_twins_svt_small")`` a
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import timm
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
 from factcheck.errors import InputError
 from factcheck.models.twins import Twins
+from factcheck.models.twins_weights import REFERENCE_NAMES, load_twins_weights
 
 __all__ = [
     "VARIANTS",
@@ -58,22 +63,33 @@ VARIANTS: dict[str, dict[str, Any]] = {
 """Settings of :class:`Twins` for each variant by name."""
 
 
-def create_twins(name: str, **settings: Any) -> Twins:
-    """A Twins network with fresh weights.
+def create_twins(name: str, weights: str | Path | Mapping[str, object] | None = None, **settings: Any) -> Twins:
+    """A Twins network.
 
     Args:
-        name: one of :data:`VARIANTS`.
+        name: one of :data:`VARIANTS`, or the reference implementation's name for it (``alt_gvt_small`` ...).
+        weights: None for fresh ones; ``"timm"`` or ``"timm/<variant>.in1k"`` to have timm's loader fetch the
+            published ImageNet-1k weights; else a checkpoint for :func:`load_twins_weights`.
         settings: arguments of :class:`Twins` that replace the variant's.
 
     Raises:
-        InputError: unknown name or setting.
+        InputError: unknown name or setting, no published weights, or weights that do not fit.
     """
+    name = REFERENCE_NAMES.get(name, name)
     if name not in VARIANTS:
         raise InputError(f"unknown Twins variant {name!r}: choose one of {', '.join(VARIANTS)}")
-    try:
-        return Twins(**{**VARIANTS[name], **settings})
-    except TypeError as error:
-        raise InputError(f"{name}: {error}") from None
+    settings = {**VARIANTS[name], **settings}
+    unknown = set(settings) - set(inspect.signature(Twins).parameters)
+    if unknown:
+        raise InputError(f"{name}: unknown settings {sorted(unknown)}: see the arguments of Twins")
+    if weights in ("timm", f"timm/{name}.in1k"):
+        if name == "twins_svt_tiny":
+            raise InputError("twins_svt_tiny has no published timm weights: choose another variant or give a file")
+        return timm.create_model(f"factcheck_{name}.in1k", pretrained=True, **settings)
+    if isinstance(weights, str) and weights.startswith("timm/"):
+        raise InputError(f"{weights!r} are not weights of {name}: pass 'timm/{name}.in1k'")
+    model = Twins(**settings)
+    return model if weights is None else load_twins_weights(model, weights)
 
 
 def twins_svt_tiny(**settings: Any) -> Twins:

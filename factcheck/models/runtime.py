@@ -1,0 +1,129 @@
+"""Faster ways to run a trained network, chosen by name, with equal outputs.
+
+:func:`optimize` turns a module that maps one tensor to one tensor into another that does the same, for inference
+only, on PyTorch itself (``eager``), its compiler (``compile``) or ONNX Runtime (``onnxruntime``, the ``onnx`` extra).
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib.util
+import logging
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from factcheck.errors import InputError
+
+__all__ = ["RUNTIMES", "OnnxModule", "export_onnx", "optimize"]
+
+RUNTIMES = ("eager", "compile", "onnxruntime")
+"""Names that :func:`optimize` takes."""
+
+
+def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = None) -> nn.Module:
+    """A copy of ``model`` for inference on the runtime of that name.
+
+    Args:
+        model: maps (B, ...) to (B, ...); its own training state is left alone.
+        runtime: ``"eager"``: frozen, weights laid out for the kernels. ``"compile"``: TorchInductor; compiles at the
+            first call for a shape. ``"onnxruntime"``: exported once, for any batch size at the example's image size.
+        example: an input (B, ...) on the device to run on; needed for ``"onnxruntime"``.
+
+    Returns:
+        A module in evaluation mode whose outputs equal the model's within 1e-4 (float32) and record no gradients.
+
+    Raises:
+        InputError: unknown runtime, no example where one is needed, or a package is missing.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError(f"unknown runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    model = _freeze(model)
+    if runtime == "eager":
+        return _NoGrad(model)
+    if runtime == "compile":
+        return _NoGrad(torch.compile(model, dynamic=False))
+    if example is None:
+        raise InputError("runtime 'onnxruntime' needs example, an input of the size to be run, to export the model")
+    missing = [p for p in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(p) is None]
+    if missing:
+        raise InputError(f"runtime 'onnxruntime' needs {', '.join(missing)}: pip install 'factcheck-twins[onnx]'")
+    with tempfile.TemporaryDirectory() as folder:
+        path = export_onnx(model, Path(folder) / "model.onnx", example)
+        return OnnxModule(path)
+
+
+def export_onnx(model: nn.Module, path: str | Path, example: Tensor) -> Path:
+    """Write ``model`` as one ONNX file with input ``images`` and output ``output``, for any batch size.
+
+    Args:
+        model: in evaluation mode.
+        path: file to write.
+        example: (B, ...) input; every dimension but the first is fixed to its size.
+    """
+    example = example[:1].expand(2, *example.shape[1:]).contiguous()  # a batch of 1 would be taken as a constant
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    try:
+        log.setLevel(logging.ERROR)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                model,
+                (example,),
+                dynamo=True,
+                input_names=["images"],
+                output_names=["output"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                opset_version=20,
+                verbose=False,
+            )
+    finally:
+        log.setLevel(level)
+    path = Path(path)
+    program.save(str(path), external_data=False)
+    return path
+
+
+class OnnxModule(nn.Module):
+    """A network run by ONNX Runtime on the CPU, with as many threads as PyTorch uses.
+
+    Args:
+        path: an ONNX file with one input and one output.
+    """
+
+    def __init__(self, path: str | Path):
+        super().__init__()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, ...) float32 on the CPU -> the network's output."""
+        return torch.from_numpy(self.session.run(None, {self.input: x.detach().contiguous().numpy()})[0])
+
+
+class _NoGrad(nn.Module):
+    """Calls a module without recording gradients."""
+
+    def __init__(self, model: nn.Module):
+        super().__init__()
+        self.model = model
+
+    @torch.no_grad()
+    def forward(self, x: Tensor) -> Tensor:
+        return self.model(x)
+
+
+def _freeze(model: nn.Module) -> nn.Module:
+    model = copy.deepcopy(model).eval().requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):  # lets patch projections use the weight without a copy
+            module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    return model
