@@ -1,0 +1,129 @@
+"""Words in BM25, by bm25s."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.errors import InputError
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, top_rows
+from retrieval.lexical import BM25_B, BM25_K1, words
+
+__all__ = ["BM25Index"]
+
+
+class BM25Index(EvidenceIndex):
+    """BM25 over the words of passages (Robertson & Zaragoza 2009; bm25s, Lù 2024).
+
+    Scores are precomputed, so they are computed again at the first search or save after an addition.
+    """
+
+    def __init__(self) -> None:
+        self._vocabulary: dict[str, int] = {}
+        self._tokens: list[np.ndarray] = []
+        self._ids = np.empty(0, np.int64)
+        self._deleted = np.empty(0, np.int64)
+        self._scorer = None
+        self._folder: Path | None = None
+
+    def add(self, ids: np.ndarray, passages: Passages) -> None:
+        """Add texts."""
+        if passages.texts is None:
+            raise InputError("a BM25 index needs texts")
+        ids = check_new_ids(ids, passages, np.delete(self._ids, self._deleted), 0)
+        self._load_tokens()
+        known = self._vocabulary
+        self._tokens += [
+            np.array([known.setdefault(word, len(known)) for word in words(text)], np.int32) for text in passages.texts
+        ]
+        self._ids = np.concatenate([self._ids, ids])
+        self._scorer = None
+
+    def delete(self, ids: np.ndarray) -> int:
+        """Mask texts; word statistics change with the next addition only."""
+        positions = np.setdiff1d(np.flatnonzero(np.isin(self._ids, np.asarray(ids, np.int64))), self._deleted)
+        self._deleted = np.union1d(self._deleted, positions)
+        return len(positions)
+
+    def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Passages that share words with the query; one that shares none is never returned."""
+        check_search(queries, top_k)
+        if queries.texts is None:
+            raise InputError("a BM25 index needs queries as texts")
+        scores = np.full((len(queries.texts), top_k), -np.inf, np.float32)
+        ids = np.full((len(queries.texts), top_k), -1, np.int64)
+        if not len(self):
+            return scores, ids
+        self._build()
+        mask = None
+        if allowed is not None or len(self._deleted):
+            mask = (
+                np.ones(len(self._ids), bool) if allowed is None else np.isin(self._ids, np.asarray(allowed, np.int64))
+            )
+            mask[self._deleted] = False
+        for i, query in enumerate(queries.texts):
+            tokens = [self._vocabulary[w] for w in dict.fromkeys(words(query)) if w in self._vocabulary]
+            if not tokens:
+                continue
+            found = self._scorer.get_scores_from_ids(tokens)
+            found[found <= 0] = -np.inf
+            if mask is not None:
+                found[~mask] = -np.inf
+            best = top_rows(found, top_k)
+            scores[i, : len(best)], ids[i, : len(best)] = found[best], self._ids[best]
+        return scores, ids
+
+    def save(self, folder: Path) -> None:
+        """Write bm25s's own files, the words as numbers (for later additions), ids and the mask of deleted texts."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._load_tokens()
+        lengths = np.array([len(t) for t in self._tokens], np.int64)
+        np.save(folder / "lengths.npy", lengths)
+        np.save(folder / "tokens.npy", np.concatenate([np.empty(0, np.int32), *self._tokens]))
+        np.save(folder / "ids.npy", self._ids)
+        np.save(folder / "deleted.npy", self._deleted)
+        (folder / "vocabulary.json").write_text(json.dumps(list(self._vocabulary), ensure_ascii=False), "utf-8")
+        if lengths.any():
+            self._build()
+            self._scorer.save(folder, show_progress=False)
+
+    @classmethod
+    def open(cls, folder: Path) -> "BM25Index":
+        """Open a saved index with its scores memory-mapped."""
+        import bm25s
+
+        index = cls()
+        try:
+            index._ids = np.load(folder / "ids.npy")
+            index._deleted = np.load(folder / "deleted.npy")
+            found = json.loads((folder / "vocabulary.json").read_text("utf-8"))
+            index._vocabulary = {word: i for i, word in enumerate(found)}
+            if (folder / "params.index.json").is_file():
+                index._scorer = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} holds no readable BM25 index ({error}); build it again") from None
+        index._folder = folder
+        return index
+
+    def __len__(self) -> int:
+        return len(self._ids) - len(self._deleted)
+
+    def _load_tokens(self) -> None:
+        """Read back the words that an opened index left on disk, which only an addition needs."""
+        if self._folder is not None:
+            lengths = np.load(self._folder / "lengths.npy")
+            flat = np.load(self._folder / "tokens.npy")
+            self._tokens = np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else []
+            self._folder = None
+
+    def _build(self) -> None:
+        import bm25s
+
+        if self._scorer is not None:
+            return
+        self._load_tokens()
+        if not self._vocabulary:
+            # Only texts without a word: nothing can match, and bm25s needs at least one.
+            self._vocabulary["\0"] = 0
+        self._scorer = bm25s.BM25(k1=BM25_K1, b=BM25_B, method="lucene")
+        self._scorer.index((self._tokens, self._vocabulary), create_empty_token=False, show_progress=False)

@@ -1,0 +1,267 @@
+"""Vectors in FAISS: the default index."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.errors import InputError
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search
+
+__all__ = ["PREFERENCES", "FaissIndex", "choose_factory"]
+
+#: What a factory may be chosen for: speed, memory, or exact results.
+PREFERENCES = ("fast", "small", "exact")
+#: Below this many vectors an exhaustive search takes under a millisecond and needs no training.
+FLAT_BELOW = 20_000
+#: Candidates a result that are scored again with full vectors after a search in compressed ones.
+RERANK = 20
+
+
+def choose_factory(count: int, dimension: int, preference: str) -> str:
+    """The FAISS factory string for ``count`` vectors.
+
+    ``exact`` compares with every vector. ``fast`` visits part of the clusters of an inverted file, in 4-bit product
+    quantisation with full vectors behind it (Johnson et al. 2019; André et al. 2015). ``small`` keeps the codes alone:
+    half a byte for each pair of dimensions (48 bytes at 384) and an id; its candidates are scored again with vectors
+    from the store on disk.
+
+    Raises:
+        InputError: unknown preference.
+    """
+    if preference not in PREFERENCES:
+        raise InputError(f"unknown index preference {preference!r}; choose one of {', '.join(PREFERENCES)}")
+    if preference == "exact" or count < FLAT_BELOW:
+        return "Flat"
+    lists = 2 ** round(math.log2(2 * math.sqrt(count)))
+    pieces = max(1, dimension // 4)
+    while dimension % pieces:
+        pieces -= 1
+    return f"IVF{lists},PQ{pieces}x4fs" + (",RFlat" if preference == "fast" else "")
+
+
+class FaissIndex(EvidenceIndex):
+    """Inner-product search over vectors with any FAISS factory.
+
+    Deleted vectors are masked, not removed, because compressed indexes cannot give them up; saving keeps the mask.
+
+    Args:
+        dimension: length of a vector.
+        factory: FAISS factory string; None chooses by ``expected`` and ``preference``.
+        preference: ``fast``, ``small`` or ``exact``.
+        expected: vectors that will be added; only used for the choice.
+        probe: clusters visited by an inverted file; None is a 32nd of them, at least 16.
+        rerank: with ``vectors`` attached, candidates a result that are scored again.
+
+    Raises:
+        InputError: the factory string is not understood.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        *,
+        factory: str | None = None,
+        preference: str = "fast",
+        expected: int = 0,
+        probe: int | None = None,
+        rerank: int = RERANK,
+    ) -> None:
+        import faiss
+
+        factory = factory or choose_factory(expected, dimension, preference)
+        try:
+            self._index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
+        except RuntimeError as error:
+            reason = str(error).split("Error:")[-1].strip().splitlines()[0]
+            raise InputError(
+                f"FAISS does not understand factory {factory!r} for dimension {dimension}: {reason}"
+            ) from None
+        self.factory, self.rerank = factory, rerank
+        self._ids: np.ndarray | None = None
+        self._deleted = np.empty(0, np.int64)
+        self._store: np.ndarray | None = None
+        self._probe = probe
+        self._read_only = False
+
+    @property
+    def raw(self) -> Any:
+        """The FAISS index itself."""
+        return self._index
+
+    def attach_vectors(self, vectors: np.ndarray) -> None:
+        """Give the full vectors, (n, D) of any float type, by position of addition, to score candidates again with."""
+        if vectors.ndim != 2 or vectors.shape != (self._index.ntotal, self._index.d):
+            raise InputError(
+                f"vectors of shape {vectors.shape} do not belong to this index of "
+                f"{self._index.ntotal} vectors of dimension {self._index.d}"
+            )
+        # A factory with its own refinement, or none needed, gains nothing.
+        self._store = vectors if "PQ" in self.factory and "R" not in self.factory.split(",")[-1] else None
+
+    def train(self, sample: np.ndarray) -> None:
+        """Fit clusters and codes to a sample, float32 (n, D); exhaustive indexes need none."""
+        if not self._index.is_trained:
+            clusters = self._clusters()
+            if len(sample) < clusters:
+                raise InputError(
+                    f"FAISS factory {self.factory!r} has {clusters} clusters and needs at least as many vectors to train, "
+                    f"got {len(sample)}; use 'Flat' or fewer clusters"
+                )
+            self._index.train(np.ascontiguousarray(sample, np.float32))
+
+    def add(self, ids: np.ndarray, passages: Passages) -> None:
+        """Add vectors; an index that needs training and has had none is trained on the first ones."""
+        if passages.vectors is None:
+            raise InputError("a FAISS index needs vectors; encode the passages first")
+        if self._read_only:
+            raise InputError("this index is memory-mapped read-only; open it with writable=True to add to it")
+        vectors = np.ascontiguousarray(passages.vectors, np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self._index.d:
+            raise InputError(f"vectors have shape {vectors.shape}, expected (n, {self._index.d})")
+        count = int(self._index.ntotal)
+        live = self._live_ids()
+        ids = check_new_ids(ids, passages, live, count)
+        if self._ids is None and not np.array_equal(ids, np.arange(count, count + len(ids))):
+            self._ids = np.arange(count, dtype=np.int64)
+        if len(vectors):
+            self.train(vectors)
+            self._index.add(vectors)
+        if self._ids is not None:
+            self._ids = np.concatenate([self._ids, ids])
+        self._store = None
+
+    def delete(self, ids: np.ndarray) -> int:
+        """Mask vectors."""
+        positions = self._positions(np.asarray(ids, np.int64))
+        positions = np.setdiff1d(positions, self._deleted)
+        self._deleted = np.union1d(self._deleted, positions)
+        return len(positions)
+
+    def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest vectors by inner product."""
+        check_search(queries, top_k)
+        if queries.vectors is None:
+            raise InputError("a FAISS index needs queries as vectors; encode them first")
+        vectors = np.ascontiguousarray(queries.vectors, np.float32)
+        if not len(self) or not len(vectors):
+            return np.full((len(vectors), top_k), -np.inf, np.float32), np.full((len(vectors), top_k), -1, np.int64)
+        wide = top_k if self._store is None else top_k * self.rerank
+        params, keep = self._parameters(allowed, wide)
+        scores, rows = self._index.search(vectors, min(wide, self._index.ntotal), params=params)
+        del keep  # FAISS holds only a pointer to it
+        if self._store is not None:
+            scores, rows = self._score_again(vectors, rows, top_k)
+        scores[rows < 0] = -np.inf
+        if rows.shape[1] < top_k:
+            missing = ((0, 0), (0, top_k - rows.shape[1]))
+            scores = np.pad(scores, missing, constant_values=-np.inf)
+            rows = np.pad(rows, missing, constant_values=-1)
+        if self._ids is not None:
+            rows = np.where(rows >= 0, self._ids[rows], -1)
+        return scores, rows
+
+    def save(self, folder: Path) -> None:
+        """Write ``vectors.faiss``, ``index.json`` and, where there are any, ids and the mask of deleted vectors."""
+        import faiss
+
+        folder.mkdir(parents=True, exist_ok=True)
+        faiss.write_index(self._index, str(folder / "vectors.faiss"))
+        if self._ids is not None:
+            np.save(folder / "ids.npy", self._ids)
+        if len(self._deleted):
+            np.save(folder / "deleted.npy", self._deleted)
+        about = {"factory": self.factory, "probe": self._probe, "rerank": self.rerank}
+        (folder / "index.json").write_text(json.dumps(about), "utf-8")
+
+    @classmethod
+    def open(cls, folder: Path, *, writable: bool = False) -> "FaissIndex":
+        """Open a saved index, memory-mapped and read-only (shared by processes) unless ``writable``."""
+        import faiss
+
+        try:
+            about = json.loads((folder / "index.json").read_text("utf-8"))
+            flags = 0 if writable else faiss.IO_FLAG_MMAP_IFC
+            raw = faiss.read_index(str(folder / "vectors.faiss"), flags)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{folder} holds no readable FAISS index ({str(error).splitlines()[0]}); build it again"
+            ) from None
+        index = cls(raw.d, factory="Flat", probe=about["probe"], rerank=about["rerank"])
+        index._index, index.factory, index._read_only = raw, about["factory"], not writable
+        if (folder / "ids.npy").is_file():
+            index._ids = np.load(folder / "ids.npy")
+        if (folder / "deleted.npy").is_file():
+            index._deleted = np.load(folder / "deleted.npy")
+        return index
+
+    def __len__(self) -> int:
+        return int(self._index.ntotal) - len(self._deleted)
+
+    def _live_ids(self) -> np.ndarray | None:
+        """Ids in use; None where they are all of 0 … ntotal - 1."""
+        if self._ids is None and not len(self._deleted):
+            return None
+        ids = np.arange(self._index.ntotal) if self._ids is None else self._ids
+        return np.delete(ids, self._deleted)
+
+    def _positions(self, ids: np.ndarray) -> np.ndarray:
+        if self._ids is None:
+            return ids[(ids >= 0) & (ids < self._index.ntotal)]
+        return np.flatnonzero(np.isin(self._ids, ids))
+
+    def _clusters(self) -> int:
+        import faiss
+
+        try:
+            return int(faiss.extract_index_ivf(self._index).nlist)
+        except RuntimeError:
+            return 256 if "PQ" in self.factory else 1
+
+    def _parameters(self, allowed: np.ndarray | None, wide: int) -> tuple[Any, Any]:
+        """FAISS search parameters, and the objects that must outlive the search."""
+        import faiss
+
+        selector, keep = None, None
+        if allowed is not None or len(self._deleted):
+            mask = np.full(self._index.ntotal, allowed is None)
+            if allowed is not None:
+                mask[self._positions(np.asarray(allowed, np.int64))] = True
+            mask[self._deleted] = False
+            keep = np.packbits(mask, bitorder="little")
+            selector = faiss.IDSelectorBitmap(keep)
+        return _nested_parameters(self._index, selector, self._probe, self.rerank), keep
+
+    def _score_again(self, vectors: np.ndarray, rows: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Exact scores of the candidates (n, wide) from the stored vectors; the ``top_k`` best of each."""
+        top_scores = np.full((len(rows), top_k), -np.inf, np.float32)
+        top = np.full((len(rows), top_k), -1, np.int64)
+        for i, row in enumerate(rows):
+            # Ascending positions read the memory-mapped file forwards.
+            candidates = np.sort(row[row >= 0])
+            exact = self._store[candidates].astype(np.float32) @ vectors[i]
+            order = np.argsort(-exact, kind="stable")[:top_k]
+            top_scores[i, : len(order)], top[i, : len(order)] = exact[order], candidates[order]
+        return top_scores, top
+
+
+def _nested_parameters(index: Any, selector: Any, probe: int | None, rerank: int) -> Any:
+    """Parameters for each layer of a composite index, outermost first."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexRefine):
+        base = _nested_parameters(index.base_index, selector, probe, rerank)
+        return faiss.IndexRefineSearchParameters(k_factor=float(rerank), base_index_params=base)
+    if isinstance(index, faiss.IndexPreTransform):
+        return faiss.SearchParametersPreTransform(index_params=_nested_parameters(index.index, selector, probe, rerank))
+    if isinstance(index, faiss.IndexIVF):
+        options = {"sel": selector} if selector is not None else {}
+        kind = faiss.IVFPQSearchParameters if isinstance(index, faiss.IndexIVFPQ) else faiss.SearchParametersIVF
+        return kind(nprobe=min(index.nlist, probe or max(16, index.nlist // 32)), **options)
+    if isinstance(index, faiss.IndexHNSW):
+        options = {"sel": selector} if selector is not None else {}
+        return faiss.SearchParametersHNSW(efSearch=max(64, probe or 0), **options)
+    return None if selector is None else faiss.SearchParameters(sel=selector)

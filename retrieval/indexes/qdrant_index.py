@@ -1,0 +1,142 @@
+"""Vectors in Qdrant, where one machine does not hold the evidence (extra ``qdrant``)."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.errors import InputError
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search
+
+__all__ = ["QdrantIndex"]
+
+
+class QdrantIndex(EvidenceIndex):
+    """A collection on a Qdrant server, or in a local folder (``qdrant-client``'s local mode, for up to some 20,000 vectors).
+
+    The collection is its own persistence: :meth:`save` only writes where it is.
+
+    Args:
+        dimension: length of a vector.
+        url: server, e.g. ``http://localhost:6333``; exclusive with ``path``.
+        path: folder of a local collection.
+        collection: its name; created if it does not exist.
+        api_key: for a server that asks for one; never saved.
+
+    Raises:
+        InputError: the extra is missing, the server cannot be reached, or the collection has another dimension.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        *,
+        url: str | None = None,
+        path: Path | None = None,
+        collection: str = "evidence",
+        api_key: str | None = None,
+    ) -> None:
+        if (url is None) == (path is None):
+            raise InputError(
+                "a Qdrant index needs either url (a server) or path (a local folder), not both and not neither"
+            )
+        try:
+            from qdrant_client import QdrantClient, models
+        except ImportError:
+            raise InputError(
+                "the package qdrant-client is not installed; run: pip install 'factcheck-twins[qdrant]'"
+            ) from None
+        self._models, self.dimension, self.url, self.path, self.collection = models, dimension, url, path, collection
+        try:
+            self._client = QdrantClient(url=url, api_key=api_key) if url else QdrantClient(path=str(path))
+            if not self._client.collection_exists(collection):
+                params = models.VectorParams(size=dimension, distance=models.Distance.DOT)
+                self._client.create_collection(collection, vectors_config=params)
+            found = self._client.get_collection(collection).config.params.vectors.size
+        except Exception as error:
+            where = url or path
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"Qdrant at {where} could not be opened: {reason}") from error
+        if found != dimension:
+            raise InputError(
+                f"Qdrant collection {collection!r} holds vectors of dimension {found}, expected {dimension}"
+            )
+
+    def add(self, ids: np.ndarray, passages: Passages) -> None:
+        """Upload vectors with their texts."""
+        if passages.vectors is None:
+            raise InputError("a Qdrant index needs vectors; encode the passages first")
+        vectors = np.ascontiguousarray(passages.vectors, np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
+            raise InputError(f"vectors have shape {vectors.shape}, expected (n, {self.dimension})")
+        ids = np.asarray(ids, np.int64)
+        if len(ids) and ids.min() < 0:
+            raise InputError(f"id {ids.min()} is negative; Qdrant takes ids from 0")
+        ids = check_new_ids(ids, passages, self._known(ids), 0)
+        for start in range(0, len(ids), 1000):
+            part = slice(start, start + 1000)
+            texts = passages.texts[part] if passages.texts is not None else [None] * len(ids[part])
+            points = [
+                self._models.PointStruct(id=int(i), vector=v.tolist(), payload={"text": t} if t is not None else None)
+                for i, v, t in zip(ids[part], vectors[part], texts, strict=True)
+            ]
+            self._client.upsert(self.collection, points, wait=True)
+
+    def delete(self, ids: np.ndarray) -> int:
+        """Delete points."""
+        known = self._known(np.asarray(ids, np.int64))
+        if len(known):
+            selector = self._models.PointIdsList(points=known.tolist())
+            self._client.delete(self.collection, selector, wait=True)
+        return len(known)
+
+    def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Nearest vectors by inner product, all queries in one request."""
+        check_search(queries, top_k)
+        if queries.vectors is None:
+            raise InputError("a Qdrant index needs queries as vectors; encode them first")
+        models = self._models
+        condition = None
+        if allowed is not None:
+            condition = models.Filter(must=[models.HasIdCondition(has_id=np.asarray(allowed).tolist())])
+        vectors = np.asarray(queries.vectors, np.float32)
+        requests = [models.QueryRequest(query=v.tolist(), limit=top_k, filter=condition) for v in vectors]
+        answers = self._client.query_batch_points(self.collection, requests) if requests else []
+        scores = np.full((len(vectors), top_k), -np.inf, np.float32)
+        ids = np.full((len(vectors), top_k), -1, np.int64)
+        for i, answer in enumerate(answers):
+            for j, point in enumerate(answer.points):
+                scores[i, j], ids[i, j] = point.score, point.id
+        return scores, ids
+
+    def save(self, folder: Path) -> None:
+        """Write where the collection is; the vectors are there already."""
+        folder.mkdir(parents=True, exist_ok=True)
+        where = {
+            "url": self.url,
+            "path": None if self.path is None else str(Path(self.path).resolve()),
+            "collection": self.collection,
+            "dimension": self.dimension,
+        }
+        (folder / "qdrant.json").write_text(json.dumps(where), "utf-8")
+
+    @classmethod
+    def open(cls, folder: Path, *, api_key: str | None = None) -> "QdrantIndex":
+        """Connect to a saved collection."""
+        try:
+            where = json.loads((folder / "qdrant.json").read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder} holds no Qdrant index ({error}); build it again") from None
+        path = None if where["path"] is None else Path(where["path"])
+        return cls(where["dimension"], url=where["url"], path=path, collection=where["collection"], api_key=api_key)
+
+    def close(self) -> None:
+        """End the connection; a local folder can then be opened by another process."""
+        self._client.close()
+
+    def __len__(self) -> int:
+        return int(self._client.count(self.collection, exact=True).count)
+
+    def _known(self, ids: np.ndarray) -> np.ndarray:
+        found = self._client.retrieve(self.collection, ids[ids >= 0].tolist(), with_payload=False) if len(ids) else []
+        return np.array([point.id for point in found], np.int64)
