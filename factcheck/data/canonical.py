@@ -254,8 +254,10 @@ def _string_array(name: str, values: list[str | None], problems: _Problems) -> A
         return pa.array(values, pa.string())
     except UnicodeEncodeError:  # half a surrogate pair, which JSON's \\uXXXX can spell
         for row, value in enumerate(values):
+            if value is None:
+                continue
             try:
-                (value or "").encode()
+                value.encode()
             except UnicodeEncodeError as error:
                 problems.add(row, name, f"half of a surrogate pair at character {error.start} is not valid Unicode")
                 # One character for one, so that spans still fit.

@@ -28,7 +28,8 @@ _SUFFIXES = {
 
 
 class _Reader(Protocol):
-    names: Mapping[str, str]
+    @property
+    def names(self) -> Mapping[str, str]: ...
 
     def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]: ...
 
@@ -58,8 +59,9 @@ class ClaimsSource:
     def batches(self, batch_size: int = 256, skip: int = 0) -> Iterator[pa.Table]:
         """Tables of :func:`factcheck.records.claims_schema`, together every row from ``skip`` on, in order.
 
-        A batch has at most ``batch_size`` rows, fewer at the end and where rows are megabytes long; memory does not
-        grow with the file. Skipped rows are passed over without validation (in Parquet without reading them).
+        Every batch but the last has exactly ``batch_size`` rows, so that a caller can count batches to know where to resume.
+        Memory does not grow with the file. Skipped rows are passed over without validation (in Parquet without reading
+        their row groups).
 
         Raises:
             InputError: a bad row, under ``on_error="fail"``.
@@ -68,8 +70,20 @@ class ClaimsSource:
             raise InputError(f"batch_size is {batch_size}; expected 1 or more")
         if skip < 0:
             raise InputError(f"skip is {skip}; expected 0 or more")
+        held: list[pa.Table] = []
+        count = 0
+        # Readers yield less where rows are megabytes long and where a row group ends, never more.
         for rows in self._reader.batches(batch_size, skip):
-            yield canonical_table(rows, where=self._where, on_error=self.on_error, names=self._reader.names)
+            table = canonical_table(rows, where=self._where, on_error=self.on_error, names=self._reader.names)
+            needed = batch_size - count
+            held.append(table.slice(0, needed))
+            count += held[-1].num_rows
+            if count == batch_size:
+                yield held[0] if len(held) == 1 else pa.concat_tables(held)
+                held = [table.slice(needed)]
+                count = held[0].num_rows
+        if count:
+            yield pa.concat_tables(held)
 
     def count(self) -> int | None:
         """Number of rows, or None where only reading everything could tell (a streamed data set).

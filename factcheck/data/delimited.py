@@ -17,7 +17,7 @@ __all__ = ["DelimitedReader", "detect_delimiter"]
 MAX_FIELD = 64 * 2**20
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 _NULLS = frozenset({"", "nan", "NaN", "NAN"})
-# A batch ends early at this many characters, so that rows of megabytes do not add up.
+# Python strings of at most about this many characters are held before they become an Arrow table.
 _BATCH_CHARS = 64 * 2**20
 
 _Record = tuple[int, list[str] | None, str | None]  # line, fields, error

@@ -81,7 +81,9 @@ def _rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def _text(row: dict[str, Any], name: str, where: str) -> str:
     value = row.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}, {name!r}: expected text, found {'nothing' if value is None else repr(str(value)[:60])}")
+        raise InputError(
+            f"{where}, {name!r}: expected text, found {'nothing' if value is None else repr(str(value)[:60])}"
+        )
     return value
 
 

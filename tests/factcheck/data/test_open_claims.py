@@ -297,11 +297,23 @@ def test_skip_resumes(thousand, skip):
     assert rows_of(source, batch_size=77, skip=skip) == rows_of(source)[skip:]
 
 
-def test_batches_are_as_large_as_asked(thousand):
-    sizes = [table.num_rows for table in open_claims(thousand, on_error="mark").batches(300)]
-    assert sum(sizes) == 1000
-    assert max(sizes) <= 300
-    assert len(sizes) < 12
+@pytest.mark.parametrize("batch_size", [1, 64, 170, 171, 300, 1000, 5000])
+def test_every_batch_but_the_last_is_full(thousand, batch_size):
+    sizes = [table.num_rows for table in open_claims(thousand, on_error="mark").batches(batch_size, skip=7)]
+    full, rest = divmod(993, batch_size)
+    assert sizes == [batch_size] * full + [rest] * bool(rest)
+
+
+def test_batches_are_full_though_rows_are_megabytes_long(tmp_path, monkeypatch):
+    for reader, limit in (("delimited", "_BATCH_CHARS"), ("jsonl", "_BATCH_BYTES")):
+        monkeypatch.setattr(f"factcheck.data.{reader}.{limit}", 50)
+    texts = ["x" * (i * 7 % 60 + 1) for i in range(50)]
+    factify(tmp_path / "t.csv", [[text] for text in texts], ["claim"])
+    (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({"claim": text}) for text in texts))
+    for name in ("t.csv", "t.jsonl"):
+        tables = list(open_claims(tmp_path / name).batches(8))
+        assert [table.num_rows for table in tables] == [8] * 6 + [2]
+        assert [claim for table in tables for claim in table["claim"].to_pylist()] == texts
 
 
 def test_broken_quotes_lose_no_row(tmp_path):
