@@ -22,6 +22,7 @@ __all__ = [
     "build_image_encoder",
     "bundled_photo_encoder",
     "create_image_encoder",
+    "load_photo_encoder",
     "save_photo_encoder",
 ]
 

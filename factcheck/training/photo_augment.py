@@ -40,12 +40,12 @@ class Strength:
 #: ``mild``: nearly the photo as first published; ``strong``: a copy that has been round the net.
 STRENGTHS = {
     "mild": Strength(
-        min_area=0.8, crop=0.5, mirror=0.0, rotate=0.0, tone=0.3, grey=0.0,
-        blur=0.1, frame=0.0, collage=0.0, band=0.0, patch=0.0, jpeg=0.1,
+        min_area=0.9, crop=0.3, mirror=0.0, rotate=0.0, tone=0.15, grey=0.0,
+        blur=0.05, frame=0.0, collage=0.0, band=0.0, patch=0.0, jpeg=0.05,
     ),
     "strong": Strength(
-        min_area=0.4, crop=0.85, mirror=0.5, rotate=0.15, tone=0.8, grey=0.2,
-        blur=0.3, frame=0.25, collage=0.08, band=0.4, patch=0.15, jpeg=0.3,
+        min_area=0.45, crop=0.75, mirror=0.5, rotate=0.05, tone=0.7, grey=0.2,
+        blur=0.2, frame=0.25, collage=0.04, band=0.4, patch=0.08, jpeg=0.3,
     ),
 }  # fmt: skip
 
@@ -60,16 +60,9 @@ _WORDS = [
     "post",
     "photo",
     "of",
-    "the",
-    "day",
+    "the day",
     "@reporter",
     "today",
-    "shared",
-    "report",
-    "world",
-    "man",
-    "a",
-    "in",
 ]
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -127,10 +120,13 @@ def quantise_dct(images: Tensor, quality: Tensor) -> Tensor:
     scale = torch.where(quality < 50, 50 / quality, 2 - quality / 50).clamp(min=0.02)
     step = (tables * scale[:, None, None, None]).clamp(min=1)[:, :, None, None]  # (B, 3, 1, 1, 8, 8)
     ycc = torch.einsum("ij,bjhw->bihw", forward, images) * 255
+    ycc[:, 0] -= 128  # JPEG's level shift; chroma is centred already
     blocks = ycc.reshape(batch, 3, height // 8, 8, width // 8, 8).transpose(3, 4)
     coefficients = basis @ blocks @ basis.T
     blocks = basis.T @ (torch.round(coefficients / step) * step) @ basis
-    ycc = blocks.transpose(3, 4).reshape(batch, 3, height, width) / 255
+    ycc = blocks.transpose(3, 4).reshape(batch, 3, height, width)
+    ycc[:, 0] += 128
+    ycc = ycc / 255
     return torch.einsum("ij,bjhw->bihw", backward, ycc).clamp_(0, 1)
 
 
@@ -180,8 +176,9 @@ def _affine(scale_x: Tensor, scale_y: Tensor, shift_x: Tensor, shift_y: Tensor, 
 
 def _crop(rng: _Random, strength: Strength) -> Tensor:
     """Content coordinates in [-1, 1] to the cropped, mirrored, turned part of the photo: (B, 2, 3)."""
-    area = torch.where(rng.chance(strength.crop), rng.uniform(strength.min_area, 1.0), torch.ones(rng.batch))
-    aspect = rng.uniform(-0.3, 0.3).exp()
+    cropped, one = rng.chance(strength.crop), torch.ones(rng.batch)
+    area = torch.where(cropped, rng.uniform(strength.min_area, 1.0), one)
+    aspect = torch.where(cropped, rng.uniform(-0.3, 0.3).exp(), one)
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     shift_x, shift_y = rng.uniform(-1, 1) * (1 - width), rng.uniform(-1, 1) * (1 - height)
     flip = torch.where(rng.chance(strength.mirror), -1.0, 1.0)
@@ -313,7 +310,7 @@ def _text_strips(count: int = 96, height: int = 32, width: int = 192) -> Tensor:
 
 @lru_cache(maxsize=4)
 def _jpeg_constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The orthonormal DCT-II basis, RGB to YCbCr (offset left out, it cancels) and back, and the tables of Annex K."""
+    """The orthonormal DCT-II basis, RGB to YCbCr (offsets left out) and back, and the tables of Annex K."""
     n = torch.arange(8, dtype=torch.float64)
     basis = torch.cos((2 * n[None] + 1) * n[:, None] * torch.pi / 16) * 0.5
     basis[0] /= 2**0.5

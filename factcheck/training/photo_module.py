@@ -76,6 +76,7 @@ class PhotoPretrainModule(pl.LightningModule):
             raise InputError(f"temperature={temperature} must be above 0.")
         self.save_hyperparameters()
         self.encoder = create_image_encoder(name, weights, embed_dim=embed_dim, layout_dim=layout_dim).train()
+        self.encoder.input_size = sizes[-1]
         self.average = copy.deepcopy(self.encoder).requires_grad_(False).eval()
         self.sizes, self.size_shares = sizes, size_shares
         self.register_buffer("queue", torch.zeros(queue, self.encoder.embed_dim))

@@ -1,0 +1,115 @@
+import json
+
+import pytest
+import torch
+
+from factcheck.errors import InputError
+from factcheck.models.image import (
+    DescriptorHead,
+    bundled_photo_encoder,
+    create_image_encoder,
+    load_photo_encoder,
+    save_photo_encoder,
+)
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    torch.manual_seed(0)
+    return create_image_encoder(weights=None)
+
+
+@pytest.fixture
+def folder(encoder, tmp_path):
+    return save_photo_encoder(encoder, tmp_path / "photo", card="# A card\n")
+
+
+def test_shapes_and_lengths(encoder):
+    tokens, descriptors = encoder.forward_all(torch.randn(3, 3, encoder.input_size, encoder.input_size))
+    assert tokens.shape[:2] == (3, encoder.num_features)
+    assert descriptors.shape == (3, encoder.embed_dim)
+    torch.testing.assert_close(descriptors.norm(dim=1), torch.ones(3))
+
+
+@pytest.mark.parametrize("size", [64, 96, 100])
+def test_any_size_and_no_influence_between_photos(encoder, size):
+    photos = torch.randn(4, 3, size, size)
+    with torch.inference_mode():
+        together = encoder.embed(photos)
+        alone = torch.cat([encoder.embed(photo[None]) for photo in photos])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_tokens_and_descriptor_agree_with_the_joint_pass(encoder):
+    x = torch.randn(2, 3, 64, 64)
+    tokens, descriptors = encoder.forward_all(x)
+    torch.testing.assert_close(encoder.forward_features(x), tokens)
+    torch.testing.assert_close(encoder.embed(x), descriptors)
+    torch.testing.assert_close(encoder(x), descriptors)
+
+
+def test_pooling_is_the_generalised_mean():
+    torch.manual_seed(1)
+    head = DescriptorHead([8, 16], embed_dim=4, layout_dim=0)
+    maps = [torch.randn(2, 8, 6, 6), torch.randn(2, 16, 3, 3)]
+    seen = []
+    head.norm.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    head(maps)
+    expected = []
+    for level, stage in enumerate(maps):
+        tokens = head.norms[level](stage.flatten(2).transpose(1, 2))
+        active = torch.nn.functional.softplus(head.projections[level](tokens)).double() + 1e-4
+        expected.append(active.pow(3).mean(1).pow(1 / 3).log())
+    torch.testing.assert_close(seen[0].double(), torch.cat(expected, 1), atol=1e-5, rtol=1e-5)
+
+
+def test_saved_encoders_come_back_with_their_fingerprint(encoder, folder):
+    again = load_photo_encoder(folder)
+    assert again.fingerprint == encoder.fingerprint == json.loads((folder / "config.json").read_text())["fingerprint"]
+    assert create_image_encoder(weights=folder).fingerprint == encoder.fingerprint
+    x = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(again.embed(x), encoder.embed(x), atol=5e-3, rtol=0)
+    assert (folder / "README.md").read_text() == "# A card\n"
+
+
+def test_fingerprint_follows_the_weights(encoder, folder):
+    other = load_photo_encoder(folder)
+    with torch.no_grad():
+        next(other.parameters()).add_(0.5)
+    assert other.fingerprint != encoder.fingerprint
+
+
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"is no photo encoder.*Give a folder"):
+        create_image_encoder(weights=tmp_path / "nothing")
+
+
+def test_other_versions_and_damage_are_refused(folder):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "version": 99}))
+    with pytest.raises(InputError, match=r"'version': 99.*Update the package"):
+        create_image_encoder(weights=folder)
+    path.write_text("{")
+    with pytest.raises(InputError, match="not valid JSON"):
+        create_image_encoder(weights=folder)
+    path.write_text(json.dumps({**config, "head": {"embed_dim": 7, "layout_dim": 0}}))
+    with pytest.raises(InputError, match="does not hold the weights"):
+        create_image_encoder(weights=folder)
+
+
+def test_names_and_weights_that_do_not_exist(folder):
+    with pytest.raises(InputError, match="no photo encoder named 'twins_svt_huge'"):
+        create_image_encoder("twins_svt_huge", None)
+    with pytest.raises(InputError, match="timm has no weights for 'twins_svt_tiny'"):
+        create_image_encoder(weights="timm")
+    with pytest.raises(InputError, match="holds weights of 'twins_svt_tiny'"):
+        create_image_encoder("twins_svt_small", folder)
+
+
+def test_bundled_encoder_is_whole_and_small():
+    folder = bundled_photo_encoder()
+    encoder = create_image_encoder()
+    assert encoder.fingerprint == json.loads((folder / "config.json").read_text())["fingerprint"]
+    assert sum(file.stat().st_size for file in folder.iterdir()) <= 16 * 2**20
+    assert not encoder.training
