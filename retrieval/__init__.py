@@ -8,16 +8,30 @@ from importlib import import_module
 from typing import Any
 
 _LAZY = {
+    "EvidenceSearch": "retrieval.search",
     "Hit": "retrieval.hits",
     "InputError": "retrieval.errors",
     "Sentence": "retrieval.sentences",
     "TextEncoder": "retrieval.encoders",
+    "build_index": "retrieval.build",
     "load_encoder": "retrieval.encoders",
+    "open_index": "retrieval.search",
     "select_evidence": "retrieval.select",
     "split_sentences": "retrieval.sentences",
 }
 
-__all__ = ["Hit", "InputError", "Sentence", "TextEncoder", "load_encoder", "select_evidence", "split_sentences"]
+__all__ = [
+    "EvidenceSearch",
+    "Hit",
+    "InputError",
+    "Sentence",
+    "TextEncoder",
+    "build_index",
+    "load_encoder",
+    "open_index",
+    "select_evidence",
+    "split_sentences",
+]
 
 
 def __getattr__(name: str) -> Any:

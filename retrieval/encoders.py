@@ -61,7 +61,7 @@ class TransformersEncoder(TextEncoder):
         pooling, limit = _sentence_transformers_settings(folder)
         self._pooling = pooling
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder))
-        self._model = _load_model(AutoModel, folder).eval().requires_grad_(False)
+        self._model = load_pretrained(AutoModel, folder, add_pooling_layer=False).eval().requires_grad_(False)
         positions = getattr(self._model.config, "max_position_embeddings", None) or 512
         limits = [n for n in (max_length or limit or 512, positions, self._tokenizer.model_max_length) if n and n > 0]
         self._max_length = min(limits)
@@ -176,16 +176,17 @@ def _load(folder: Path, device: "str | torch.device | None", max_length: int | N
         raise InputError(f"encoder in {folder} could not be loaded: {first}") from error
 
 
-def _load_model(auto: Any, folder: Path) -> Any:
+def load_pretrained(auto: Any, folder: Path, **options: Any) -> Any:
+    """A model of a transformers auto class from a folder, in float32, without touching the network or the log."""
     import torch
 
-    options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True}
+    common: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True}
     with _quiet_transformers():
         try:
-            # BERT-like models carry a pooler that mean pooling never reads; models that have none reject the argument.
-            return auto.from_pretrained(str(folder), add_pooling_layer=False, **options)
+            return auto.from_pretrained(str(folder), **options, **common)
         except TypeError:
-            return auto.from_pretrained(str(folder), **options)
+            # BERT-like models carry a pooler that is never read here; models that have none reject the argument.
+            return auto.from_pretrained(str(folder), **common)
 
 
 @contextmanager

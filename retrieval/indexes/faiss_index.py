@@ -91,6 +91,16 @@ class FaissIndex(EvidenceIndex):
         """The FAISS index itself."""
         return self._index
 
+    @property
+    def clusters(self) -> int:
+        """Clusters of the inverted file (of a code book, where there is none): the fewest vectors that can train it."""
+        import faiss
+
+        try:
+            return int(faiss.extract_index_ivf(self._index).nlist)
+        except RuntimeError:
+            return 256 if "PQ" in self.factory else 1
+
     def attach_vectors(self, vectors: np.ndarray) -> None:
         """Give the full vectors, (n, D) of any float type, by position of addition, to score candidates again with."""
         if vectors.ndim != 2 or vectors.shape != (self._index.ntotal, self._index.d):
@@ -104,7 +114,7 @@ class FaissIndex(EvidenceIndex):
     def train(self, sample: np.ndarray) -> None:
         """Fit clusters and codes to a sample, float32 (n, D); exhaustive indexes need none."""
         if not self._index.is_trained:
-            clusters = self._clusters()
+            clusters = self.clusters
             if len(sample) < clusters:
                 raise InputError(
                     f"FAISS factory {self.factory!r} has {clusters} clusters and needs at least as many vectors to train, "
@@ -211,14 +221,6 @@ class FaissIndex(EvidenceIndex):
         if self._ids is None:
             return ids[(ids >= 0) & (ids < self._index.ntotal)]
         return np.flatnonzero(np.isin(self._ids, ids))
-
-    def _clusters(self) -> int:
-        import faiss
-
-        try:
-            return int(faiss.extract_index_ivf(self._index).nlist)
-        except RuntimeError:
-            return 256 if "PQ" in self.factory else 1
 
     def _parameters(self, allowed: np.ndarray | None, wide: int) -> tuple[Any, Any]:
         """FAISS search parameters, and the objects that must outlive the search."""

@@ -1,0 +1,185 @@
+"""``factcheck index``: build, search and inspect an evidence index."""
+
+import argparse
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from factcheck.commands.common import column_mapping, positive, probability, progress_bar
+from factcheck.errors import InputError
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the three actions."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    build = actions.add_parser("build", help="build an index of a corpus; a killed build resumes")
+    build.add_argument("corpus", help="JSONL, CSV, TSV or Parquet file, BEIR folder, or folder of text files")
+    build.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
+    build.add_argument(
+        "--encoder", default="bundled", help="bundled, a folder, or a Hugging Face id (default: bundled)"
+    )
+    build.add_argument(
+        "--preset", default="fast", choices=("fast", "small", "exact"), help="speed, memory or exactness"
+    )
+    build.add_argument("--factory", metavar="STRING", help="FAISS factory string instead of a preset")
+    build.add_argument("--format", choices=("jsonl", "csv", "tsv", "parquet", "beir", "text"), help="default: found")
+    build.add_argument("--columns", metavar="FIELD=COLUMN,…", help="e.g. text=body,date=published")
+    build.add_argument(
+        "--photos", metavar="ENCODER", help="make photos searchable: 'bundled' or the folder of a photo encoder"
+    )
+    build.add_argument("--cache", metavar="FILE", help="embedding cache (default: inside the index folder)")
+    build.add_argument("--no-cache", action="store_true", help="keep no embeddings between builds")
+    search = actions.add_parser("search", help="search an index; one JSON line a hit with --json")
+    search.add_argument("index", metavar="DIR")
+    search.add_argument("query", nargs="+", help="one or more queries, each quoted")
+    search.add_argument("--top-k", type=positive, default=10, metavar="K")
+    search.add_argument("--method", default="hybrid", choices=("hybrid", "dense", "bm25"))
+    search.add_argument("--encoder", help="where the index's encoder is now, if it moved")
+    search.add_argument("--rerank", metavar="MODEL", help="Hugging Face sequence classifier that scores the hits again")
+    search.add_argument("--window", type=int, default=0, metavar="N", help="neighbouring sentences shown on each side")
+    search.add_argument("--diversity", type=probability, metavar="P", help="0 … 1, maximal marginal relevance")
+    search.add_argument("--date-before", metavar="DATE", help="only documents published before")
+    search.add_argument("--date-after", metavar="DATE", help="only documents published after")
+    search.add_argument("--source", action="append", help="only this source (may be repeated)")
+    search.add_argument("--language", action="append", help="only this language (may be repeated)")
+    search.add_argument("--json", action="store_true", help="print JSON lines")
+    info = actions.add_parser("info", help="say what an index holds, and whether it is whole")
+    info.add_argument("index", metavar="DIR")
+    info.add_argument("--json", action="store_true", help="print the manifest")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the action."""
+    return {"build": _build, "search": _search, "info": _info}[args.action](args)
+
+
+def _build(args: argparse.Namespace) -> int:
+    from factcheck.commands.common import quiet_libraries
+    from retrieval import build_index
+    from retrieval.corpus import detect_format, read_corpus
+
+    columns = column_mapping(args.columns)
+    # A mistake in the corpus must show at once, not after the encoder is loaded.
+    detect_format(Path(args.corpus))
+    next(read_corpus(args.corpus, format=args.format, columns=columns), None)
+    quiet_libraries()
+    with contextlib.ExitStack() as stack:
+        bars: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int | None) -> None:
+            if stage not in bars:
+                stack.close()
+                bars.clear()
+                bars[stage] = stack.enter_context(progress_bar(f"{stage} documents" if stage == "encoding" else stage))
+            bars[stage](done, total)
+
+        manifest = build_index(
+            args.corpus,
+            args.out,
+            encoder=args.encoder,
+            preset=args.preset,
+            factory=args.factory,
+            image_encoder=_PhotoVectors(args.photos) if args.photos else None,
+            format=args.format,
+            columns=columns,
+            cache=False if args.no_cache else args.cache or True,
+            progress=report,
+        )
+    counts = manifest["counts"]
+    print(
+        f"{args.out}: {counts['documents']} documents, {counts['sentences']} sentences, {counts['photos']} photos "
+        f"({manifest['encoded']} texts encoded, {manifest['reused']} known), FAISS {manifest['factory']}"
+    )
+    if counts["unreadable"]:
+        print(f"{counts['unreadable']} photos could not be read and were left out", file=sys.stderr)
+    return 0
+
+
+def _search(args: argparse.Namespace) -> int:
+    from factcheck.commands.common import quiet_libraries
+    from retrieval import open_index
+    from retrieval.manifest import read_manifest
+
+    read_manifest(Path(args.index))
+    if args.window < 0:
+        raise InputError(f"--window is {args.window}, expected at least 0")
+    quiet_libraries()
+    index = open_index(
+        args.index,
+        encoder=args.encoder,
+        method=args.method,
+        reranker=args.rerank,
+        window=args.window,
+        diversity=args.diversity,
+    )
+    filters = {
+        "date_before": args.date_before,
+        "date_after": args.date_after,
+        "source": args.source,
+        "language": args.language,
+    }
+    for query, hits in zip(args.query, index.search(args.query, top_k=args.top_k, filters=filters), strict=True):
+        if args.json:
+            for hit in hits:
+                row = {key: getattr(hit, key) for key in ("document_id", "sentence", "start", "end", "text", "score")}
+                print(json.dumps({"query": query} | row | {"metadata": dict(hit.metadata or {})}, ensure_ascii=False))
+            continue
+        print(query)
+        for rank, hit in enumerate(hits, 1):
+            about = ", ".join(str(v) for k, v in (hit.metadata or {}).items() if k in ("title", "source", "date"))
+            text = " ".join(hit.text.split())
+            print(
+                f"{rank:3}. {hit.score:.4f}  [{hit.document_id} #{hit.sentence}] {text}"
+                + (f"  ({about})" if about else "")
+            )
+        if not hits:
+            print("     nothing found")
+    return 0
+
+
+def _info(args: argparse.Namespace) -> int:
+    from retrieval.manifest import read_manifest, verify_files
+
+    folder = Path(args.index)
+    manifest = read_manifest(folder)
+    verify_files(folder / manifest["data"], manifest["files"], contents=True)
+    if args.json:
+        print(json.dumps(manifest, indent=2, ensure_ascii=False))
+        return 0
+    encoder, counts = manifest["encoder"], manifest["counts"]
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    vectors = manifest["files"]["index/dense/vectors.faiss"]["bytes"]
+    print(f"documents     {counts['documents']}")
+    print(f"sentences     {counts['sentences']}")
+    print(f"photos        {counts['photos']}")
+    print(f"encoder       {encoder['name'] or 'object'} ({encoder['dimension']} dimensions, {encoder['fingerprint']})")
+    print(f"FAISS         {manifest['factory']} ({vectors / max(1, counts['sentences']):.1f} bytes a vector)")
+    print(f"size          {size / 2**20:.1f} MiB, all checksums match")
+    return 0
+
+
+class _PhotoVectors:
+    """A photo encoder of this package behind the one method that :mod:`retrieval` asks for."""
+
+    def __init__(self, name: str) -> None:
+        from factcheck.data.transforms import ImageTransform
+        from factcheck.models.image import bundled_photo_encoder, load_photo_encoder
+
+        self._model = bundled_photo_encoder() if name == "bundled" else load_photo_encoder(name)
+        self._model.eval()
+        self._transform = ImageTransform(self._model.input_size, self._model.mean, self._model.std)
+        self.fingerprint = self._model.fingerprint
+
+    def embed_images(self, images: list[bytes]) -> Any:
+        """Encoded image files to float32 (n, D), rows of length 1."""
+        import torch
+
+        from factcheck.data.images import decode_image
+
+        photos = [self._transform(decode_image(data, min_size=self._model.input_size)) for data in images]
+        with torch.inference_mode():
+            return self._model.embed(torch.stack(photos)).float().numpy()

@@ -1,0 +1,190 @@
+"""Building an index folder: streaming, resumable, and swapped in at one stroke.
+
+A corpus is read once and written in shards of a few thousand sentences, each complete or absent; a killed build continues
+after its last shard. Then the shards are joined and indexed in a new data folder, and the manifest, replaced last, makes
+that folder the index. An index that was there before stays readable until then.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from retrieval.assemble import assemble
+from retrieval.cache import EmbeddingCache
+from retrieval.corpus import CORPUS_FORMATS, detect_format, read_corpus
+from retrieval.encoders import TextEncoder, load_encoder
+from retrieval.errors import InputError
+from retrieval.indexes.faiss_index import PREFERENCES
+from retrieval.manifest import FORMAT_VERSION, file_checksums, write_manifest
+from retrieval.sentences import MAX_CHARS
+from retrieval.shards import ShardWriter
+
+__all__ = ["ImageEncoder", "build_index"]
+
+#: A shard is closed at this many sentences: the work that a kill can lose.
+SHARD_SENTENCES = 2048
+
+
+class ImageEncoder(Protocol):
+    """What turns photos into vectors: any object with this method (and a ``fingerprint``, if it has one)."""
+
+    def embed_images(self, images: list[bytes]) -> np.ndarray:
+        """Encoded image files to float32 (n, D), rows of length 1."""
+        ...
+
+
+def build_index(
+    corpus: str | Path,
+    out: str | Path,
+    *,
+    encoder: str | TextEncoder = "bundled",
+    preset: str = "fast",
+    factory: str | None = None,
+    image_encoder: ImageEncoder | None = None,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    max_chars: int = MAX_CHARS,
+    cache: str | Path | bool = True,
+    progress: Callable[[str, int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Build an index of a corpus, or build it again.
+
+    Args:
+        corpus: JSONL, CSV, TSV or Parquet file, BEIR folder or folder of text files.
+        out: folder of the index. An index that is there is replaced when the new one is complete; an unfinished build of
+            the same corpus and settings is continued.
+        encoder: name as for :func:`retrieval.load_encoder`, or an encoder (then opening needs the same one).
+        preset: ``fast``, ``small`` or ``exact``; see :func:`retrieval.indexes.faiss_index.choose_factory`.
+        factory: FAISS factory string instead of a preset.
+        image_encoder: makes the documents' photos searchable.
+        format: corpus format; None finds it.
+        columns: our field name → the corpus's column.
+        max_chars: longest sentence.
+        cache: keep vectors by content, in the index folder (True) or a file; False keeps none.
+        progress: called with (stage, done, total or None).
+
+    Returns:
+        The manifest.
+
+    Raises:
+        InputError: a bad corpus or option, or another build is running in the same folder.
+    """
+    corpus, out = Path(corpus), Path(out)
+    if preset not in PREFERENCES:
+        raise InputError(f"unknown index preset {preset!r}; choose one of {', '.join(PREFERENCES)}")
+    if format is not None and format not in CORPUS_FORMATS:
+        raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
+    found = detect_format(corpus)
+    if out.exists() and not out.is_dir():
+        raise InputError(f"index folder {out} is a file; name a folder")
+    name = encoder if isinstance(encoder, str) else None
+    text_encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    report = progress or (lambda stage, done, total: None)
+    plan = {
+        "format_version": FORMAT_VERSION,
+        "corpus": _identity(corpus),
+        "format": format or found,
+        "columns": dict(columns or {}),
+        "max_chars": max_chars,
+        "encoder": text_encoder.fingerprint,
+        "image_encoder": _image_fingerprint(image_encoder),
+        "shard_sentences": SHARD_SENTENCES,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    with _only_one(out):
+        work = _resume(out / "building", plan)
+        path = out / "embeddings.sqlite" if cache is True else Path(cache) if cache else None
+        embeddings = EmbeddingCache(path)
+        try:
+            writer = ShardWriter(work, text_encoder, embeddings, image_encoder, max_chars)
+            writer.write(read_corpus(corpus, format=format, columns=columns), SHARD_SENTENCES, report)
+        finally:
+            embeddings.close()
+        final = work / "final"
+        shutil.rmtree(final, ignore_errors=True)
+        built = assemble(work, final, text_encoder.dimension, preset, factory, report)
+        files = file_checksums(final)
+        digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+        data = f"data-{digest}"
+        shutil.rmtree(out / data, ignore_errors=True)
+        final.rename(out / data)
+        manifest = {
+            "format_version": FORMAT_VERSION,
+            "data": data,
+            "encoder": {
+                "name": name,
+                "fingerprint": text_encoder.fingerprint,
+                "dimension": text_encoder.dimension,
+                "metric": "inner_product",
+                "normalised": True,
+            },
+            "image_encoder": plan["image_encoder"],
+            "preset": preset,
+            "factory": built.pop("factory"),
+            "max_chars": max_chars,
+            "counts": built,
+            "files": files,
+        }
+        write_manifest(out, manifest)
+        # Readers of the old data keep their mapped files; only the names go.
+        for old in out.glob("data-*"):
+            if old.name != data:
+                shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
+    return manifest | {"encoded": embeddings.encoded, "reused": embeddings.reused}
+
+
+def _resume(work: Path, plan: dict[str, Any]) -> Path:
+    """The work folder of a build, kept if it belongs to the same plan, else emptied."""
+    path = work / "plan.json"
+    try:
+        same = json.loads(path.read_text("utf-8")) == json.loads(json.dumps(plan))
+    except (OSError, ValueError):
+        same = False
+    if not same:
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+        partial = path.with_suffix(".tmp")
+        partial.write_text(json.dumps(plan, indent=2), "utf-8")
+        partial.replace(path)
+    return work
+
+
+def _identity(corpus: Path) -> list[list[Any]]:
+    """Name, size and time of change of every file of a corpus: a build continues only on an unchanged one."""
+    files = [corpus] if corpus.is_file() else sorted(p for p in corpus.rglob("*") if p.is_file())
+    root = corpus.parent
+    digest = hashlib.sha256()
+    for file in files:
+        stat = file.stat()
+        digest.update(f"{file.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    return [[str(corpus.resolve()), len(files), digest.hexdigest()]]
+
+
+def _image_fingerprint(image_encoder: ImageEncoder | None) -> str | None:
+    if image_encoder is None:
+        return None
+    return str(getattr(image_encoder, "fingerprint", type(image_encoder).__qualname__))
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Refuse a second build in the same folder. The system drops the lock of a killed process."""
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(
+                f"index folder {folder}: another build is running there; wait for it or name another folder"
+            ) from None
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

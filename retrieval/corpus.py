@@ -1,0 +1,271 @@
+"""Corpora to build an index from: JSONL, CSV, TSV, Parquet, BEIR folders, folders of text files."""
+
+import csv
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import InputError
+from retrieval.sentences import MAX_CHARS, Sentence, split_sentences
+
+__all__ = ["CORPUS_FORMATS", "Document", "Photo", "detect_format", "read_corpus"]
+
+CORPUS_FORMATS = ("jsonl", "csv", "tsv", "parquet", "beir", "text")
+
+#: Names under which each field is found when no column is named, in order of preference.
+_ALIASES = {
+    "id": ("id", "_id", "document_id", "doc_id", "docid"),
+    "text": ("text", "document", "content", "contents", "body", "article", "sentences", "passage"),
+    "title": ("title", "headline"),
+    "date": ("date", "published", "publish_date", "published_at", "timestamp"),
+    "source": ("source", "publisher", "domain"),
+    "language": ("language", "lang"),
+    "images": ("images", "image", "photos", "document_image"),
+}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo of a document.
+
+    Attributes:
+        data: the encoded file, or None where it could not be read.
+        reference: its path or URL as the corpus gives it; shown to people, never read by a model.
+        caption: caption, else alt text, else "".
+    """
+
+    data: bytes | None
+    reference: str | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document of a corpus.
+
+    Attributes:
+        id: unique in its corpus.
+        text: its text; a list of sentences counts as joined by one space.
+        spans: (start, end) of given sentences, or None where the text is to be split.
+        title, date, source, language: as given, or None.
+        photos: its photos.
+        metadata: every other field, JSON values.
+    """
+
+    id: str
+    text: str
+    spans: tuple[tuple[int, int], ...] | None = None
+    title: str | None = None
+    date: str | None = None
+    source: str | None = None
+    language: str | None = None
+    photos: tuple[Photo, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def sentences(self, max_chars: int = MAX_CHARS) -> list[Sentence]:
+        """The given sentences, else those that the text splits into."""
+        if self.spans is None:
+            return split_sentences(self.text, max_chars=max_chars)
+        return [Sentence(self.text[a:b], a, b) for a, b in self.spans if self.text[a:b].strip()]
+
+
+def detect_format(path: Path) -> str:
+    """The format of a corpus, from its ending or from what a folder holds.
+
+    Raises:
+        InputError: there is nothing at ``path``, or its format is unknown.
+    """
+    if path.is_dir():
+        return "beir" if (path / "corpus.jsonl").is_file() else "text"
+    if not path.is_file():
+        raise InputError(f"corpus {path}: no such file or folder")
+    formats = {
+        ".jsonl": "jsonl",
+        ".ndjson": "jsonl",
+        ".csv": "csv",
+        ".tsv": "tsv",
+        ".parquet": "parquet",
+        ".txt": "text",
+    }
+    if path.suffix.lower() not in formats:
+        raise InputError(
+            f"corpus {path}: unknown ending {path.suffix!r}; name the format, one of {', '.join(CORPUS_FORMATS)}"
+        )
+    return formats[path.suffix.lower()]
+
+
+def read_corpus(
+    path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None
+) -> Iterator[Document]:
+    """Read a corpus one document at a time, in a fixed order.
+
+    Args:
+        path: file or folder.
+        format: one of :data:`CORPUS_FORMATS`; None finds it.
+        columns: our field name → the corpus's column; other fields are found under their usual names. Only ``text`` is
+            required; without ``id`` documents are numbered.
+
+    Raises:
+        InputError: no such file, unknown format or column, or a row that cannot be read (with its number).
+    """
+    path = Path(path)
+    if format is not None and format not in CORPUS_FORMATS:
+        raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
+    unknown = set(columns or {}) - set(_ALIASES)
+    if unknown:
+        raise InputError(
+            f"unknown field {sorted(unknown)[0]!r} in the column mapping; fields are {', '.join(_ALIASES)}"
+        )
+    found = detect_format(path)
+    format = format or found
+    if format == "text":
+        return _read_texts(path)
+    if format == "beir":
+        path = path / "corpus.jsonl" if path.is_dir() else path
+        if not path.is_file():
+            raise InputError(f"BEIR corpus: {path} is missing")
+    rows = {"csv": _read_csv, "tsv": _read_csv, "parquet": _read_parquet}.get(format, _read_jsonl)(path)
+    return _documents(rows, path, dict(columns or {}), format == "beir")
+
+
+def _documents(
+    rows: Iterator[tuple[int, dict[str, Any]]], path: Path, columns: dict[str, str], beir: bool
+) -> Iterator[Document]:
+    for number, row in rows:
+        for name in columns.values():
+            if name not in row:
+                raise InputError(f"{path}, row {number}: no column {name!r}; found {', '.join(map(str, row))}")
+        names = {
+            key: columns.get(key) or next((a for a in aliases if a in row), None) for key, aliases in _ALIASES.items()
+        }
+        if names["text"] is None:
+            raise InputError(
+                f"{path}, row {number}: no text; found {', '.join(map(str, row)) or 'nothing'}, "
+                f"expected one of {', '.join(_ALIASES['text'])} (or name the column)"
+            )
+        where = f"{path}, row {number}"
+        value = {key: row[name] if name is not None else None for key, name in names.items()}
+        text, spans = _text(value["text"], where)
+        title = _string(value["title"])
+        if beir and title:
+            # BEIR retrieves title and text as one.
+            text, spans = f"{title}\n{text}", None
+        used = set(names.values())
+        yield Document(
+            id=_string(value["id"]) or str(number - 1),
+            text=text,
+            spans=spans,
+            title=title,
+            date=_string(value["date"]),
+            source=_string(value["source"]),
+            language=_string(value["language"]),
+            photos=tuple(_photos(value["images"], path.parent, where)),
+            metadata={str(k): _plain(v) for k, v in row.items() if k not in used and not _missing(v)},
+        )
+
+
+def _text(value: Any, where: str) -> tuple[str, tuple[tuple[int, int], ...] | None]:
+    if _missing(value):
+        return "", None
+    if isinstance(value, str):
+        return value, None
+    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        spans, position = [], 0
+        for sentence in value:
+            spans.append((position, position + len(sentence)))
+            position += len(sentence) + 1
+        return " ".join(value), tuple(spans)
+    raise InputError(f"{where}: the text is {type(value).__name__}, expected a string or a list of strings")
+
+
+def _photos(value: Any, folder: Path, where: str) -> Iterator[Photo]:
+    if _missing(value):
+        return
+    for item in value if isinstance(value, list | tuple) else [value]:
+        if isinstance(item, bytes):
+            item = {"bytes": item}
+        elif isinstance(item, str):
+            item = {"path": item}
+        elif not isinstance(item, Mapping):
+            raise InputError(f"{where}: a photo is {type(item).__name__}, expected a path, bytes or a record of them")
+        reference = _string(item.get("path") or item.get("url"))
+        data = item.get("bytes")
+        if data is None and reference and "://" not in reference and (folder / reference).is_file():
+            data = (folder / reference).read_bytes()
+        caption = _string(item.get("caption")) or _string(item.get("alt")) or ""
+        yield Photo(data, reference, caption)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or value == "" or value != value  # NaN is unequal to itself
+
+
+def _string(value: Any) -> str | None:
+    if _missing(value):
+        return None
+    text = value.isoformat() if isinstance(value, datetime.date) else str(value)
+    # Lone surrogates from broken scrapes fit no file.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """A JSON value: what JSON has no form for becomes a string."""
+    return value if isinstance(value, str | int | float | bool | list | dict) else str(value)
+
+
+def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise InputError(f"{path}, line {number}: not JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+            yield number, row
+
+
+def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    # Articles exceed the csv module's default of 128 KiB a field.
+    csv.field_size_limit(2**31 - 1)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+        delimiter = "\t" if "\t" in stream.readline() else ","
+        stream.seek(0)
+        reader = csv.DictReader(stream, delimiter=delimiter, restkey="")
+        for number, row in enumerate(reader, 1):
+            if "" in row and isinstance(row[""], list):
+                raise InputError(
+                    f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
+                )
+            yield number, {key: value for key, value in row.items() if key}
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=256):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+
+
+def _read_texts(path: Path) -> Iterator[Document]:
+    """One document a file, in order of their names; the id is the path inside the folder."""
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in (".txt", ".md"))
+    if not files:
+        raise InputError(f"corpus {path}: the folder holds neither corpus.jsonl (BEIR) nor .txt or .md files")
+    root = path.parent if path.is_file() else path
+    for file in files:
+        if file.is_file():
+            yield Document(id=file.relative_to(root).as_posix(), text=file.read_text("utf-8", errors="replace"))

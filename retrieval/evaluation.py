@@ -1,0 +1,70 @@
+"""Retrieval quality from BEIR-format judgements, by ir-measures (extra ``eval``)."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from retrieval.errors import InputError
+
+__all__ = ["MEASURES", "evaluate_run", "read_qrels", "read_queries"]
+
+MEASURES = ("R@5", "R@10", "nDCG@10", "RR")
+
+Qrels = Mapping[str, Mapping[str, int]]
+Run = Mapping[str, Mapping[str, float]]
+
+
+def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
+    """Judgements of a BEIR ``qrels/*.tsv`` (query-id, corpus-id, score; with or without a header line).
+
+    Raises:
+        InputError: no such file, or a row that is not three fields with a whole number last.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"qrels {path}: no such file")
+    qrels: dict[str, dict[str, int]] = {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.reader(stream, delimiter="\t"), 1):
+            if not row or (number == 1 and row[-1] == "score"):
+                continue
+            try:
+                query, document, score = row
+                qrels.setdefault(query, {})[document] = int(score)
+            except ValueError:
+                raise InputError(
+                    f"qrels {path}, line {number}: expected query-id, corpus-id and a whole number, tab-separated, found {row}"
+                ) from None
+    return qrels
+
+
+def read_queries(path: str | Path) -> dict[str, str]:
+    """Queries of a BEIR ``queries.jsonl``, by id."""
+    from retrieval.corpus import read_corpus
+
+    return {document.id: document.text for document in read_corpus(path, format="jsonl")}
+
+
+def evaluate_run(qrels: Qrels, run: Run, measures: Sequence[str] = MEASURES) -> dict[str, float]:
+    """Means over the judged queries; a query without results counts as 0.
+
+    Args:
+        qrels: query → document → relevance (> 0 is relevant).
+        run: query → document → score.
+        measures: names as ir-measures writes them (``R@10``, ``nDCG@10``, ``RR``, ``P@5`` …).
+
+    Raises:
+        InputError: the extra is missing, or a measure is unknown.
+    """
+    try:
+        import ir_measures
+    except ImportError:
+        raise InputError("the package ir-measures is not installed; run: pip install 'factcheck-twins[eval]'") from None
+    try:
+        parsed = [ir_measures.parse_measure(name) for name in measures]
+    except (ValueError, NameError, SyntaxError) as error:
+        raise InputError(f"unknown measure among {', '.join(measures)}: {error}") from None
+    found = ir_measures.calc_aggregate(
+        parsed, {q: dict(d) for q, d in qrels.items()}, {q: dict(run.get(q, {})) for q in qrels}
+    )
+    return {name: float(found[measure]) for name, measure in zip(measures, parsed, strict=True)}

@@ -1,0 +1,63 @@
+"""What happens to a ranking after the search: duplicates, diversity."""
+
+import unicodedata
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from retrieval.hits import Hit
+
+__all__ = ["Candidate", "drop_duplicates", "maximal_marginal_relevance"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hit and its row in the store."""
+
+    row: int
+    hit: Hit
+
+    def with_score(self, score: float) -> "Candidate":
+        """The same candidate with another score."""
+        return Candidate(self.row, replace(self.hit, score=score))
+
+
+def drop_duplicates(candidates: list[Candidate]) -> list[Candidate]:
+    """Keep the best of candidates whose words are equal, whatever their case, punctuation and spacing."""
+    seen: set[str] = set()
+    kept = []
+    for candidate in candidates:
+        folded = unicodedata.normalize("NFKC", candidate.hit.text).casefold()
+        key = " ".join("".join(c if c.isalnum() else " " for c in folded).split()) or candidate.hit.text
+        if key not in seen:
+            seen.add(key)
+            kept.append(candidate)
+    return kept
+
+
+def maximal_marginal_relevance(scores: np.ndarray, vectors: np.ndarray, top_k: int, diversity: float) -> list[int]:
+    """Pick candidates that are relevant and unlike those picked before (Carbonell & Goldstein 1998).
+
+    Args:
+        scores: (n,), any scale: it is brought to 0 … 1.
+        vectors: (n, D) of length 1.
+        top_k: how many to pick.
+        diversity: 0 ranks by score alone, 1 by difference alone.
+
+    Returns:
+        Positions in the order picked.
+    """
+    if not len(scores):
+        return []
+    spread = scores.max() - scores.min()
+    relevance = (scores - scores.min()) / spread if spread > 0 else np.ones(len(scores))
+    likeness = np.zeros(len(scores))
+    left = np.ones(len(scores), bool)
+    picked: list[int] = []
+    for _ in range(min(top_k, len(scores))):
+        gain = np.where(left, (1 - diversity) * relevance - diversity * likeness, -np.inf)
+        choice = int(gain.argmax())
+        picked.append(choice)
+        left[choice] = False
+        likeness = np.maximum(likeness, vectors @ vectors[choice])
+    return picked

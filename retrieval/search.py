@@ -1,0 +1,213 @@
+"""An opened index: queries in, evidence out."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.encoders import TextEncoder, load_encoder
+from retrieval.errors import InputError
+from retrieval.hits import Hit
+from retrieval.indexes.base import EvidenceIndex, Passages
+from retrieval.indexes.bm25_index import BM25Index
+from retrieval.indexes.faiss_index import FaissIndex
+from retrieval.indexes.hybrid import HybridIndex
+from retrieval.manifest import read_manifest, verify_files
+from retrieval.photos import PhotoSearch
+from retrieval.ranking import Candidate, drop_duplicates, maximal_marginal_relevance
+from retrieval.rerank import Reranker
+from retrieval.store import EvidenceStore
+
+__all__ = ["SEARCH_METHODS", "EvidenceSearch", "open_index"]
+
+SEARCH_METHODS = ("hybrid", "dense", "bm25")
+
+
+class EvidenceSearch:
+    """Search over a built index; opened with :func:`open_index`. Holds no file open for writing.
+
+    Attributes:
+        manifest: what the index folder says of itself.
+        store: documents, sentences and photos.
+        photos: search by photo.
+    """
+
+    def __init__(
+        self,
+        manifest: Mapping[str, Any],
+        store: EvidenceStore,
+        index: EvidenceIndex,
+        encoder: TextEncoder | None,
+        photos: PhotoSearch,
+        vectors: np.ndarray,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.manifest, self.store, self.photos = manifest, store, photos
+        self._index, self._encoder, self._vectors = index, encoder, vectors
+        self._reranker: Reranker | None = options["reranker"]
+        self._candidates, self._window = options["candidates"], options["window"]
+        self._diversity, self._unique = options["diversity"], options["unique"]
+
+    def search(
+        self, queries: Sequence[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
+    ) -> list[list[Hit]]:
+        """The sentences that bear most on each query.
+
+        Args:
+            queries: n texts.
+            top_k: most hits a query, at least 1.
+            filters: see :meth:`retrieval.store.EvidenceStore.allowed_documents`; ``date_before`` keeps out what was
+                published after a claim was made, the fact check itself above all.
+
+        Returns:
+            For each query its hits, best first.
+
+        Raises:
+            InputError: a bad option or filter.
+        """
+        if isinstance(queries, str):
+            raise InputError("search needs a sequence of queries, got one string; wrap it in a list")
+        if top_k < 1:
+            raise InputError(f"top_k is {top_k}, expected at least 1")
+        documents = self.store.allowed_documents(filters)
+        allowed = None if documents is None else self.store.sentences_of(documents)
+        vectors = self._encoder.encode(list(queries)) if self._encoder is not None else None
+        wide = top_k
+        if self._reranker is not None or self._diversity is not None:
+            wide = max(self._candidates, top_k)
+        if self._unique:
+            # Copies of one sentence must not leave fewer than top_k results.
+            wide = max(wide, 2 * top_k + 10)
+        scores, rows = self._index.search(Passages(list(queries), vectors), wide, allowed)
+        found = [
+            [self._candidate(int(row), float(score)) for row, score in zip(r, s, strict=True) if row >= 0]
+            for r, s in zip(rows, scores, strict=True)
+        ]
+        if self._unique:
+            found = [drop_duplicates(candidates) for candidates in found]
+        if self._reranker is not None:
+            found = self._rerank(queries, found)
+        if self._diversity is not None:
+            found = [self._diverse(candidates, top_k) for candidates in found]
+        return [[candidate.hit for candidate in candidates[:top_k]] for candidates in found]
+
+    def _candidate(self, row: int, score: float) -> Candidate:
+        number, start, end = self.store.sentence(row)
+        document = self.store.document(number)
+        if self._window:
+            first, last = self.store.neighbours(row, self._window)
+            start, end = self.store.sentence(first)[1], self.store.sentence(last)[2]
+        about = {key: document[key] for key in ("title", "date", "source", "language") if document[key] is not None}
+        text = document["text"][start:end]
+        hit = Hit(
+            document["id"], row - document["first_sentence"], start, end, text, score, about | document["metadata"]
+        )
+        return Candidate(row, hit)
+
+    def _rerank(self, queries: Sequence[str], found: list[list[Candidate]]) -> list[list[Candidate]]:
+        pairs = [(query, c.hit.text) for query, candidates in zip(queries, found, strict=True) for c in candidates]
+        scores = self._reranker.score([a for a, _ in pairs], [b for _, b in pairs])
+        ranked, position = [], 0
+        for candidates in found:
+            part = scores[position : position + len(candidates)]
+            position += len(candidates)
+            scored = [c.with_score(float(s)) for c, s in zip(candidates, part, strict=True)]
+            ranked.append(sorted(scored, key=lambda c: (-c.hit.score, c.row)))
+        return ranked
+
+    def _diverse(self, candidates: list[Candidate], top_k: int) -> list[Candidate]:
+        vectors = self._vectors[[c.row for c in candidates]].astype(np.float32)
+        scores = np.array([c.hit.score for c in candidates])
+        order = maximal_marginal_relevance(scores, vectors, top_k, self._diversity)
+        return [candidates[i] for i in order]
+
+
+def open_index(
+    path: str | Path,
+    *,
+    encoder: str | TextEncoder | None = None,
+    method: str = "hybrid",
+    image_encoder: Any = None,
+    reranker: "Reranker | str | os.PathLike[str] | None" = None,
+    candidates: int = 50,
+    window: int = 0,
+    diversity: float | None = None,
+    unique: bool = True,
+    verify: bool = True,
+    index: EvidenceIndex | None = None,
+) -> EvidenceSearch:
+    """Open a built index, memory-mapped and read-only: any number of processes share it.
+
+    Args:
+        path: folder of the index.
+        encoder: the encoder it was built with; None loads it by the name that the index recorded.
+        method: ``hybrid`` (FAISS and BM25 fused by rank), ``dense`` or ``bm25`` (needs no encoder).
+        image_encoder: what the photos were embedded with, for :meth:`PhotoSearch.search`.
+        reranker: a :class:`retrieval.rerank.Reranker`, or a folder or id of a Hugging Face sequence classifier.
+        candidates: how many hits are re-ranked or diversified.
+        window: neighbouring sentences returned around a hit, on each side.
+        diversity: weight in 0 … 1 of being unlike the hits before (maximal marginal relevance); None ranks by score.
+        unique: return one of several equal sentences.
+        verify: compare the checksums of all files; False compares sizes only (for workers that open one index often).
+        index: an index to search instead of the folder's own, e.g. a Qdrant collection of the same sentences.
+
+    Raises:
+        InputError: no index there, a damaged one, one of another version or encoder, or an option out of range.
+    """
+    path = Path(path)
+    if method not in SEARCH_METHODS:
+        raise InputError(f"unknown search method {method!r}; choose one of {', '.join(SEARCH_METHODS)}")
+    if diversity is not None and not 0 <= diversity <= 1:
+        raise InputError(f"diversity is {diversity}, expected 0 … 1")
+    if window < 0 or candidates < 1:
+        raise InputError(f"window is {window} and candidates {candidates}, expected at least 0 and 1")
+    manifest = read_manifest(path)
+    folder = path / manifest["data"]
+    if not folder.is_dir():
+        # A rebuild may have replaced the manifest between our two steps.
+        manifest = read_manifest(path)
+        folder = path / manifest["data"]
+    verify_files(folder, manifest["files"], contents=verify)
+    text_encoder = None if method == "bm25" and encoder is None else _encoder(manifest, encoder, path)
+    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+    store = EvidenceStore(folder)
+    if index is None:
+        index = _own_index(folder / "index", method, vectors)
+    if reranker is not None and not isinstance(reranker, Reranker):
+        from retrieval.rerank import CrossEncoderReranker
+
+        reranker = CrossEncoderReranker(reranker)
+    photos = PhotoSearch(folder, store, manifest, text_encoder, image_encoder)
+    options = {
+        "reranker": reranker,
+        "candidates": candidates,
+        "window": window,
+        "diversity": diversity,
+        "unique": unique,
+    }
+    return EvidenceSearch(manifest, store, index, text_encoder, photos, vectors, options)
+
+
+def _own_index(folder: Path, method: str, vectors: np.ndarray) -> EvidenceIndex:
+    if method == "bm25":
+        return BM25Index.open(folder / "lexical")
+    dense = FaissIndex.open(folder / "dense")
+    dense.attach_vectors(vectors)
+    return dense if method == "dense" else HybridIndex(dense, BM25Index.open(folder / "lexical"))
+
+
+def _encoder(manifest: Mapping[str, Any], encoder: str | TextEncoder | None, path: Path) -> TextEncoder:
+    built = manifest["encoder"]
+    if encoder is None:
+        if built["name"] is None:
+            raise InputError(f"index {path} was built with an encoder object; open it with encoder=that object")
+        encoder = built["name"]
+    loaded = load_encoder(encoder) if isinstance(encoder, str | os.PathLike) else encoder
+    if loaded.fingerprint != built["fingerprint"]:
+        raise InputError(
+            f"index {path} was built with encoder {built['name'] or 'object'!r} ({built['fingerprint']}), "
+            f"found one with fingerprint {loaded.fingerprint}; open it with that encoder or build the index again"
+        )
+    return loaded

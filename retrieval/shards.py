@@ -1,0 +1,156 @@
+"""Shards of a build: documents, sentences, vectors and photos of a few thousand sentences, complete or absent."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from retrieval.cache import EmbeddingCache
+from retrieval.corpus import Document
+from retrieval.dates import date_range
+from retrieval.encoders import TextEncoder
+from retrieval.errors import InputError
+from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
+
+__all__ = ["ShardWriter", "shard_folders"]
+
+
+def shard_folders(work: Path) -> list[Path]:
+    """The complete shards of a build, in order."""
+    return sorted(p for p in work.glob("shard-*") if p.suffix != ".tmp")
+
+
+class ShardWriter:
+    """Writes a corpus as shards, from where an earlier build was cut off.
+
+    Args:
+        work: folder of the shards.
+        encoder: encodes sentences and captions.
+        cache: gives and keeps their vectors.
+        image_encoder: encodes photos; None leaves them out.
+        max_chars: longest sentence.
+    """
+
+    def __init__(
+        self, work: Path, encoder: TextEncoder, cache: EmbeddingCache, image_encoder: Any, max_chars: int
+    ) -> None:
+        self.work, self.encoder, self.cache = work, encoder, cache
+        self.image_encoder, self.max_chars = image_encoder, max_chars
+
+    def write(
+        self, documents: Iterator[Document], shard_sentences: int, report: Callable[[str, int, int | None], None]
+    ) -> None:
+        """Write every document that no complete shard holds."""
+        for leftover in self.work.glob("shard-*.tmp"):
+            shutil.rmtree(leftover)
+        if (self.work / "complete").is_file():
+            return
+        done = shard_folders(self.work)
+        read = sum(_about(folder)["documents"] for folder in done)
+        sum(1 for _ in islice(documents, read))  # what the shards hold already is read over
+        number, batch, sentences = len(done), [], 0
+        report("encoding", read, None)
+        for document in documents:
+            split = document.sentences(self.max_chars)
+            batch.append((document, split))
+            sentences += len(split)
+            # Documents without sentences must not gather without end either.
+            if sentences >= shard_sentences or len(batch) >= 4 * shard_sentences:
+                self._write(number, batch)
+                read, number, batch, sentences = read + len(batch), number + 1, [], 0
+                report("encoding", read, None)
+        if batch:
+            self._write(number, batch)
+            report("encoding", read + len(batch), None)
+        (self.work / "complete").touch()
+
+    def _write(self, number: int, batch: list[tuple[Document, list[Any]]]) -> None:
+        folder = self.work / f"shard-{number:06d}.tmp"
+        folder.mkdir()
+        rows: list[dict[str, Any]] = []
+        spans: list[dict[str, int]] = []
+        texts: list[str] = []
+        photos: list[dict[str, Any]] = []
+        images: list[bytes | None] = []
+        for i, (document, split) in enumerate(batch):
+            days = date_range(document.date) or (None, None)
+            rows.append(
+                {
+                    "id": document.id,
+                    "text": document.text.encode("utf-8", "replace").decode("utf-8"),
+                    "title": document.title,
+                    "date": document.date,
+                    "date_first": days[0],
+                    "date_last": days[1],
+                    "source": document.source,
+                    "language": document.language,
+                    "metadata": json.dumps(document.metadata, ensure_ascii=True) if document.metadata else None,
+                    "first_sentence": len(texts),
+                    "sentences": len(split),
+                }
+            )
+            spans += [{"document": i, "start": s.start, "end": s.end} for s in split]
+            texts += [s.text for s in split]
+            for photo in document.photos if self.image_encoder is not None else ():
+                photos.append({"document": i, "reference": photo.reference, "caption": photo.caption})
+                images.append(photo.data)
+        vectors, readable = self._embed(images)
+        kept = [i for i, good in enumerate(readable) if good]
+        photos = [photos[i] for i in kept]
+        _save(folder / "documents.arrow", rows, DOCUMENTS)
+        _save(folder / "sentences.arrow", spans, SENTENCES)
+        _save(folder / "photos.arrow", photos, PHOTOS)
+        np.save(folder / "vectors.npy", self.cache.encode(self.encoder, texts))
+        np.save(folder / "photo_vectors.npy", vectors.astype(np.float16))
+        np.save(folder / "caption_vectors.npy", self.cache.encode(self.encoder, [p["caption"] for p in photos]))
+        about = {
+            "documents": len(rows),
+            "sentences": len(texts),
+            "photos": len(kept),
+            "unreadable": len(images) - len(kept),
+        }
+        (folder / "about.json").write_text(json.dumps(about), "utf-8")
+        os.rename(folder, folder.with_suffix(""))
+
+    def _embed(self, images: list[bytes | None]) -> tuple[np.ndarray, list[bool]]:
+        """Vectors of the photos that can be read, float32 (m, D), and which those are."""
+        vectors: list[np.ndarray] = []
+        readable = [False] * len(images)
+        given = [i for i, data in enumerate(images) if data]
+        for start in range(0, len(given), 32):
+            part = given[start : start + 32]
+            try:
+                found = [np.asarray(self.image_encoder.embed_images([images[i] for i in part]), np.float32)]
+                good = part
+            except InputError:
+                # One broken photo must not cost its neighbours: find it.
+                found, good = self._one_by_one(images, part)
+            vectors += found
+            for i in good:
+                readable[i] = True
+        return (np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)), readable
+
+    def _one_by_one(self, images: list[bytes | None], part: Iterable[int]) -> tuple[list[np.ndarray], list[int]]:
+        found, good = [], []
+        for i in part:
+            try:
+                found.append(np.asarray(self.image_encoder.embed_images([images[i]]), np.float32))
+                good.append(i)
+            except InputError:
+                continue
+        return found, good
+
+
+def _about(folder: Path) -> dict[str, int]:
+    return json.loads((folder / "about.json").read_text("utf-8"))
+
+
+def _save(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+        writer.write_table(pa.Table.from_pylist(rows, schema=schema))

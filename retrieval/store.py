@@ -1,0 +1,146 @@
+"""The evidence store: documents, sentences with spans and photos, in Arrow files that every process maps read-only."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retrieval.dates import date_range
+from retrieval.errors import InputError
+
+__all__ = ["DOCUMENTS", "FILTERS", "PHOTOS", "SENTENCES", "EvidenceStore"]
+
+DOCUMENTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("text", pa.large_string()),
+        ("title", pa.string()),
+        ("date", pa.string()),
+        ("date_first", pa.int32()),
+        ("date_last", pa.int32()),
+        ("source", pa.string()),
+        ("language", pa.string()),
+        ("metadata", pa.string()),
+        ("first_sentence", pa.int64()),
+        ("sentences", pa.int32()),
+    ]
+)
+#: Texts are not stored twice: a sentence is a span of its document's text.
+SENTENCES = pa.schema([("document", pa.int64()), ("start", pa.int32()), ("end", pa.int32())])
+PHOTOS = pa.schema([("document", pa.int64()), ("reference", pa.string()), ("caption", pa.string())])
+
+#: What :meth:`EvidenceStore.allowed_documents` understands.
+FILTERS = ("date_before", "date_after", "source", "language", "document_id")
+
+
+class EvidenceStore:
+    """Read access to a built store, memory-mapped.
+
+    Args:
+        folder: holds ``documents.arrow``, ``sentences.arrow``, ``photos.arrow``.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._documents = _map(folder / "documents.arrow", DOCUMENTS)
+        self._sentences = _map(folder / "sentences.arrow", SENTENCES)
+        self._photos = _map(folder / "photos.arrow", PHOTOS)
+        self._document_of = _numbers(self._sentences, "document")
+        self._start, self._end = _numbers(self._sentences, "start"), _numbers(self._sentences, "end")
+        self._photo_document = _numbers(self._photos, "document")
+
+    @property
+    def document_count(self) -> int:
+        """Documents in the store."""
+        return self._documents.num_rows
+
+    @property
+    def sentence_count(self) -> int:
+        """Sentences in the store."""
+        return self._sentences.num_rows
+
+    @property
+    def photo_count(self) -> int:
+        """Photos in the store."""
+        return self._photos.num_rows
+
+    def document(self, row: int) -> dict[str, Any]:
+        """A document's fields by its row; ``metadata`` as a dictionary."""
+        fields = self._documents.slice(row, 1).to_pylist()[0]
+        fields["metadata"] = json.loads(fields["metadata"]) if fields["metadata"] else {}
+        return fields
+
+    def sentence(self, row: int) -> tuple[int, int, int]:
+        """Of a sentence: document row, start, end."""
+        return int(self._document_of[row]), int(self._start[row]), int(self._end[row])
+
+    def photo(self, row: int) -> dict[str, Any]:
+        """Of a photo: document row, reference, caption."""
+        return self._photos.slice(row, 1).to_pylist()[0]
+
+    def allowed_documents(self, filters: Mapping[str, Any] | None) -> np.ndarray | None:
+        """Which documents pass the filters, bool (documents,), or None where there are no filters.
+
+        Args:
+            filters: ``date_before`` and ``date_after`` (both strict, ISO dates; a document without a date passes, one whose
+                date is only known to the month or year must lie before or after it as a whole), ``source``, ``language``
+                and ``document_id`` (a value or a list of them).
+
+        Raises:
+            InputError: an unknown filter, or a date that cannot be read.
+        """
+        given = {key: value for key, value in (filters or {}).items() if value is not None}
+        if not given:
+            return None
+        unknown = set(given) - set(FILTERS)
+        if unknown:
+            raise InputError(f"unknown filter {sorted(unknown)[0]!r}; filters are {', '.join(FILTERS)}")
+        allowed = np.ones(self.document_count, bool)
+        for key, value in given.items():
+            if key.startswith("date_"):
+                bounds = date_range(value)
+                if bounds is None:
+                    raise InputError(f"filter {key}: {value!r} is no date; write it as 2020-12-31")
+                column = self._documents["date_last" if key == "date_before" else "date_first"]
+                numbers = column.fill_null(0).to_numpy()
+                allowed &= (numbers == 0) | (numbers < bounds[0] if key == "date_before" else numbers > bounds[1])
+            else:
+                column = self._documents["id" if key == "document_id" else key]
+                values = pa.array([value] if isinstance(value, str) else list(value), pa.string())
+                allowed &= pc.is_in(column, value_set=values).to_numpy().astype(bool)
+        return allowed
+
+    def sentences_of(self, documents: np.ndarray) -> np.ndarray:
+        """Rows of the sentences of the documents marked in bool (documents,)."""
+        return np.flatnonzero(documents[self._document_of])
+
+    def photos_of(self, documents: np.ndarray) -> np.ndarray:
+        """Rows of the photos of the documents marked in bool (documents,)."""
+        return np.flatnonzero(documents[self._photo_document])
+
+    def neighbours(self, row: int, window: int) -> tuple[int, int]:
+        """First and last row of the sentences within ``window`` of a sentence in its document."""
+        document = self._document_of[row]
+        first, last = max(0, row - window), min(self.sentence_count - 1, row + window)
+        inside = np.flatnonzero(self._document_of[first : last + 1] == document)
+        return first + int(inside[0]), first + int(inside[-1])
+
+
+def _map(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}); build the index again") from None
+    if table.schema != schema:
+        raise InputError(f"{path} has other columns than expected; build the index again")
+    return table
+
+
+def _numbers(table: pa.Table, name: str) -> np.ndarray:
+    return table[name].to_numpy() if table.num_rows else np.empty(0, np.int64)

@@ -1,0 +1,292 @@
+"""Building, resuming, opening and refusing an index."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import retrieval.build as build_module
+from retrieval import InputError, build_index, open_index
+from retrieval.corpus import read_corpus
+
+ROWS = [
+    {"id": "moon", "title": "The Moon", "text": "The Moon orbits the Earth. It has no air.", "date": "2019-05-01", "source": "nasa.example", "language": "en"},
+    {"id": "cheese", "title": "Cheese", "text": "Cheese is made from milk. The moon is not made of cheese.", "date": "2021-03", "source": "food.example", "language": "en", "author": "B. Rie"},
+    {"id": "rome", "text": ["Rome is the capital of Italy.", "It lies on the Tiber."], "source": "geo.example", "language": "en"},
+    {"id": "rom", "text": "Rom ist die Hauptstadt von Italien. Die Stadt liegt am Tiber.", "date": "2020", "source": "geo.example", "language": "de"},
+]  # fmt: skip
+
+
+def write_jsonl(path, rows):
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_jsonl(tmp_path / "corpus.jsonl", ROWS)
+
+
+@pytest.fixture
+def built(corpus, tmp_path, hashing_encoder):
+    build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    return tmp_path / "index"
+
+
+def ids(hits):
+    return [hit.document_id for hit in hits]
+
+
+@pytest.mark.parametrize("method", ["hybrid", "dense", "bm25"])
+def test_search_finds_the_sentence_with_its_span(built, hashing_encoder, method):
+    index = open_index(built, encoder=hashing_encoder, method=method)
+    hits = index.search(["The Tiber flows through the capital of Italy", "moon made of cheese"], top_k=3)
+    assert [len(h) for h in hits][0] >= 2
+    first = hits[0][0]
+    assert (first.document_id, first.sentence, first.start, first.end) == ("rome", 0, 0, 29)
+    assert first.text == "Rome is the capital of Italy."
+    best = hits[1][0]
+    assert best.document_id == "cheese"
+    assert ROWS[1]["text"][best.start : best.end] == best.text == "The moon is not made of cheese."
+    assert best.metadata == {"title": "Cheese", "date": "2021-03", "source": "food.example", "language": "en", "author": "B. Rie"}  # fmt: skip
+    assert [hit.score for hit in hits[0]] == sorted((hit.score for hit in hits[0]), reverse=True)
+
+
+def test_filters(built, hashing_encoder):
+    index = open_index(built, encoder=hashing_encoder, method="dense")
+
+    def found(**filters):
+        return set(ids(index.search(["moon cheese Rome Tiber"], top_k=20, filters=filters)[0]))
+
+    assert found() == {"moon", "cheese", "rome", "rom"}
+    assert found(date_before="2020-06-01") == {"moon", "rome"}  # "2020" may be later, no date may not be known
+    assert found(date_before="2021-01-01") == {"moon", "rome", "rom"}
+    assert found(date_before="2021-03-31") == {"moon", "rome", "rom"}
+    assert found(date_after="2019-05-01") == {"cheese", "rome", "rom"}
+    assert found(language="de") == {"rom"}
+    assert found(source=["geo.example", "nasa.example"], language="en") == {"moon", "rome"}
+    assert found(document_id="cheese") == {"cheese"}
+    assert found(language="fr") == set()
+    assert found(language=None) == found()
+    with pytest.raises(InputError, match="unknown filter 'colour'"):
+        found(colour="red")
+    with pytest.raises(InputError, match="'yesterday' is no date"):
+        found(date_before="yesterday")
+
+
+def test_windows_duplicates_and_diversity(tmp_path, hashing_encoder):
+    rows = [
+        {"id": "a", "text": "First comes this. The comet is bright tonight. Last comes that."},
+        {"id": "b", "text": "the comet is bright, TONIGHT"},
+        {"id": "c", "text": "A comet is bright tonight again. Bright stars are no comets."},
+    ]
+    build_index(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "index", encoder=hashing_encoder)
+
+    def search(**options):
+        return open_index(tmp_path / "index", encoder=hashing_encoder, method="dense", **options).search(
+            ["The comet is bright tonight"], top_k=3
+        )[0]
+
+    assert sorted(ids(search(unique=False))[:2]) == ["a", "b"]
+    assert len({"a", "b"} & set(ids(search()))) == 1
+    assert search(window=1, unique=False)[ids(search(unique=False)).index("a")].text == rows[0]["text"]
+    plain, diverse = search(), search(diversity=0.9)
+    assert plain[0] == diverse[0]
+    assert plain[1].text == "A comet is bright tonight again."
+    assert diverse[1].text != plain[1].text
+
+
+def test_a_rebuild_encodes_only_what_is_new(corpus, tmp_path, hashing_encoder):
+    first = build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    assert (first["encoded"], first["reused"]) == (8, 0)
+    write_jsonl(corpus, [*ROWS, {"id": "new", "text": "Venus is hot. It has no air."}])
+    second = build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    assert (second["encoded"], second["reused"]) == (1, 9)
+    assert hashing_encoder.encoded == 9
+    assert second["data"] != first["data"]
+    assert not (tmp_path / "index" / first["data"]).exists()
+    assert ids(open_index(tmp_path / "index", encoder=hashing_encoder).search(["hot Venus"], top_k=1)[0]) == ["new"]
+
+
+def test_the_old_index_is_usable_until_the_new_one_is_complete(corpus, built, hashing_encoder, monkeypatch):
+    old = open_index(built, encoder=hashing_encoder)
+    before = old.search(["moon"], top_k=2)
+    write_jsonl(corpus, ROWS[:1])
+
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build_module, "write_manifest", fail)
+    with pytest.raises(KeyboardInterrupt):
+        build_index(corpus, built, encoder=hashing_encoder)
+    assert open_index(built, encoder=hashing_encoder).search(["moon"], top_k=2) == before
+    monkeypatch.undo()
+    build_index(corpus, built, encoder=hashing_encoder)
+    assert old.search(["moon"], top_k=2) == before  # its files stay mapped
+    assert open_index(built, encoder=hashing_encoder).manifest["counts"]["documents"] == 1
+
+
+def test_damage_is_refused_with_the_reason(built, hashing_encoder):
+    manifest = json.loads((built / "manifest.json").read_text())
+    data = built / manifest["data"]
+    vectors = data / "vectors.npy"
+    good = vectors.read_bytes()
+    vectors.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    with pytest.raises(InputError, match=r"vectors\.npy has another checksum"):
+        open_index(built, encoder=hashing_encoder)
+    open_index(built, encoder=hashing_encoder, verify=False)
+    vectors.write_bytes(good[:-10])
+    with pytest.raises(InputError, match=rf"{len(good) - 10} bytes, expected {len(good)}"):
+        open_index(built, encoder=hashing_encoder, verify=False)
+    vectors.unlink()
+    with pytest.raises(InputError, match=r"vectors\.npy is missing"):
+        open_index(built, encoder=hashing_encoder)
+
+
+def test_wrong_encoder_version_or_folder(built, hashing_encoder, tmp_path):
+    with pytest.raises(InputError, match=r"built with encoder 'object' .*hashing-48.*hashing-16"):
+        open_index(built, encoder=type(hashing_encoder)(16))
+    with pytest.raises(InputError, match="built with an encoder object"):
+        open_index(built)
+    with pytest.raises(InputError, match=r"no manifest\.json"):
+        open_index(tmp_path)
+    path = built / "manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"format_version": 99}))
+    with pytest.raises(InputError, match="format version 99, this software reads 1"):
+        open_index(built, encoder=hashing_encoder)
+    path.write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        open_index(built, encoder=hashing_encoder)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magic"}, "unknown search method 'magic'"),
+        ({"diversity": 2}, "diversity is 2"),
+        ({"window": -1}, "window is -1"),
+    ],
+)
+def test_bad_options(built, hashing_encoder, options, message):
+    with pytest.raises(InputError, match=message):
+        open_index(built, encoder=hashing_encoder, **options)
+
+
+def test_bad_corpora(tmp_path, hashing_encoder):
+    def build(path, **options):
+        return build_index(path, tmp_path / "index", encoder=hashing_encoder, **options)
+
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "x.doc").write_text("x")
+    (damaged / "x.jsonl").write_text('{"text": "x"}\n{\n')
+    with pytest.raises(InputError, match="no such file"):
+        build(tmp_path / "none.jsonl")
+    with pytest.raises(InputError, match="unknown ending '.doc'"):
+        build(damaged / "x.doc")
+    with pytest.raises(InputError, match="line 2: not JSON"):
+        build(damaged / "x.jsonl")
+    with pytest.raises(InputError, match="row 1: no text; found a"):
+        build(write_jsonl(tmp_path / "y.jsonl", [{"a": "b"}]))
+    with pytest.raises(InputError, match="no column 'b'"):
+        build(write_jsonl(tmp_path / "y.jsonl", [{"a": "b"}]), columns={"text": "b"})
+    with pytest.raises(InputError, match=r"1 document ids occur more than once.*'same'"):
+        build(write_jsonl(tmp_path / "z.jsonl", [{"id": "same", "text": "a"}, {"id": "same", "text": "b"}]))
+    with pytest.raises(InputError, match="holds no document"):
+        build(write_jsonl(tmp_path / "e.jsonl", []))
+    with pytest.raises(InputError, match="unknown index preset"):
+        build(tmp_path / "z.jsonl", preset="big")
+
+
+def test_documents_without_sentences(tmp_path, hashing_encoder):
+    path = write_jsonl(tmp_path / "c.jsonl", [{"id": "empty", "text": ""}, {"id": "blank", "text": " \n "}])
+    assert build_index(path, tmp_path / "index", encoder=hashing_encoder)["counts"]["sentences"] == 0
+    for method in ("hybrid", "dense", "bm25"):
+        assert open_index(tmp_path / "index", encoder=hashing_encoder, method=method).search(["a"]) == [[]]
+
+
+def test_corpus_formats_give_the_same_documents(tmp_path):
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"id": f"d{i}", "text": f'Line "one", {i}.\nLine\ttwo; größer.', "title": f"T{i}"} for i in range(3)]
+    write_jsonl(tmp_path / "a.jsonl", rows)
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    pd.DataFrame(rows).to_csv(tmp_path / "a.tsv", index=False, sep="\t")
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    expected = list(read_corpus(tmp_path / "a.jsonl"))
+    assert [d.text for d in expected] == [r["text"] for r in rows]
+    for name in ("a.csv", "a.tsv", "a.parquet"):
+        assert list(read_corpus(tmp_path / name)) == expected
+    beir = tmp_path / "beir"
+    beir.mkdir()
+    write_jsonl(beir / "corpus.jsonl", [{"_id": r["id"], "title": r["title"], "text": r["text"]} for r in rows])
+    assert [(d.id, d.text) for d in read_corpus(beir)] == [(r["id"], f"{r['title']}\n{r['text']}") for r in rows]
+    texts = tmp_path / "texts" / "sub"
+    texts.mkdir(parents=True)
+    (texts / "b.txt").write_text("Two.")
+    (tmp_path / "texts" / "a.md").write_text("One.")
+    assert [(d.id, d.text) for d in read_corpus(tmp_path / "texts")] == [("a.md", "One."), ("sub/b.txt", "Two.")]
+
+
+def test_second_build_in_one_folder_is_refused(corpus, tmp_path, hashing_encoder):
+    with (
+        build_module._only_one(tmp_path),
+        pytest.raises(InputError, match="another build is running"),
+    ):
+        build_index(corpus, tmp_path, encoder=hashing_encoder)
+
+
+SCRIPT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import retrieval.build
+from conftest import HashingEncoder
+class Slow(HashingEncoder):
+    def encode(self, texts, *, batch_size=64):
+        time.sleep(0.02)
+        return super().encode(texts)
+retrieval.build.SHARD_SENTENCES = 16
+retrieval.build.build_index(sys.argv[2], sys.argv[3], encoder=Slow(), factory="IVF4,Flat")
+"""
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_a_build_gives_the_same_index(tmp_path):
+    rng = np.random.default_rng(0)
+    vocabulary = ["".join(rng.choice(list("abcdefghij"), 5)) for _ in range(300)]
+    texts = [". ".join(" ".join(rng.choice(vocabulary, 6)).capitalize() for _ in range(4)) for _ in range(200)]
+    rows = [{"id": f"d{i}", "text": text} for i, text in enumerate(texts)]
+    corpus = write_jsonl(tmp_path / "corpus.jsonl", rows)
+
+    def start(out):
+        command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(corpus), str(out)]
+        return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+    assert start(tmp_path / "whole").wait() == 0
+    kills = 0
+    for _ in range(100):
+        process = start(tmp_path / "killed")
+        while process.poll() is None and not (tmp_path / "killed" / "building" / "plan.json").exists():
+            time.sleep(0.02)
+        try:
+            process.wait(float(rng.uniform(0.05, 0.5)))
+            break
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert process.returncode == 0
+    assert kills >= 1
+    whole, killed = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "killed"))
+    assert killed["files"] == whole["files"]
+    assert killed["counts"] == whole["counts"]
+    assert not (tmp_path / "killed" / "building").exists()
