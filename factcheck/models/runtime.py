@@ -43,9 +43,9 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
         raise InputError(f"unknown runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     model = _freeze(model)
     if runtime == "eager":
-        return _NoGrad(model)
+        return _NoGrad(model).eval()
     if runtime == "compile":
-        return _NoGrad(torch.compile(model, dynamic=False))
+        return _NoGrad(torch.compile(model, dynamic=False)).eval()
     if example is None:
         raise InputError("runtime 'onnxruntime' needs example, an input of the size to be run, to export the model")
     missing = [p for p in ("onnx", "onnxruntime", "onnxscript") if importlib.util.find_spec(p) is None]
@@ -53,7 +53,7 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
         raise InputError(f"runtime 'onnxruntime' needs {', '.join(missing)}: pip install 'factcheck-twins[onnx]'")
     with tempfile.TemporaryDirectory() as folder:
         path = export_onnx(model, Path(folder) / "model.onnx", example)
-        return OnnxModule(path)
+        return OnnxModule(path).eval()
 
 
 def export_onnx(model: nn.Module, path: str | Path, example: Tensor) -> Path:

@@ -1,0 +1,65 @@
+"""Runtimes chosen by name give the model's outputs."""
+
+import pytest
+import torch
+
+from factcheck.errors import InputError
+from factcheck.models.runtime import optimize
+from factcheck.models.twins import Twins
+
+
+@pytest.fixture
+def model() -> Twins:
+    torch.manual_seed(0)
+    network = Twins(embed_dims=(8, 8, 16, 16), num_heads=(1, 1, 2, 2), depths=(2, 1, 1, 1), num_classes=5)
+    with torch.no_grad():
+        for p in network.parameters():
+            p.add_(torch.randn_like(p) * 0.05)
+    return network.train()
+
+
+def check(model, runtime, batches):
+    fast = optimize(model, runtime, torch.randn(1, 3, 68, 57))
+    for batch in batches:
+        x = torch.randn(batch, 3, 68, 57)
+        out = fast(x)
+        assert not out.requires_grad
+        torch.testing.assert_close(out, model.eval()(x), rtol=1e-4, atol=1e-4)
+
+
+def test_eager_leaves_the_model_alone(model):
+    state = {n: t.clone() for n, t in model.state_dict().items()}
+    fast = optimize(model)
+    assert model.training
+    assert all(p.requires_grad and p.is_contiguous() for p in model.parameters())
+    assert not fast.training
+    check(model, "eager", (1, 3))
+    assert all(t.equal(state[n]) for n, t in model.state_dict().items())
+
+
+@pytest.mark.slow
+def test_compile(model):
+    check(model, "compile", (2,))
+
+
+@pytest.mark.slow
+def test_onnxruntime_takes_any_batch(model):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    check(model, "onnxruntime", (1, 3))
+
+
+@pytest.mark.slow
+def test_export_with_any_batch(model):
+    program = torch.export.export(
+        model.eval(), (torch.randn(2, 3, 68, 57),), dynamic_shapes=({0: torch.export.Dim("batch")},)
+    )
+    x = torch.randn(4, 3, 68, 57)
+    torch.testing.assert_close(program.module()(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_mistakes_are_named(model):
+    with pytest.raises(InputError, match="unknown runtime 'tensorrt': choose one of eager, compile, onnxruntime"):
+        optimize(model, "tensorrt")
+    with pytest.raises(InputError, match="needs example"):
+        optimize(model, "onnxruntime")
