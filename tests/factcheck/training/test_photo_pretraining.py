@@ -1,0 +1,167 @@
+import io
+import math
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import pytorch_lightning as pl
+import torch
+from PIL import Image
+
+from factcheck.errors import InputError
+from factcheck.models.image import load_photo_encoder, save_photo_encoder
+from factcheck.training.photo_data import PhotoDataModule, cache_photos
+from factcheck.training.photo_module import PhotoPretrainModule, contrastive_loss, spread_loss
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Twenty-four smooth pictures and one broken file in a Parquet table, as the datasets library lays them out."""
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    cells = []
+    for number in range(24):
+        picture = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8)).resize((80, 60), 3)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG")
+        cells.append({"bytes": buffer.getvalue(), "path": f"folder/{number}.jpg"})
+    cells.append({"bytes": b"no picture", "path": "broken.jpg"})
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    pq.write_table(pa.table({"image": pa.array(cells, kind)}), folder / "photos.parquet")
+    return folder
+
+
+def _data(root, cache, **settings):
+    return PhotoDataModule(str(root), cache=str(cache), batch_size=8, size=48, holdout=8, **settings)
+
+
+def _trainer(folder, epochs):
+    return pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        default_root_dir=folder,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=False,
+        enable_checkpointing=False,
+    )
+
+
+def _module(**settings):
+    torch.manual_seed(0)
+    return PhotoPretrainModule(sizes=[32], size_shares=[1.0], warmup=1, queue=16, queue_start=1, **settings)
+
+
+def test_contrastive_loss_is_the_mean_over_views_of_the_log_softmax():
+    torch.manual_seed(0)
+    z = torch.nn.functional.normalize(torch.randn(6, 5, dtype=torch.float64), dim=1)
+    others = torch.nn.functional.normalize(torch.randn(4, 5, dtype=torch.float64), dim=1)
+    expected = []
+    for i in range(6):
+        candidates = [z[j] for j in range(6) if j != i] + list(others)
+        total = sum(math.exp(float(z[i] @ c) / 0.1) for c in candidates)
+        expected.append(-math.log(math.exp(float(z[i] @ z[(i + 3) % 6]) / 0.1) / total))
+    loss, accuracy = contrastive_loss(z, others, 0.1)
+    assert float(loss) == pytest.approx(np.mean(expected))
+    assert 0 <= accuracy <= 1
+
+
+def test_spread_ignores_the_partner_and_falls_as_photos_move_apart():
+    apart = torch.eye(4).repeat(2, 1)  # four photos, orthogonal; both views equal
+    assert float(spread_loss(apart)) == pytest.approx(-math.log(math.sqrt(2)))
+    close = torch.nn.functional.normalize(apart + 1.0, dim=1)
+    assert spread_loss(close) > spread_loss(apart)
+
+
+def test_the_array_is_made_once_and_leaves_out_what_it_should(root, tmp_path):
+    photos = cache_photos(root, 48, tmp_path)
+    assert photos.shape == (24, 48, 48, 3)
+    assert photos.dtype == np.uint8
+    (written,) = tmp_path.glob("*.npy")
+    before = written.stat().st_mtime_ns
+    cache_photos(root, 48, tmp_path)
+    assert written.stat().st_mtime_ns == before
+    banned = tmp_path / "banned"
+    banned.mkdir()
+    Image.new("RGB", (9, 9)).save(banned / "3.jpg")
+    assert len(cache_photos(root, 48, tmp_path, exclude=banned)) == 23
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_epochs_differ_and_depend_on_seed_and_epoch_alone(root, tmp_path):
+    data = _data(root, tmp_path)
+    data.setup()
+    loader = data.train_dataloader()
+
+    def order(epoch):
+        loader.sampler.set_epoch(epoch)
+        return list(loader.sampler)
+
+    assert order(0) == order(0) != order(1)
+    assert sorted(order(1)) == list(range(16))
+    batch = next(iter(loader))
+    assert batch.shape == (8, 3, 48, 48)
+    assert batch.dtype == torch.uint8
+    held_out = {photo.numpy().tobytes() for batch in data.val_dataloader() for photo in batch}
+    assert held_out.isdisjoint(photo.numpy().tobytes() for batch in loader for photo in batch)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"sizes": [32, 64], "size_shares": [1.0]}, "equally long"),
+        ({"sizes": [33], "size_shares": [1.0]}, "multiples of 8"),
+        ({"temperature": 0.0}, "must be above 0"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings, message):
+    with pytest.raises(InputError, match=message):
+        PhotoPretrainModule(**settings)
+
+
+def test_missing_and_small_folders_are_named(root, tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        PhotoDataModule(str(tmp_path / "no")).prepare_data()
+    with pytest.raises(InputError, match="holds neither Parquet files nor photos"):
+        cache_photos(tmp_path, 32, tmp_path)
+    with pytest.raises(InputError, match="holds 24 photos"):
+        PhotoDataModule(str(root), cache=str(tmp_path), size=48, holdout=20).setup()
+
+
+@pytest.mark.slow
+def test_a_resumed_run_ends_with_the_same_weights(root, tmp_path):
+    whole = _module()
+    _trainer(tmp_path, 2).fit(whole, _data(root, tmp_path))
+    first = _module()
+    trainer = _trainer(tmp_path, 2)
+    trainer.fit_loop.max_epochs = 1
+    # The schedule is that of two epochs, the run stops after one.
+    first._total_steps = lambda: 4
+    trainer.fit(first, _data(root, tmp_path))
+    trainer.save_checkpoint(tmp_path / "half.ckpt")
+    second = _module()
+    _trainer(tmp_path, 2).fit(second, _data(root, tmp_path), ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+    for key, tensor in whole.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[key], tensor, atol=0, rtol=0, msg=key)
+    assert int(whole.queue_filled) == 16
+
+
+@pytest.mark.slow
+def test_training_learns_and_exports(root, tmp_path):
+    module = _module(learning_rate=1e-3, average_decay=0.5)
+    batch = torch.from_numpy(np.array(cache_photos(root, 48, tmp_path))).permute(0, 3, 1, 2)
+    optimizer = torch.optim.AdamW(module.encoder.parameters(), lr=1e-3)
+    module._total_steps = lambda: 10**9
+    module.log_dict = module.log = lambda *_, **__: None  # logging needs a trainer; the step itself does not
+    losses = []
+    for _ in range(30):
+        loss = module.training_step(batch, 0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        module.on_train_batch_end(None, batch, 0)
+        losses.append(float(loss))
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    folder = save_photo_encoder(module.export_encoder(), tmp_path / "photo")
+    assert load_photo_encoder(folder).fingerprint == module.export_encoder().fingerprint
