@@ -210,7 +210,7 @@ def main() -> None:
                 "title": article["title"],
                 "text": join_sentences(article["sentences"]),
                 "date": str(article["date"]),
-                "source": "sample",
+                "source": article["source"],
                 "image": image_name(f"document/{article['photo']}") if "photo" in article else None,
             }
             for article in [*articles, *extra["articles"]]

@@ -24,6 +24,7 @@ def test_stored_without_outputs(path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs(path, tmp_path, monkeypatch):
     """From another folder than the repository's, with the hub unreachable."""
