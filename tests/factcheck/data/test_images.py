@@ -221,30 +221,22 @@ def test_threads_decode_the_same_pixels():
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def test_transform_normalises_as_torchvision():
-    from torchvision.transforms import v2
-
+def test_transform_normalises():
     image = photo(32, 32)
-    reference = v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
     tensor = ImageTransform(32, MEAN, STD)(image)
     assert tensor.shape == (3, 32, 32)
     assert tensor.dtype == torch.float32
     assert tensor.is_contiguous()
-    torch.testing.assert_close(tensor, torch.as_tensor(reference(image)), atol=2e-6, rtol=0)
+    expected = (np.asarray(image, np.float64) / 255 - MEAN) / STD
+    np.testing.assert_allclose(tensor.numpy(), expected.transpose(2, 0, 1), atol=2e-6)
 
 
 @pytest.mark.parametrize("size", [(640, 480), (33, 200), (1, 1), (5, 3000)])
 def test_transform_resizes_the_whole_photo_smoothly(size):
-    from torchvision.transforms.v2 import functional
-
     image = photo(*size)
     tensor = ImageTransform(32, (0, 0, 0), (1, 1, 1))(image)
-    reference = functional.resize(
-        torch.from_numpy(np.array(image)).permute(2, 0, 1),
-        [32, 32],
-        interpolation=functional.InterpolationMode.BICUBIC,
-        antialias=True,
-    )
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
+    reference = torch.nn.functional.interpolate(pixels, (32, 32), mode="bicubic", antialias=True)[0].clamp(0, 255)
     assert (tensor * 255 - reference).abs().mean() < 1.5
 
 
