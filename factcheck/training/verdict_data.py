@@ -1,15 +1,17 @@
 """The data module of verdict training: one or many labelled sets, mixed by weight."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from factcheck.errors import InputError
 from factcheck.models.inputs import InputBuilder
+from factcheck.training.losses import UNLABELLED
 from factcheck.training.predict import ClaimChunks
 from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence
 from factcheck.training.sampler import MixtureBatchSampler
@@ -118,10 +120,8 @@ class VerdictDataModule(pl.LightningDataModule):
         if self._resume:
             self._sampler.set_epoch(*self._resume)
         dataset = _RowDataset(rows)
-        collate = _Collate(self._builder(), self.modality_dropout, self.seed)
-        return DataLoader(
-            dataset, batch_sampler=_Epochs(self._sampler, self.trainer), collate_fn=collate, **self._workers()
-        )
+        batches = _Epochs(self._sampler, self.trainer, self.modality_dropout)
+        return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
 
     def val_dataloader(self) -> DataLoader:
         """Every validation row once, in order of length."""
@@ -149,7 +149,8 @@ class VerdictDataModule(pl.LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """Epoch and number of batches taken in it, so that a resumed run goes on with the next one."""
         loop = self.trainer.fit_loop.epoch_loop
-        done = loop.batch_progress.current.completed
+        # "Processed" and not "completed": a checkpoint written at the end of a batch counts that batch.
+        done = loop.batch_progress.current.processed
         epoch = self.trainer.current_epoch
         # At the end of an epoch the counters still speak of the epoch that has just ended.
         if self._sampler is not None and done >= len(self._sampler):
@@ -159,11 +160,14 @@ class VerdictDataModule(pl.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up where :meth:`state_dict` was taken."""
         self._resume = (state_dict["epoch"], state_dict["batches"])
+        if self._sampler is not None:  # the loader may exist by now: Lightning asks it how long it is
+            self._sampler.set_epoch(*self._resume)
 
     def _eval_loader(self, names: Sequence[str]) -> DataLoader:
         rows = [(self._images(name), row) for name in names for row in self.rows(name)]
         order = sorted(range(len(rows)), key=lambda i: _cost(rows[i][1]))
         order = order[self.trainer.global_rank :: self.trainer.world_size]
+        order = [(i, True) for i in order]
         batches = [order[i : i + 2 * self.batch_size] for i in range(0, len(order), 2 * self.batch_size)]
         return DataLoader(
             _RowDataset(rows), batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers()
@@ -190,19 +194,36 @@ def _cost(row: TrainingRow) -> int:
 
 
 class _Epochs:
-    """Sets the sampler's epoch from the trainer, so that a resumed run draws the same rows."""
+    """The sampler's batches of the trainer's epoch, each row with whether it keeps its photos.
 
-    def __init__(self, sampler: MixtureBatchSampler, trainer: pl.Trainer) -> None:
-        self.sampler, self.trainer = sampler, trainer
+    Both are functions of seed, epoch and place alone, so that a resumed run sees what the interrupted one would have seen.
+    """
+
+    # Not called "sampler": Lightning would find that attribute and set its epoch, forgetting the place in it.
+    def __init__(self, mixture: MixtureBatchSampler, trainer: pl.Trainer, modality_dropout: float) -> None:
+        self.mixture, self.trainer, self.modality_dropout = mixture, trainer, modality_dropout
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.mixture)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[list[tuple[int, bool]]]:
         epoch = self.trainer.current_epoch
-        skip = self.sampler.skip if epoch == self.sampler.epoch else 0
-        self.sampler.set_epoch(epoch, skip)
-        return iter(self.sampler)
+        skip = self.mixture.skip if epoch == self.mixture.epoch else 0
+        self.mixture.set_epoch(epoch, skip)
+        for number, batch in enumerate(self.mixture, start=skip):
+            # Dropping is drawn for every row alike, whatever its class or photos: absence must carry no label.
+            rng = np.random.default_rng((self.mixture.seed, epoch, number, self.mixture.rank))
+            yield list(zip(batch, (rng.random(len(batch)) >= self.modality_dropout).tolist(), strict=True))
+
+
+class _ResumableLoader(DataLoader):
+    """Tells Lightning that this loader can resume: the data module keeps its place (see its ``state_dict``)."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        pass
 
 
 class _RowDataset(Dataset):
@@ -212,19 +233,19 @@ class _RowDataset(Dataset):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> tuple[Path, TrainingRow]:
-        return self.rows[index]
+    def __getitem__(self, index: tuple[int, bool]) -> tuple[Path, TrainingRow, bool]:
+        number, keep = index
+        return (*self.rows[number], keep)
 
 
 class _Collate:
     """Rows → the batch dictionary of :class:`~factcheck.training.verdict_module.VerdictModule`."""
 
-    def __init__(self, builder: InputBuilder, modality_dropout: float = 0.0, seed: int = 0) -> None:
-        self.builder, self.modality_dropout = builder, modality_dropout
-        self.seed = seed
+    def __init__(self, builder: InputBuilder) -> None:
+        self.builder = builder
 
-    def __call__(self, items: Sequence[tuple[Path, TrainingRow]]) -> dict[str, Any]:
-        rows = [row for _, row in items]
+    def __call__(self, items: Sequence[tuple[Path, TrainingRow, bool]]) -> dict[str, Any]:
+        rows = [row for _, row, _ in items]
         batch: dict[str, Any] = dict(self.builder.texts([row.text for row in rows]))
         batch["stance"] = torch.tensor([row.stance for row in rows])
         batch["relation"] = torch.tensor([row.relation for row in rows])
@@ -232,17 +253,10 @@ class _Collate:
         batch["source"] = [row.source for row in rows]
         if self.builder.transform is None or not any(row.claim_image or row.document_image for row in rows):
             return batch
-        # Dropping is drawn for every row alike, before any photo is looked at: absence must carry no label.
-        kept = torch.rand(len(rows)) >= self.modality_dropout
         for side in ("claim", "document"):
-            images = [
-                _open(getattr(row, f"{side}_image"), root) if keep else None
-                for (root, row), keep in zip(items, kept.tolist(), strict=True)
-            ]
+            images = [_open(getattr(row, f"{side}_image"), root) if keep else None for root, row, keep in items]
             batch[f"{side}_pixels"], batch[f"{side}_image_mask"] = self.builder.photos(images)
         pair = batch["claim_image_mask"] & batch["document_image_mask"]
-        from factcheck.training.losses import UNLABELLED
-
         # Without both photos there is no relation to learn, and no five-class label.
         batch["relation"] = batch["relation"].masked_fill(~pair, UNLABELLED)
         batch["label"] = batch["label"].masked_fill(~pair, UNLABELLED)

@@ -1,5 +1,6 @@
 """The Lightning module of verdict training."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,8 +223,8 @@ class VerdictModule(pl.LightningModule):
         """Remember the random state until training starts (loading and validation draw numbers, too)."""
         self._rng_state = checkpoint.get("rng_state")
 
-    def on_train_epoch_start(self) -> None:
-        """Restore the random state of a resumed run."""
+    def on_train_batch_start(self, _batch: Any, _batch_index: int) -> None:
+        """Restore the random state of a resumed run: only here has everything that draws numbers on the way been done."""
         if getattr(self, "_rng_state", None) is not None:
             torch.set_rng_state(self._rng_state.cpu())
             self._rng_state = None
@@ -257,7 +258,7 @@ class VerdictModule(pl.LightningModule):
             return self.hparams["learning_rate"]
         # Layers are numbered after ".layer." (BERT-like) or ".layers."; embeddings count as the layer below the first.
         pieces = name.split(".")
-        numbers = [int(b) for a, b in zip(pieces, pieces[1:], strict=False) if a in ("layer", "layers") and b.isdigit()]
+        numbers = [int(b) for a, b in pairwise(pieces) if a in ("layer", "layers") and b.isdigit()]
         level = numbers[0] + 1 if numbers else 0
         return self.hparams["text_learning_rate"] * self.hparams["layer_decay"] ** (depth - level)
 

@@ -117,9 +117,32 @@ def test_unknown_sources_and_folders_are_named(tiny_bert, factify_folder, tmp_pa
 
 def overrides(text_model, folder, out):
     return [
-        *("--model.text_model", str(text_model), "--model.image_encoder", "twins_svt_tiny", "--model.image_weights", "null"),
-        *("--model.fusion_dim", "32", "--model.fusion_heads", "2", "--model.max_length", "64", "--model.max_claim_tokens", "24"),
-        *("--data.root", str(folder), "--data.retrieval_encoder", str(text_model), "--trainer.default_root_dir", str(out)),
+        *(
+            "--model.text_model",
+            str(text_model),
+            "--model.image_encoder",
+            "twins_svt_tiny",
+            "--model.image_weights",
+            "null",
+        ),
+        *(
+            "--model.fusion_dim",
+            "32",
+            "--model.fusion_heads",
+            "2",
+            "--model.max_length",
+            "64",
+            "--model.max_claim_tokens",
+            "24",
+        ),
+        *(
+            "--data.root",
+            str(folder),
+            "--data.retrieval_encoder",
+            str(text_model),
+            "--trainer.default_root_dir",
+            str(out),
+        ),
         *("--trainer.accelerator", "cpu", "--trainer.devices", "1", "--trainer.strategy", "auto"),
         *("--trainer.logger", "false", "--trainer.callbacks", "null", "--trainer.enable_progress_bar", "false"),
     ]
@@ -157,7 +180,16 @@ def test_fit_export_verify_evaluate_predict(tiny_bert, factify_folder, tmp_path)
 
     # A flag beats what the checkpoint holds; what no flag names comes from the checkpoint.
     predicted = tmp_path / "p.parquet"
-    run = ["predict", "--ckpt_path", checkpoint, *config, "--data.predict", str(claims), "--data.predict_out", str(predicted)]
+    run = [
+        "predict",
+        "--ckpt_path",
+        checkpoint,
+        *config,
+        "--data.predict",
+        str(claims),
+        "--data.predict_out",
+        str(predicted),
+    ]
     assert main(run) == 0
     a, b = pq.read_table(verdicts).to_pylist(), pq.read_table(predicted).to_pylist()
     assert [row["id"] for row in a] == [row["id"] for row in b]
