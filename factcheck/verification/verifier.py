@@ -21,10 +21,10 @@ from factcheck.verification.decisions import Decision, decide_rows, error_row, v
 
 if TYPE_CHECKING:
     from PIL import Image
-    from retrieval.encoders import TextEncoder
 
     from factcheck.models.verifier import VerdictModel
     from retrieval import Hit
+    from retrieval.encoders import TextEncoder
 
 __all__ = ["EvidenceSource", "Verifier"]
 

@@ -75,24 +75,32 @@ def read_verdicts(path: str | Path) -> pa.Table:
             table = pq.read_table(path)
         elif suffix == ".jsonl":
             with path.open(encoding="utf-8") as lines:
-                table = pa.Table.from_pylist([json.loads(line) for line in lines if line.strip()], schema=schema)
+                rows = [json.loads(line) for line in lines if line.strip()]
+            _check_columns(path, set().union(*(row.keys() for row in rows)))
+            table = pa.Table.from_pylist(rows, schema=schema)
         elif suffix in (".csv", ".tsv"):
             import csv
 
             csv.field_size_limit(2**31 - 1)
             with path.open(encoding="utf-8", newline="") as text:
-                rows = list(csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ","))
+                reader = csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ",")
+                _check_columns(path, set(reader.fieldnames or ()))
+                rows = list(reader)
             table = pa.Table.from_pylist([_from_text(row, schema) for row in rows], schema=schema)
         else:
             raise InputError(f"verdict table {str(path)!r}: unknown ending {suffix!r}; use one of {', '.join(FORMATS)}")
-        missing = sorted(set(schema.names) - set(table.schema.names))
-        if missing:
-            raise InputError(f"{path} is no verdict table: it lacks the columns {', '.join(missing)}")
+        _check_columns(path, set(table.schema.names))
         return table.select(schema.names).cast(schema)
-    except (pa.ArrowException, ValueError, KeyError) as error:
+    except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is no verdict table: {str(error).splitlines()[0]}") from None
+
+
+def _check_columns(path: Path, found: set[str]) -> None:
+    missing = sorted(set(verdict_schema().names) - found)
+    if missing:
+        raise InputError(f"{path} is no verdict table: it lacks the columns {', '.join(missing)}")
 
 
 def _writer(path: Path, suffix: str, schema: pa.Schema, stack: contextlib.ExitStack):

@@ -131,10 +131,12 @@ class TestMistakes:
     def test_malformed_column_mapping(self, capsys, claims, tmp_path):
         assert "NAME=COLUMN" in fails(capsys, "verify", claims, "--columns", "claim", "--out", tmp_path / "v.parquet")
 
-    def test_label_outside_the_map(self, capsys, tmp_path):
+    def test_label_outside_the_map(self, capsys, tiny_model, tmp_path):
         path = tmp_path / "c.jsonl"
         path.write_text('{"claim": "a", "document": "b", "label": "true"}\n', "utf-8")
-        err = fails(capsys, "verify", path, "--on-error", "fail", "--out", tmp_path / "v.parquet", "--model", "bundled")
+        err = fails(
+            capsys, "verify", path, "--on-error", "fail", "--out", tmp_path / "v.parquet", "--model", tiny_model
+        )
         assert "true" in err
 
     def test_out_of_another_format(self, capsys, claims, tmp_path):
