@@ -1,4 +1,4 @@
-"""``factcheck photos evaluate``: copy detection by a photo encoder, next to simpler fingerprints."""
+"""``factcheck photos evaluate|export``: copy detection next to simpler fingerprints; checkpoints into folders."""
 
 import argparse
 import json
@@ -37,10 +37,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also evaluate colour-histogram, phash, timm:NAME, or folders of models",
     )
     evaluate.add_argument("--json", help="figures to write as JSON")
+    evaluate.set_defaults(action_run=_evaluate)
+    export = actions.add_parser("export", help="turn a pre-training checkpoint into the folder of a photo encoder")
+    export.add_argument("checkpoint", help="checkpoint that 'factcheck fit' wrote with configs/photo_pretrain.yaml")
+    export.add_argument("--out", required=True, help="folder to write")
+    export.add_argument("--card", help="Markdown file to put in as README.md")
+    export.set_defaults(action_run=_export)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Evaluate the model and what it is compared with, and print a table."""
+    """Run the chosen action."""
+    return args.action_run(args)
+
+
+def _export(args: argparse.Namespace) -> int:
+    from factcheck.models.image import save_photo_encoder
+    from factcheck.training.photo_module import load_pretrained_encoder
+
+    encoder = load_pretrained_encoder(args.checkpoint)
+    card = None
+    if args.card:
+        if not Path(args.card).is_file():
+            raise InputError(f"--card {args.card!r}: no such file")
+        card = Path(args.card).read_text("utf-8")
+    print(f"{save_photo_encoder(encoder, args.out, card=card)}: photo encoder {encoder.fingerprint}")
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
     if args.json and not Path(args.json).parent.is_dir():
         raise InputError(f"--json {args.json!r}: there is no folder {str(Path(args.json).parent)!r}; make it first")
     from rich.console import Console

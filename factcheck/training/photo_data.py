@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from factcheck.errors import InputError
 
-__all__ = ["PhotoArray", "PhotoDataModule", "ShuffledPhotos", "cache_photos", "read_photos"]
+__all__ = ["GroupedPhotos", "PhotoArray", "PhotoDataModule", "ShuffledPhotos", "cache_photos", "read_photos"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
@@ -126,6 +126,43 @@ class ShuffledPhotos(Sampler[int]):
         return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.count).tolist())
 
 
+class GroupedPhotos(Sampler[int]):
+    """An order in which look-alikes stand together, so that a batch holds hard negatives.
+
+    Each epoch, seeds are drawn at random; a seed is followed by those of its nearest photos that are still free.
+
+    Args:
+        neighbours: (N, K) indices of each photo's nearest others, nearest first.
+        group: photos in a group, at most K + 1.
+        seed: with the epoch it determines the order.
+    """
+
+    def __init__(self, neighbours: NDArray[np.int64], group: int, seed: int):
+        self.neighbours, self.group, self.seed, self.epoch = neighbours, group, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.neighbours)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        free = np.ones(len(self.neighbours), dtype=bool)
+        whole, rest = [], []
+        for start in rng.permutation(len(self.neighbours)):
+            if not free[start]:
+                continue
+            near = self.neighbours[start]
+            members = [start, *near[free[near]][: self.group - 1]]
+            free[members] = False
+            (whole if len(members) == self.group else rest).append(members)
+        # Seeds drawn late find few free neighbours: these remnants fill the last batches.
+        groups = [whole[k] for k in rng.permutation(len(whole))]
+        yield from (int(index) for members in (*groups, *rest) for index in members)
+
+
 class PhotoDataModule(pl.LightningDataModule):
     """Photos for self-supervised pre-training, and some of them held out for validation.
 
@@ -137,6 +174,9 @@ class PhotoDataModule(pl.LightningDataModule):
         holdout: photos kept from training for validation, drawn with the seed.
         seed: of the split and of the order of each epoch.
         exclude: a folder of photos never to train on: those of the same file name are left out.
+        grouping: folder of a photo encoder; batches then hold groups of photos that it finds alike (hard negatives).
+            None for batches drawn at random, as a training from random weights needs at first.
+        group: photos in such a group.
     """
 
     def __init__(
@@ -148,6 +188,8 @@ class PhotoDataModule(pl.LightningDataModule):
         holdout: int = 500,
         seed: int = 0,
         exclude: str | None = None,
+        grouping: str | None = None,
+        group: int = 8,
     ):
         super().__init__()
         if batch_size < 2 or holdout < 2:
@@ -156,6 +198,7 @@ class PhotoDataModule(pl.LightningDataModule):
             )
         self.root, self.cache, self.size, self.exclude = root, cache, size, exclude
         self.batch_size, self.holdout, self.seed = batch_size, holdout, seed
+        self.grouping, self.group = grouping, group
         self._train: PhotoArray | None = None
         self._held_out: PhotoArray | None = None
 
@@ -180,14 +223,43 @@ class PhotoDataModule(pl.LightningDataModule):
         return DataLoader(
             self._train,
             batch_size=self.batch_size,
-            sampler=ShuffledPhotos(len(self._train), self.seed),
+            sampler=self._sampler(),
             drop_last=True,
             collate_fn=_as_is,
         )
 
+    def _sampler(self) -> Sampler[int]:
+        if self.grouping is None:
+            return ShuffledPhotos(len(self._train), self.seed)
+        return GroupedPhotos(_neighbours(self._train, self.grouping, count=4 * self.group), self.group, self.seed)
+
     def val_dataloader(self) -> DataLoader:
         """The held-out photos, in order."""
         return DataLoader(self._held_out, batch_size=self.batch_size, collate_fn=_as_is)
+
+
+def _neighbours(photos: PhotoArray, folder: str, count: int) -> NDArray[np.int64]:
+    """(N, count) indices of the photos that an encoder finds most alike, nearest first, the photo itself left out."""
+    import torch.nn.functional as F
+
+    from factcheck.models.image import load_photo_encoder
+
+    encoder = load_photo_encoder(folder)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (encoder.mean, encoder.std))
+    rows = []
+    with torch.inference_mode():
+        for start in range(0, len(photos), 64):
+            batch = photos.__getitems__(range(start, min(start + 64, len(photos))))
+            size = (encoder.input_size, encoder.input_size)
+            pixels = F.interpolate(batch, size=size, mode="bilinear", antialias=True).float() / 255
+            rows.append(encoder.embed((pixels - mean) / std))
+        z = torch.cat(rows)
+        nearest = [(part @ z.T).topk(min(count + 1, len(z))).indices for part in z.split(512)]
+    found = torch.cat(nearest).numpy()
+    # A photo is its own nearest neighbour, save for exact doubles, where either may come first.
+    own = found == np.arange(len(found))[:, None]
+    own[~own.any(1), -1] = True
+    return found[~own].reshape(len(found), -1)
 
 
 def _as_is(batch: Tensor) -> Tensor:

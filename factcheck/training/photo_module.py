@@ -1,6 +1,8 @@
 """Self-supervised pre-training of a photo encoder: a photo and its altered copy are neighbours, other photos are not."""
 
 import copy
+import pickle
+from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
@@ -11,7 +13,7 @@ from factcheck.errors import InputError
 from factcheck.models.image import PhotoEncoder, create_image_encoder
 from factcheck.training.photo_augment import STRENGTHS, alter_photos
 
-__all__ = ["PhotoPretrainModule", "contrastive_loss", "spread_loss"]
+__all__ = ["PhotoPretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]
 
 
 class PhotoPretrainModule(pl.LightningModule):
@@ -34,7 +36,8 @@ class PhotoPretrainModule(pl.LightningModule):
         size_shares: share of all steps at each of these sizes; they add up to 1.
         temperature: of the softmax over cosines.
         spread: weight of the entropy term.
-        queue: descriptors kept from earlier steps as further negatives; 0 for none.
+        queue: descriptors kept from earlier steps as further negatives; 0 for none. With the rates of a short run it
+            does harm: descriptors drift away from the queue instead of from one another.
         queue_start: steps after which the queue is used: early descriptors go stale too soon.
         learning_rate: peak rate of AdamW.
         weight_decay: AdamW decay of matrices; vectors are not decayed.
@@ -54,13 +57,13 @@ class PhotoPretrainModule(pl.LightningModule):
         sizes: list[int] | None = None,
         size_shares: list[float] | None = None,
         temperature: float = 0.06,
-        spread: float = 0.5,
-        queue: int = 4096,
+        spread: float = 0.1,
+        queue: int = 0,
         queue_start: int = 300,
-        learning_rate: float = 1.5e-3,
+        learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
         warmup: int = 100,
-        decay_start: float = 0.7,
+        decay_start: float = 0.1,
         average_decay: float = 0.995,
         seed: int = 0,
     ):
@@ -173,6 +176,30 @@ class PhotoPretrainModule(pl.LightningModule):
         if len(self.queue):
             self.queue.copy_(torch.cat([descriptors.to(self.queue), self.queue])[: len(self.queue)])
             self.queue_filled.copy_((self.queue_filled + len(descriptors)).clamp(max=len(self.queue)))
+
+
+def load_pretrained_encoder(checkpoint: str | Path) -> PhotoEncoder:
+    """The averaged encoder of a training checkpoint, in evaluation mode; nothing but tensors and plain values is read.
+
+    Raises:
+        InputError: no such file, or not a checkpoint of :class:`PhotoPretrainModule`.
+    """
+    if not Path(checkpoint).is_file():
+        raise InputError(f"The checkpoint {checkpoint} does not exist.")
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise InputError(f"{checkpoint} is not a Lightning checkpoint that can be read safely: {error}") from error
+    settings = content.get("hyper_parameters", {})
+    prefix = "average."
+    state = {k.removeprefix(prefix): v for k, v in content.get("state_dict", {}).items() if k.startswith(prefix)}
+    if not state or "name" not in settings:
+        raise InputError(f"{checkpoint} holds no photo pre-training. Give one made with configs/photo_pretrain.yaml.")
+    shape = {key: settings[key] for key in ("embed_dim", "layout_dim") if key in settings}
+    size = (settings.get("sizes") or [128])[-1]
+    encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
+    encoder.load_state_dict(state)
+    return encoder.eval()
 
 
 def contrastive_loss(z: Tensor, negatives: Tensor, temperature: float) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,13 @@ from PIL import Image
 
 from factcheck.errors import InputError
 from factcheck.models.image import load_photo_encoder, save_photo_encoder
-from factcheck.training.photo_data import PhotoDataModule, cache_photos
-from factcheck.training.photo_module import PhotoPretrainModule, contrastive_loss, spread_loss
+from factcheck.training.photo_data import GroupedPhotos, PhotoDataModule, cache_photos
+from factcheck.training.photo_module import (
+    PhotoPretrainModule,
+    contrastive_loss,
+    load_pretrained_encoder,
+    spread_loss,
+)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +112,41 @@ def test_epochs_differ_and_depend_on_seed_and_epoch_alone(root, tmp_path):
     assert held_out.isdisjoint(photo.numpy().tobytes() for batch in loader for photo in batch)
 
 
+def test_groups_hold_neighbours_and_every_photo_occurs_once():
+    # Photos 0..19 on a line: the nearest others of each are known.
+    neighbours = np.array([sorted((j for j in range(20) if j != i), key=lambda j: abs(j - i))[:6] for i in range(20)])
+    sampler = GroupedPhotos(neighbours, group=4, seed=0)
+    order = np.array(list(sampler))
+    assert sorted(order.tolist()) == list(range(20))
+    assert list(sampler) == order.tolist()
+    first = order[:4]
+    assert np.ptp(first) <= 6
+    sampler.set_epoch(1)
+    assert list(sampler) != order.tolist()
+
+
+def test_grouping_by_an_encoder_puts_doubles_together(root, tmp_path):
+    folder = save_photo_encoder(_module().export_encoder(), tmp_path / "photo")
+    data = _data(root, tmp_path, grouping=str(folder), group=2)
+    data.setup()
+    photos = np.array(data._train.photos)
+    indices = data._train.indices
+    photos[indices[1]] = photos[indices[0]]  # a double
+    data._train.photos = photos
+    sampler = data.train_dataloader().sampler
+    assert sampler.neighbours[0][0] == 1
+    assert sampler.neighbours[1][0] == 0
+    assert sorted(sampler) == list(range(16))
+
+
+def test_checkpoints_of_other_kinds_are_refused(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        load_pretrained_encoder(tmp_path / "no.ckpt")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(InputError, match="no photo pre-training"):
+        load_pretrained_encoder(tmp_path / "other.ckpt")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -142,6 +182,9 @@ def test_a_resumed_run_ends_with_the_same_weights(root, tmp_path):
     trainer.save_checkpoint(tmp_path / "half.ckpt")
     second = _module()
     _trainer(tmp_path, 2).fit(second, _data(root, tmp_path), ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+    resumed = load_pretrained_encoder(tmp_path / "half.ckpt")
+    assert resumed.input_size == 32
+    assert resumed.fingerprint == first.export_encoder().fingerprint
     for key, tensor in whole.state_dict().items():
         torch.testing.assert_close(second.state_dict()[key], tensor, atol=0, rtol=0, msg=key)
     assert int(whole.queue_filled) == 16
