@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping
+from factcheck.commands.common import column_mapping, quiet_libraries
 from factcheck.errors import InputError
 
 __all__ = ["add_arguments", "print_scores", "run"]
@@ -16,6 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--truth", required=True, help="claims table with gold labels")
     parser.add_argument("--columns", help="names of columns in the truth table, as label=verdict")
     parser.add_argument("--report", help="HTML report to write")
+    parser.add_argument(
+        "--baselines", metavar="TRAIN", help="also train baselines on this labelled table and score them"
+    )
+    parser.add_argument("--model", default="bundled", help="model whose encoders the baselines use (default: bundled)")
     parser.add_argument("--json", help="figures to write as JSON")
 
 
@@ -28,12 +32,24 @@ def run(args: argparse.Namespace) -> int:
 
     scores = score(args.verdicts, args.truth, columns=column_mapping(args.columns))
     print_scores(scores)
+    figures = scores.to_dict()
+    baselines = {}
+    if args.baselines:
+        quiet_libraries()
+        from factcheck.evaluation.baselines import score_baselines
+        from factcheck.verification.verifier import Verifier
+
+        verifier = Verifier.load(args.model)
+        baselines = score_baselines(args.baselines, args.truth, verifier, columns=column_mapping(args.columns))
+        for name, part in baselines.items():
+            print(f"baseline {name}: weighted F1 {part.weighted_f1:.4f}, accuracy {part.accuracy:.4f}")
+        figures["baselines"] = {name: part.to_dict() for name, part in baselines.items()}
     if args.json:
-        Path(args.json).write_text(json.dumps(scores.to_dict(), indent=2) + "\n", "utf-8")
+        Path(args.json).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     if args.report:
         from factcheck.evaluation.report import write_report
 
-        write_report(scores, args.report, title=f"Evaluation of {Path(args.verdicts).name}")
+        write_report(scores, args.report, title=f"Evaluation of {Path(args.verdicts).name}", baselines=baselines)
         print(f"report: {args.report}")
     return 0
 
