@@ -11,12 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
-from factcheck.models.windows import from_windows, to_windows, window_regions
+from factcheck.models.windows import from_windows, recording, to_windows, window_regions
 
 __all__ = ["LocallyGroupedSelfAttention", "lsa_flops"]
 
 # Fused CUDA kernels put the leading dimension into a grid coordinate that ends here.
 MAX_LEADING = 65_535
+# Without gradients, maps with more queries, keys and values than this (floats) are worked on in parts on the CPU.
+CHUNK_FLOATS = 2**20
 
 
 def _window_pair(window: int | tuple[int, int]) -> tuple[int, int]:
@@ -109,17 +111,34 @@ class LocallyGroupedSelfAttention(nn.Module):
 
     def attend_windows(self, x: Tensor, batch: int, size: tuple[int, int]) -> Tensor:
         """The same on tokens already in window order, (B*N, D) -> (B*N, D); see :func:`windows.to_windows`."""
+        regions = window_regions(*size, self.window)
+        large = x.shape[0] * 3 * self.dim > CHUNK_FLOATS if not recording() and x.device.type == "cpu" else False
+        if large:  # windows by the hundred, so that memory and time a token do not grow with the map
+            out, start = [], 0
+            for region in regions:
+                step = max(1, CHUNK_FLOATS // (3 * self.dim * region.tokens))
+                for first in range(0, batch * region.windows, step):
+                    m = min(step, batch * region.windows - first)
+                    qkv = self.qkv(x[start : start + m * region.tokens])
+                    out.append(self.proj(self._attend(qkv, m, region.tokens)))
+                    start += m * region.tokens
+            return self.proj_drop(torch.cat(out))
         qkv = self.qkv(x)
-        dropout = self.attn_drop.p if self.training else 0.0
+        if len(regions) == 1:
+            return self.proj_drop(self.proj(self._attend(qkv, batch * regions[0].windows, regions[0].tokens)))
         out, start = [], 0
-        for region in window_regions(*size, self.window):
+        for region in regions:
             m, n = batch * region.windows, region.tokens
-            # (m*n, 3D) -> q, k, v: (m, h, n, d), all views of the projection's output
-            part = qkv[start : start + m * n].view(m, n, 3, self.num_heads, self.head_dim)
-            q, k, v = part.permute(2, 0, 3, 1, 4).unbind(0)
-            out.append(attend(q, k, v, dropout).transpose(1, 2).reshape(m * n, self.dim))
+            out.append(self._attend(qkv[start : start + m * n], m, n))
             start += m * n
-        return self.proj_drop(self.proj(out[0] if len(out) == 1 else torch.cat(out)))
+        return self.proj_drop(self.proj(torch.cat(out)))
+
+    def _attend(self, qkv: Tensor, m: int, n: int) -> Tensor:
+        """Queries, keys and values (m*n, 3D) of m windows with n tokens -> (m*n, D)."""
+        # q, k, v: (m, h, n, d), all views of the projection's output
+        q, k, v = qkv.view(m, n, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
+        return out.transpose(1, 2).reshape(m * n, self.dim)
 
     def forward_with_weights(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """The explicit slow path: pad, mask the padding, and return the attention weights as well.

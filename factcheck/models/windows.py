@@ -55,10 +55,10 @@ def recording() -> bool:
 
 def _rectangle(x: Tensor, r: Region) -> Tensor:
     """(B, H, W, D) -> view (B, rows, columns, k1, k2, D) of the region's windows."""
-    part = x[:, r.top : r.top + r.height, r.left : r.left + r.width]
-    b, h, w, d = part.shape
+    if x.shape[1:3] != (r.height, r.width):
+        x = x[:, r.top : r.top + r.height, r.left : r.left + r.width]
     kh, kw = r.window_height, r.window_width
-    return part.view(b, h // kh, kh, w // kw, kw, d).transpose(2, 3)
+    return x.view(x.shape[0], r.height // kh, kh, r.width // kw, kw, x.shape[3]).transpose(2, 3)
 
 
 def to_windows(x: Tensor, window: tuple[int, int]) -> Tensor:
@@ -91,7 +91,10 @@ def from_windows(x: Tensor, batch: int, size: tuple[int, int], window: tuple[int
     """Undo :func:`to_windows`: (B*H*W, D) in window order -> (B, H, W, D), contiguous."""
     (h, w), d = size, x.shape[-1]
     regions = window_regions(h, w, window)
-    out = None if recording() or len(regions) == 1 else x.new_empty(batch, h, w, d)
+    if len(regions) == 1:
+        kh, kw = regions[0].window_height, regions[0].window_width
+        return x.view(batch, h // kh, w // kw, kh, kw, d).transpose(2, 3).reshape(batch, h, w, d)
+    out = None if recording() else x.new_empty(batch, h, w, d)
     rows: dict[int, list[Tensor]] = {}
     start = 0
     for r in regions:

@@ -134,6 +134,15 @@ def test_chunks_give_the_same(monkeypatch):
     torch.testing.assert_close(attention(x, (5, 6)), whole, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(4, 6), (5, 7)])
+def test_large_maps_are_worked_on_in_parts(size, monkeypatch):
+    attention, x = layer((2, 3)), tokens(size, batch=3)
+    whole = attention(x, size)
+    monkeypatch.setattr(lsa, "CHUNK_FLOATS", 500)
+    with torch.no_grad():
+        torch.testing.assert_close(attention(x, size), whole, rtol=0, atol=1e-12)
+
+
 def operators(function):
     with profile(activities=[ProfilerActivity.CPU]) as record:
         function()
