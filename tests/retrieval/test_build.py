@@ -16,11 +16,37 @@ from retrieval import InputError, build_index, open_index
 from retrieval.corpus import read_corpus
 
 ROWS = [
-    {"id": "moon", "title": "The Moon", "text": "The Moon orbits the Earth. It has no air.", "date": "2019-05-01", "source": "nasa.example", "language": "en"},
-    {"id": "cheese", "title": "Cheese", "text": "Cheese is made from milk. The moon is not made of cheese.", "date": "2021-03", "source": "food.example", "language": "en", "author": "B. Rie"},
-    {"id": "rome", "text": ["Rome is the capital of Italy.", "It lies on the Tiber."], "source": "geo.example", "language": "en"},
-    {"id": "rom", "text": "Rom ist die Hauptstadt von Italien. Die Stadt liegt am Tiber.", "date": "2020", "source": "geo.example", "language": "de"},
-]  # fmt: skip
+    {
+        "id": "moon",
+        "title": "The Moon",
+        "text": "The Moon orbits the Earth. It has no air.",
+        "date": "2019-05-01",
+        "source": "nasa.example",
+        "language": "en",
+    },
+    {
+        "id": "cheese",
+        "title": "Cheese",
+        "text": "Cheese is made from milk. The moon is not made of cheese.",
+        "date": "2021-03",
+        "source": "food.example",
+        "language": "en",
+        "author": "B. Rie",
+    },
+    {
+        "id": "rome",
+        "text": ["Rome is the capital of Italy.", "It lies on the Tiber."],
+        "source": "geo.example",
+        "language": "en",
+    },
+    {
+        "id": "rom",
+        "text": "Rom ist die Hauptstadt von Italien. Die Stadt liegt am Tiber.",
+        "date": "2020",
+        "source": "geo.example",
+        "language": "de",
+    },
+]
 
 
 def write_jsonl(path, rows):
@@ -47,14 +73,20 @@ def ids(hits):
 def test_search_finds_the_sentence_with_its_span(built, hashing_encoder, method):
     index = open_index(built, encoder=hashing_encoder, method=method)
     hits = index.search(["The Tiber flows through the capital of Italy", "moon made of cheese"], top_k=3)
-    assert [len(h) for h in hits][0] >= 2
+    assert len(hits[0]) >= 2
     first = hits[0][0]
     assert (first.document_id, first.sentence, first.start, first.end) == ("rome", 0, 0, 29)
     assert first.text == "Rome is the capital of Italy."
     best = hits[1][0]
     assert best.document_id == "cheese"
     assert ROWS[1]["text"][best.start : best.end] == best.text == "The moon is not made of cheese."
-    assert best.metadata == {"title": "Cheese", "date": "2021-03", "source": "food.example", "language": "en", "author": "B. Rie"}  # fmt: skip
+    assert best.metadata == {
+        "title": "Cheese",
+        "date": "2021-03",
+        "source": "food.example",
+        "language": "en",
+        "author": "B. Rie",
+    }
     assert [hit.score for hit in hits[0]] == sorted((hit.score for hit in hits[0]), reverse=True)
 
 
@@ -150,7 +182,7 @@ def test_damage_is_refused_with_the_reason(built, hashing_encoder):
 
 
 def test_wrong_encoder_version_or_folder(built, hashing_encoder, tmp_path):
-    with pytest.raises(InputError, match=r"built with encoder 'object' .*hashing-48.*hashing-16"):
+    with pytest.raises(InputError, match=rr"built with encoder 'object' .*hashing-48.*hashing-16"):
         open_index(built, encoder=type(hashing_encoder)(16))
     with pytest.raises(InputError, match="built with an encoder object"):
         open_index(built)
@@ -273,19 +305,18 @@ def test_killed_at_random_moments_a_build_gives_the_same_index(tmp_path):
 
     assert start(tmp_path / "whole").wait() == 0
     kills = 0
-    for _ in range(100):
+    for _ in range(5):
         process = start(tmp_path / "killed")
         while process.poll() is None and not (tmp_path / "killed" / "building" / "plan.json").exists():
             time.sleep(0.02)
         try:
-            process.wait(float(rng.uniform(0.05, 0.5)))
-            break
+            process.wait(float(rng.uniform(0.0, 0.6)))
         except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
+            process.send_signal(signal.SIGKILL)
             process.wait()
             kills += 1
-    assert process.returncode == 0
     assert kills >= 1
+    assert start(tmp_path / "killed").wait() == 0
     whole, killed = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("whole", "killed"))
     assert killed["files"] == whole["files"]
     assert killed["counts"] == whole["counts"]

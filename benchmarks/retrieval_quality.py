@@ -1,0 +1,182 @@
+"""Recall of gold evidence: inside a claim's own document, and in one corpus of all sentences.
+
+    python benchmarks/retrieval_quality.py --data ../shared/data --out retrieval.json
+
+Compares BM25, dense vectors, their hybrid (the default) and, with ``--reranker``, the hybrid's best 30 scored again by a
+cross-encoder. Vectors are cached by content in ``--cache``, so a second run takes seconds.
+"""
+
+import argparse
+import csv
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval import Sentence, TextEncoder, build_index, load_encoder, open_index, select_evidence, split_sentences
+from retrieval.cache import EmbeddingCache
+from retrieval.evaluation import evaluate_run
+from retrieval.rerank import CrossEncoderReranker
+from retrieval.select import METHODS
+
+CUTS = (1, 3, 5, 10)
+
+
+class CachedEncoder(TextEncoder):
+    """An encoder that keeps its vectors on disk (in float16, as an index does)."""
+
+    def __init__(self, encoder: TextEncoder, cache: EmbeddingCache) -> None:
+        self._encoder, self._cache = encoder, cache
+
+    @property
+    def dimension(self) -> int:
+        return self._encoder.dimension
+
+    @property
+    def fingerprint(self) -> str:
+        return self._encoder.fingerprint
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        vectors = self._cache.encode(self._encoder, texts, batch_size).astype(np.float32)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def claims_text(data: Path, split: str) -> list[dict[str, Any]]:
+    """Rows of the text set, with the rows' number and split as their id."""
+    with (data / "claims-text" / f"{split}.jsonl").open(encoding="utf-8") as lines:
+        return [json.loads(line) | {"id": f"{split}-{i}"} for i, line in enumerate(lines)]
+
+
+def spans(sentences: Sequence[str]) -> list[Sentence]:
+    """Given sentences as if joined by one space."""
+    result, position = [], 0
+    for text in sentences:
+        result.append(Sentence(text, position, position + len(text)))
+        position += len(text) + 1
+    return result
+
+
+def wice(data: Path, split: str) -> list[tuple[str, list[Sentence], list[int]]]:
+    """(claim, sentences, gold) of the rows with gold evidence."""
+    rows = claims_text(data, split)
+    return [(r["claim"], spans(r["document"]), r["evidence"]) for r in rows if r["source"] == "wice" and r["evidence"]]
+
+
+def flickr(data: Path, split: str) -> list[tuple[str, list[Sentence], list[int]]]:
+    """(claim, sentences, gold) of every row."""
+    folder = data / "flickr-factify"
+    with (folder / f"{split}.gold.jsonl").open(encoding="utf-8") as lines:
+        gold = {str(row["id"]): [row["evidence_sentence"]] for row in map(json.loads, lines)}
+    csv.field_size_limit(2**31 - 1)
+    with (folder / f"{split}.csv").open(encoding="utf-8", newline="") as stream:
+        rows = csv.DictReader(stream, delimiter="\t")
+        return [(r["claim"], split_sentences(r["document"]), gold[r[""]]) for r in rows]
+
+
+def inside(
+    rows: list[tuple[str, list[Sentence], list[int]]], encoder: TextEncoder, reranker: CrossEncoderReranker | None
+) -> dict[str, dict[str, float]]:
+    """Mean recall of gold sentences at each cut, for each method."""
+    claims, documents = [r[0] for r in rows], [r[1] for r in rows]
+    ids = [str(i) for i in range(len(rows))]
+    depth = 30 if reranker else max(CUTS)
+    found = {m: select_evidence(claims, documents, ids, encoder, top_k=depth, method=m) for m in METHODS}
+    if reranker is not None:
+        ranked = []
+        for claim, hits in zip(claims, found["hybrid"], strict=True):
+            scores = reranker.score([claim] * len(hits), [hit.text for hit in hits])
+            ranked.append([hits[i] for i in np.argsort(-scores, kind="stable")])
+        found["hybrid + re-ranking"] = ranked
+    return {
+        name: {
+            f"recall@{k}": float(
+                np.mean(
+                    [
+                        len({h.sentence for h in row[:k]} & set(gold)) / len(gold)
+                        for row, (_, _, gold) in zip(hits, rows, strict=True)
+                    ]
+                )
+            )
+            for k in CUTS
+        }
+        for name, hits in found.items()
+    }
+
+
+def open_corpus(
+    data: Path, splits: Sequence[str], encoder: TextEncoder, reranker: CrossEncoderReranker | None
+) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
+    """One corpus of all different sentences; queries are the claims with gold evidence."""
+    rows = [row for split in splits for row in claims_text(data, split)]
+    numbers: dict[str, int] = {}
+    for row in rows:
+        for text in row["document"]:
+            if text.strip():
+                numbers.setdefault(text, len(numbers))
+    judged = [row for row in rows if row["evidence"]]
+    qrels = {
+        row["id"]: {str(numbers[row["document"][i]]): 1 for i in row["evidence"] if row["document"][i].strip()}
+        for row in judged
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder) / "corpus.jsonl"
+        with corpus.open("w", encoding="utf-8") as stream:
+            for text, number in numbers.items():
+                stream.write(json.dumps({"id": str(number), "text": [text]}) + "\n")
+        build_index(corpus, Path(folder) / "index", encoder=encoder, cache=False)
+        figures = {}
+        for name in (*METHODS, *(["hybrid + re-ranking"] if reranker else [])):
+            index = open_index(
+                Path(folder) / "index",
+                encoder=encoder,
+                method=name.split()[0],
+                reranker=reranker if "+" in name else None,
+                candidates=30,
+                unique=False,
+            )
+            hits = index.search([row["claim"] for row in judged], top_k=10)
+            run = {
+                r["id"]: {h.document_id: 1 / (i + 1) for i, h in enumerate(row)}
+                for r, row in zip(judged, hits, strict=True)
+            }
+            figures[name] = evaluate_run(qrels, run, ("R@10", "nDCG@10", "RR"))
+    return figures, {"sentences": len(numbers), "queries": len(judged)}
+
+
+def show(title: str, figures: dict[str, dict[str, float]]) -> None:
+    measures = list(next(iter(figures.values())))
+    print(f"\n{title}\n{'method':<22}" + "".join(f"{m:>12}" for m in measures))
+    for name, row in figures.items():
+        print(f"{name:<22}" + "".join(f"{row[m]:>12.4f}" for m in measures))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with claims-text and flickr-factify")
+    parser.add_argument("--split", default="val", choices=("train", "val"))
+    parser.add_argument("--encoder", default="bundled")
+    parser.add_argument("--runtime", default="torch", choices=("torch", "onnx", "onnx-int8"))
+    parser.add_argument("--reranker", help="Hugging Face sequence classifier")
+    parser.add_argument("--open", metavar="SPLITS", help="also the open corpus of these splits, e.g. train,val")
+    parser.add_argument("--cache", type=Path, help="SQLite file of vectors")
+    parser.add_argument("--out", type=Path, help="JSON")
+    args = parser.parse_args()
+    encoder = CachedEncoder(load_encoder(args.encoder, runtime=args.runtime), EmbeddingCache(args.cache))
+    reranker = CrossEncoderReranker(args.reranker) if args.reranker else None
+    results: dict[str, Any] = {}
+    for name, read in (("flickr-factify", flickr), ("wice", wice)):
+        results[f"{name} {args.split}"] = inside(read(args.data, args.split), encoder, reranker)
+        show(f"{name} {args.split}: gold sentences found inside the document", results[f"{name} {args.split}"])
+    if args.open:
+        figures, size = open_corpus(args.data, args.open.split(","), encoder, reranker)
+        results["open corpus"] = figures | {"size": size}
+        show(f"open corpus of {size['sentences']} sentences, {size['queries']} claims", figures)
+    if args.out:
+        args.out.write_text(json.dumps(results, indent=2), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
