@@ -26,7 +26,9 @@ class ClaimChunks(IterableDataset):
         from factcheck.data import load_images, open_claims
 
         row = 0
-        for number, table in enumerate(open_claims(self.path, columns=self.columns, on_error="mark").batches(self.size)):
+        for number, table in enumerate(
+            open_claims(self.path, columns=self.columns, on_error="mark").batches(self.size)
+        ):
             if number % self.world == self.rank:
                 yield row, load_images(table, self.image_root)
             row += table.num_rows
