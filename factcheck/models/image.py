@@ -24,6 +24,7 @@ __all__ = [
     "create_image_encoder",
     "load_photo_encoder",
     "save_photo_encoder",
+    "six_views",
 ]
 
 #: Version of the folder format, raised when older code could not read newer folders rightly.
@@ -80,6 +81,9 @@ class PhotoEncoder(nn.Module):
         name: the backbone's name, for the fingerprint and the saved configuration.
         input_size: side of the square input, in pixels, that the weights were trained for.
         mean, std: normalisation of the input, per channel, for pixels in [0, 1].
+        view_size: if given, the descriptor is the mean over six views of this size: the whole photo, four corner crops
+            (two of them mirrored) and the mirrored whole. Crops then cost less likeness, and a mirrored photo has
+            exactly the descriptor of the photo. None for one pass over the photo as it is.
 
     Attributes:
         num_features: C, width of the last map.
@@ -95,9 +99,11 @@ class PhotoEncoder(nn.Module):
         input_size: int,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
+        view_size: int | None = None,
     ):
         super().__init__()
         self.backbone, self.head = backbone, head
+        self.view_size = view_size
         self.name, self.input_size = name, input_size
         self.mean, self.std = tuple(mean), tuple(std)
         self.num_features: int = backbone.num_features
@@ -122,6 +128,7 @@ class PhotoEncoder(nn.Module):
         return {
             "name": self.name,
             "input_size": self.input_size,
+            "view_size": self.view_size,
             "mean": list(self.mean),
             "std": list(self.std),
             "head": None if self.head is None else {"embed_dim": self.embed_dim, "layout_dim": layout},
@@ -129,7 +136,9 @@ class PhotoEncoder(nn.Module):
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Normalised photos (B, 3, H, W) to image tokens as a map (B, C, h, w)."""
-        return self.forward_all(x)[0]
+        if self.view_size is not None:
+            x = _resize(x, self.view_size)
+        return self.backbone.forward_intermediates(x, norm=True, intermediates_only=True)[-1]
 
     def embed(self, x: Tensor) -> Tensor:
         """Normalised photos (B, 3, H, W) to copy descriptors (B, D), float32, of length 1."""
@@ -137,6 +146,14 @@ class PhotoEncoder(nn.Module):
 
     def forward_all(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, C, h, w) and descriptors (B, D) from one pass through the backbone."""
+        if self.view_size is None:
+            return self._describe(x)
+        views = six_views(x, self.view_size)
+        tokens, descriptors = self._describe(views.flatten(0, 1))
+        # The first view is the whole photo: its map holds the tokens.
+        return tokens[: len(x)], F.normalize(descriptors.unflatten(0, views.shape[:2]).mean(0), dim=1)
+
+    def _describe(self, x: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.backbone.forward_intermediates(x, norm=True, intermediates_only=True)
         if self.head is None:
             return maps[-1], F.normalize(maps[-1].mean((2, 3)).float(), dim=1)
@@ -145,6 +162,26 @@ class PhotoEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Same as :meth:`embed`."""
         return self.embed(x)
+
+
+def six_views(x: Tensor, size: int) -> Tensor:
+    """The whole photo, its mirror image, and four corner crops of 80% a side, two of them mirrored.
+
+    Mirroring the photo permutes the views, so that their mean descriptor does not change.
+
+    Args:
+        x: (B, 3, H, W).
+        size: side of the views in pixels. At H = W = 1.25 size, crops are cut out without resizing.
+
+    Returns:
+        (6, B, 3, size, size), the whole photo first.
+    """
+    high, wide = round(0.8 * x.shape[-2]), round(0.8 * x.shape[-1])
+    whole = _resize(x, size)
+    top_left, bottom_right = x[..., :high, :wide], x[..., -high:, -wide:]
+    top_right, bottom_left = x[..., :high, -wide:], x[..., -high:, :wide]
+    corners = [_resize(crop, size) for crop in (top_left, bottom_right, top_right.flip(-1), bottom_left.flip(-1))]
+    return torch.stack([whole, whole.flip(-1), *corners])
 
 
 def create_image_encoder(
@@ -162,7 +199,7 @@ def create_image_encoder(
         weights: ``bundled`` (the weights in this package, ``twins_svt_tiny`` only), ``timm`` (the ImageNet weights of
             timm's model of that name, from timm's hub or cache; descriptors are then mean-pooled features), the path of
             a folder that :func:`save_photo_encoder` wrote, or None for random weights.
-        input_size: side in pixels of a new encoder's input; None for 128 (tiny) or 224. Folders carry their own.
+        input_size: side in pixels of a new encoder's input; None for 64 (tiny) or 224. Folders carry their own.
         embed_dim: length of a new encoder's descriptor.
         layout_dim: see :class:`DescriptorHead`; for a new encoder.
 
@@ -184,7 +221,7 @@ def create_image_encoder(
             )
         return encoder
     if weights is None:
-        size = input_size or (128 if "tiny" in name else 224)
+        size = input_size or (64 if "tiny" in name else 224)
         backbone = constructor(num_classes=0)
         head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], embed_dim, layout_dim)
         return PhotoEncoder(backbone, head, name=name, input_size=size).eval()
@@ -266,7 +303,7 @@ def build_image_encoder(config: Mapping[str, Any]) -> PhotoEncoder:
     head = None
     if config["head"] is not None:
         head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], **config["head"])
-    settings = {key: config[key] for key in ("name", "input_size", "mean", "std")}
+    settings = {key: config[key] for key in ("name", "input_size", "mean", "std", "view_size") if key in config}
     return PhotoEncoder(backbone, head, **settings)
 
 
@@ -277,3 +314,9 @@ def _constructor(name: str) -> Any:
     if name not in known:
         raise InputError(f"There is no photo encoder named {name!r}. Known: {', '.join(known)}.")
     return functools.partial(twins_variants.create_twins, name)
+
+
+def _resize(x: Tensor, size: int) -> Tensor:
+    if x.shape[-2:] == (size, size):
+        return x
+    return F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)

@@ -79,7 +79,8 @@ class PhotoPretrainModule(pl.LightningModule):
             raise InputError(f"temperature={temperature} must be above 0.")
         self.save_hyperparameters()
         self.encoder = create_image_encoder(name, weights, embed_dim=embed_dim, layout_dim=layout_dim).train()
-        self.encoder.input_size = sizes[-1]
+        # Training sees one view at a time, at its own sizes, whatever the weights were saved with.
+        self.encoder.input_size, self.encoder.view_size = sizes[-1], None
         self.average = copy.deepcopy(self.encoder).requires_grad_(False).eval()
         self.sizes, self.size_shares = sizes, size_shares
         self.register_buffer("queue", torch.zeros(queue, self.encoder.embed_dim))
@@ -178,8 +179,12 @@ class PhotoPretrainModule(pl.LightningModule):
             self.queue_filled.copy_((self.queue_filled + len(descriptors)).clamp(max=len(self.queue)))
 
 
-def load_pretrained_encoder(checkpoint: str | Path) -> PhotoEncoder:
+def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> PhotoEncoder:
     """The averaged encoder of a training checkpoint, in evaluation mode; nothing but tensors and plain values is read.
+
+    Args:
+        checkpoint: what ``factcheck fit`` wrote.
+        views: descriptors from six views (see :class:`~factcheck.models.image.PhotoEncoder`) instead of one.
 
     Raises:
         InputError: no such file, or not a checkpoint of :class:`PhotoPretrainModule`.
@@ -199,6 +204,8 @@ def load_pretrained_encoder(checkpoint: str | Path) -> PhotoEncoder:
     size = (settings.get("sizes") or [128])[-1]
     encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
     encoder.load_state_dict(state)
+    if views:
+        encoder.input_size, encoder.view_size = round(1.25 * size), size
     return encoder.eval()
 
 

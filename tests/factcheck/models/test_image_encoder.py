@@ -10,6 +10,7 @@ from factcheck.models.image import (
     create_image_encoder,
     load_photo_encoder,
     save_photo_encoder,
+    six_views,
 )
 
 
@@ -46,6 +47,23 @@ def test_tokens_and_descriptor_agree_with_the_joint_pass(encoder):
     torch.testing.assert_close(encoder.forward_features(x), tokens)
     torch.testing.assert_close(encoder.embed(x), descriptors)
     torch.testing.assert_close(encoder(x), descriptors)
+
+
+def test_six_views_are_mirror_proof_and_come_back_from_a_folder(encoder, tmp_path):
+    torch.manual_seed(2)
+    many = load_photo_encoder(save_photo_encoder(encoder, tmp_path / "one"))
+    many.input_size, many.view_size, many._fingerprint = 80, 64, None
+    x = torch.randn(2, 3, 80, 80)
+    with torch.inference_mode():
+        tokens, descriptors = many.forward_all(x)
+        torch.testing.assert_close(many.embed(x.flip(-1)), descriptors, atol=1e-5, rtol=0)
+        torch.testing.assert_close(many.forward_features(x), tokens, atol=1e-4, rtol=1e-4)
+        single = torch.stack([encoder.embed(view) for view in six_views(x, 64)]).mean(0)
+        torch.testing.assert_close(torch.nn.functional.normalize(single, dim=1), descriptors, atol=5e-3, rtol=0)
+        again = load_photo_encoder(save_photo_encoder(many, tmp_path / "six"))
+        assert (again.view_size, again.fingerprint) == (64, many.fingerprint)
+        torch.testing.assert_close(again.embed(x), descriptors, atol=5e-3, rtol=0)
+    assert many.fingerprint != encoder.fingerprint
 
 
 def test_pooling_is_the_generalised_mean():
