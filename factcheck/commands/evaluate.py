@@ -59,7 +59,8 @@ def print_scores(scores) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    # Output that goes to a file or a pipe is not cut to an imagined terminal.
+    console = Console(width=None if Console().is_terminal else 160)
     statuses = ", ".join(f"{name} {count}" for name, count in sorted(scores.statuses.items()))
     console.print(f"{scores.rows} rows ({statuses}); {scores.abstained} abstained")
     parts = (("five classes", scores.five_class), ("stance", scores.stance), ("image relation", scores.image_relation))

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from factcheck.errors import InputError
@@ -54,7 +54,8 @@ def save_model(
     stored = {name: t for name, t in state.items() if not (name in bases and torch.equal(bases[name], t.float()))}
     inherited = sorted(set(state) - set(stored))
     tensors = {n: (t.to(dtype) if t.is_floating_point() else t).contiguous() for n, t in stored.items()}
-    save_file(tensors, str(folder / WEIGHTS), metadata={"format": "pt"})
+    # save_file would leave a file that only its owner can read, which makes no model folder for a team.
+    (folder / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))
     bundled = model.config.text_model == BUNDLED_TEXT_MODEL
     if not bundled and tokenizer is not None:
         tokenizer.save_pretrained(folder / "tokenizer")

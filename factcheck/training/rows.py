@@ -117,10 +117,9 @@ def cache_folder() -> Path:
 
 
 def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
-    from retrieval.encoders import load_encoder
-
     from factcheck.data import clean_text
     from retrieval import select_evidence, split_sentences
+    from retrieval.encoders import load_encoder
     from retrieval.sentences import Sentence
 
     encoder = load_encoder(encoder_name)

@@ -1,0 +1,143 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from factcheck.errors import InputError
+from factcheck.models.folder import fingerprint, load_compatible_weights, load_model, resolve_model, save_model
+from factcheck.models.text import load_text_model
+from factcheck.models.verifier import VerdictConfig, VerdictModel
+
+SELECTION = {"top_k": 3, "retrieval_encoder": "bundled", "retrieval_method": "hybrid"}
+
+
+@pytest.fixture
+def copy(tiny_model, tmp_path):
+    return shutil.copytree(tiny_model, tmp_path / "model")
+
+
+def edit(folder, **changes):
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_round_trip(tiny_model, tmp_path):
+    model, config = load_model(tiny_model)
+    assert not model.training
+    again, _ = load_model(save_model(model, tmp_path / "again", preprocessing=config["preprocessing"]))
+    for (name, a), (_, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_half_precision_is_close(tiny_model, tmp_path):
+    model, _ = load_model(tiny_model)
+    again, _ = load_model(save_model(model, tmp_path / "half", preprocessing=SELECTION, dtype=torch.float16))
+    for (name, a), (_, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
+        assert b.dtype == a.dtype
+        torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-3, msg=name)
+
+
+def test_weights_of_the_bundled_text_model_are_not_stored_twice(tmp_path):
+    config = VerdictConfig(image_encoder=None, image_weights=None, fusion_dim=32, fusion_heads=2)
+    model = VerdictModel(config, load_text_model("bundled"))
+    with torch.no_grad():
+        model.text.encoder.layer[5].output.dense.bias.add_(1)
+    folder = save_model(model, tmp_path / "m", preprocessing=SELECTION)
+    stored = load_file(folder / "model.safetensors")
+    assert "text.encoder.layer.5.output.dense.bias" in stored
+    assert "text.embeddings.word_embeddings.weight" not in stored
+    again, _ = load_model(folder)
+    for (name, a), (_, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
+        assert torch.equal(a, b), name
+    content = json.loads((folder / "config.json").read_text())
+    content["inherited"]["sha256"] = "0" * 64
+    (folder / "config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="base weights that differ"):
+        load_model(folder)
+
+
+def test_the_fingerprint_follows_what_changes_verdicts(copy):
+    before = fingerprint(copy)
+    (copy / "README.md").write_text("another card")
+    assert fingerprint(copy) == before
+    (copy / "calibration.json").write_text('{"label": 1.5}')
+    assert fingerprint(copy) != before
+
+
+class TestRefusals:
+    def test_no_folder(self, tmp_path):
+        with pytest.raises(InputError, match=r"no config\.json"):
+            load_model(tmp_path)
+
+    def test_another_version(self, copy):
+        edit(copy, format_version=7)
+        with pytest.raises(InputError, match="format version 7"):
+            load_model(copy)
+
+    def test_another_kind(self, copy):
+        edit(copy, kind="factcheck-photo-encoder")
+        with pytest.raises(InputError, match="no verdict model"):
+            load_model(copy)
+
+    def test_damaged_configuration(self, copy):
+        (copy / "config.json").write_text("{")
+        with pytest.raises(InputError, match="not JSON"):
+            load_model(copy)
+
+    def test_missing_weights(self, copy):
+        (copy / "model.safetensors").unlink()
+        with pytest.raises(InputError, match="missing"):
+            load_model(copy)
+
+    def test_truncated_weights(self, copy):
+        data = (copy / "model.safetensors").read_bytes()
+        (copy / "model.safetensors").write_bytes(data[: len(data) // 2])
+        with pytest.raises(InputError, match="damaged"):
+            load_model(copy)
+
+    def test_weights_of_another_architecture(self, copy):
+        tensors = load_file(copy / "model.safetensors")
+        tensors.pop("stance_head.weight")
+        save_file(tensors, copy / "model.safetensors")
+        with pytest.raises(InputError, match=r"missing tensors \['stance_head\.weight'\]"):
+            load_model(copy)
+
+    def test_unknown_names(self, tmp_path):
+        with pytest.raises(InputError, match="no such folder"):
+            resolve_model(tmp_path / "gone")
+        with pytest.raises(InputError, match="Hugging Face hub"):
+            resolve_model("nobody/nothing")
+
+
+def test_a_hub_repository_is_found_in_the_local_cache(tiny_model, tmp_path, monkeypatch):
+    """The layout of huggingface_hub's cache, as a download leaves it."""
+    from huggingface_hub import constants
+
+    snapshot = tmp_path / "models--owner--name" / "snapshots" / ("a" * 40)
+    shutil.copytree(tiny_model, snapshot)
+    (tmp_path / "models--owner--name" / "refs").mkdir()
+    (tmp_path / "models--owner--name" / "refs" / "main").write_text("a" * 40)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    import huggingface_hub
+
+    original = huggingface_hub.snapshot_download
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda name, **kwargs: original(name, cache_dir=tmp_path, **kwargs)
+    )
+    assert fingerprint(resolve_model("owner/name")) == fingerprint(tiny_model)
+
+
+def test_compatible_weights(tiny_model, tiny_bert, tmp_path):
+    source, _ = load_model(tiny_model)
+    config = VerdictConfig(
+        text_model=str(tiny_bert), image_encoder=None, image_weights=None, fusion_dim=32, fusion_heads=2
+    )
+    model = VerdictModel(config, load_text_model(str(tiny_bert)))
+    loaded, left = load_compatible_weights(model, tiny_model)
+    assert loaded == len(model.state_dict())
+    assert left == 0
+    assert torch.equal(model.stance_head.weight, source.stance_head.weight)
+    with pytest.raises(InputError, match="no model folder or checkpoint"):
+        load_compatible_weights(model, tmp_path / "gone")
