@@ -11,7 +11,16 @@ from factcheck.models.twins import Twins
 @pytest.fixture
 def model() -> Twins:
     torch.manual_seed(0)
-    network = Twins(embed_dims=(8, 8, 16, 16), num_heads=(1, 1, 2, 2), depths=(2, 1, 1, 1), num_classes=5)
+    # two stages hold every kind of layer, and compilers take their time for each
+    network = Twins(
+        embed_dims=(8, 16),
+        num_heads=(1, 2),
+        depths=(2, 1),
+        mlp_ratios=(2, 2),
+        sr_ratios=(4, 2),
+        windows=(7, (3, 4)),
+        num_classes=5,
+    )
     with torch.no_grad():
         for p in network.parameters():
             p.add_(torch.randn_like(p) * 0.05)
