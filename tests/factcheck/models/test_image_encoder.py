@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
@@ -131,3 +133,16 @@ def test_bundled_encoder_is_whole_and_small():
     assert encoder.fingerprint == json.loads((folder / "config.json").read_text())["fingerprint"]
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 16 * 2**20
     assert not encoder.training
+
+
+@pytest.mark.slow
+def test_bundled_encoder_finds_copies_of_photos_it_never_saw():
+    data = Path(os.environ.get("FACTCHECK_DATA") or Path(__file__).parents[4] / "shared" / "data") / "flickr-factify"
+    if not (data / "val.csv").is_file():
+        pytest.skip("needs the flickr-factify data (set FACTCHECK_DATA)")
+    from factcheck.evaluation.photo_benchmark import descriptor, evaluate_descriptor, read_copy_set
+
+    photos = read_copy_set([data / "images/val/document"], data / "val.csv", gold=data / "val.gold.jsonl")
+    ours, histogram = (evaluate_descriptor(descriptor(name), photos) for name in ("bundled", "colour-histogram"))
+    assert ours["auc"] >= 0.99
+    assert ours["recall@1"] >= histogram["recall@1"] + 0.1
