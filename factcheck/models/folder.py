@@ -145,8 +145,13 @@ def load_model(folder: str | Path) -> tuple[VerdictModel, dict[str, Any]]:
     return model.eval(), config
 
 
-def load_compatible_weights(model: VerdictModel, source: Path) -> tuple[int, int]:
+def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, ...] = ()) -> tuple[int, int]:
     """Copy every tensor of a model folder or training checkpoint that fits by name and shape.
+
+    Args:
+        model: takes the tensors.
+        source: model folder or checkpoint.
+        keep: prefixes of tensors that stay as they are.
 
     Returns:
         How many of the model's tensors were loaded, and how many were left as they were.
@@ -163,7 +168,7 @@ def load_compatible_weights(model: VerdictModel, source: Path) -> tuple[int, int
     else:
         raise InputError(f"init_from: no model folder or checkpoint at {source}")
     own = model.state_dict()
-    fitting = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape}
+    fitting = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape and not n.startswith(keep)}
     if not fitting:
         raise InputError(f"init_from: {source} shares no tensor with the model that is being trained")
     model.load_state_dict(fitting, strict=False)

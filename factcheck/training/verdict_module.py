@@ -130,7 +130,10 @@ class VerdictModule(pl.LightningModule):
             from factcheck.models.folder import load_compatible_weights, resolve_model
 
             path = Path(source).expanduser()
-            loaded, left = load_compatible_weights(self.model, path if path.is_file() else resolve_model(source))
+            # A photo encoder that is named by its weights keeps them.
+            keep = ("image.",) if self.hparams["image_weights"] else ()
+            found = path if path.is_file() else resolve_model(source)
+            loaded, left = load_compatible_weights(self.model, found, keep)
             self.print(f"init_from {source}: {loaded} tensors loaded, {left} left at their start")
 
     def forward(self, batch: dict[str, Any]) -> VerdictOutput:
