@@ -1,0 +1,80 @@
+"""Verdict quality: a model beside baselines trained on the same rows, and accuracy by source on text claims.
+
+    python benchmarks/verdicts.py --data DATA [--model bundled] [--baselines] [--out figures.json]
+
+DATA holds flickr-factify/{train,val}.csv and claims-text/val.jsonl.
+"""
+
+import argparse
+import json
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from factcheck import Verifier
+from factcheck.commands.common import quiet_libraries
+from factcheck.evaluation.baselines import score_baselines
+from factcheck.evaluation.scoring import score
+from factcheck.verification import verify_file
+from factcheck.verification.writers import read_verdicts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--model", default="bundled")
+    parser.add_argument("--baselines", action="store_true", help="train and score the baselines, too (minutes)")
+    parser.add_argument("--out", type=Path, help="JSON to write")
+    args = parser.parse_args()
+    quiet_libraries()
+    verifier = Verifier.load(args.model, attribution=False)
+    figures = {"model": verifier.fingerprint}
+    with tempfile.TemporaryDirectory() as folder:
+        figures["flickr-factify"] = photos(verifier, args.data / "flickr-factify", Path(folder), args.baselines)
+        figures["claims-text"] = texts(verifier, args.data / "claims-text" / "val.jsonl", Path(folder))
+    if args.out:
+        args.out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def photos(verifier: Verifier, root: Path, work: Path, baselines: bool) -> dict:
+    summary = verify_file(verifier, root / "val.csv", work / "photos.parquet")
+    scores = score(summary.out, root / "val.csv")
+    print(f"flickr-factify val ({scores.rows} rows)        weighted F1  accuracy")
+    print(f"  {'this model':38s} {scores.five_class.weighted_f1:11.4f} {scores.five_class.accuracy:9.4f}")
+    if baselines:
+        for name, part in score_baselines(root / "train.csv", root / "val.csv", verifier).items():
+            print(f"  {name:38s} {part.weighted_f1:11.4f} {part.accuracy:9.4f}")
+    related = [row for row in _labelled(summary.out, root / "val.csv") if row[1] != "Refute"]
+    right = sum((row["image_relation"] == "agree") == label.endswith("Multimodal") for row, label in related)
+    c = scores.calibration
+    print(f"  stance accuracy {scores.stance.accuracy:.4f}, photo relation accuracy {right / len(related):.4f}")
+    print(f"  ECE {c.ece:.4f}, Brier {c.brier:.4f}, accuracy at 70% coverage {c.accuracy_at[0.7]:.4f}")
+    return {**scores.to_dict(), "photo_relation_accuracy": right / len(related)}
+
+
+def _labelled(verdicts: Path, claims: Path) -> list:
+    from factcheck.data import open_claims
+
+    labels = [label for table in open_claims(claims).batches() for label in table["label"].to_pylist()]
+    return list(zip(read_verdicts(verdicts).to_pylist(), labels, strict=True))
+
+
+def texts(verifier: Verifier, path: Path, work: Path) -> dict:
+    summary = verify_file(verifier, path, work / "texts.parquet")
+    scores = score(summary.out, path)
+    gold = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    by_source = defaultdict(list)
+    for row, truth in zip(read_verdicts(summary.out).to_pylist(), gold, strict=True):
+        by_source[truth["source"]].append(row["stance"] == truth["label"])
+    accuracy = {source: sum(hits) / len(hits) for source, hits in sorted(by_source.items())}
+    mean = sum(accuracy.values()) / len(accuracy)
+    print(
+        f"claims-text val ({scores.rows} rows): accuracy by source, mean {mean:.4f}, ECE {scores.calibration.ece:.4f}"
+    )
+    for source, value in accuracy.items():
+        print(f"  {source:20s} {value:.4f} ({len(by_source[source])} rows)")
+    return {**scores.to_dict(), "accuracy_by_source": accuracy, "mean_over_sources": mean}
+
+
+if __name__ == "__main__":
+    main()
