@@ -85,6 +85,7 @@ def main() -> None:
         if args.vectors:
             np.save(args.vectors, real)
     queries = enlarge(real, args.queries, rng)
+    one = queries[:1]
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "vectors.npy"
@@ -117,7 +118,6 @@ def main() -> None:
             rescore = preset == "small" and index.factory != "Flat"
             wide = 10 * index.rerank if rescore else 10
             ours_batch, raw_batch, ours_single, raw_single = [], [], [], []
-            one = queries[:1]
             for _ in range(args.rounds):
                 ours_batch.append(median_seconds(lambda index=index: index.search(Passages(vectors=queries), 10), 1))
                 raw_batch.append(median_seconds(raw_search(index, stored, queries, wide, rescore), 1))

@@ -86,6 +86,7 @@ class OnnxEncoder(TextEncoder):
 
 def _export(model: Any, path: Path, int8: bool) -> None:
     """Write the model's graph, fused and optionally quantised, to ``path`` at one stroke."""
+    import onnx
     import torch
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers import optimizer
@@ -121,7 +122,15 @@ def _export(model: Any, path: Path, int8: bool) -> None:
             graph = optimizer.optimize_model(str(plain), model_type="bert", num_heads=heads, hidden_size=width)
             graph.save_model_to_file(str(fused))
             if int8:
-                quantize_dynamic(fused, Path(scratch) / "int8.onnx", weight_type=QuantType.QInt8, per_channel=True)
+                # The fused operators are ONNX Runtime's own, whose result types shape inference does not know.
+                extra = {"DefaultTensorType": onnx.TensorProto.FLOAT}
+                quantize_dynamic(
+                    fused,
+                    Path(scratch) / "int8.onnx",
+                    weight_type=QuantType.QInt8,
+                    per_channel=True,
+                    extra_options=extra,
+                )
                 fused = Path(scratch) / "int8.onnx"
         except Exception as error:
             first = (str(error).strip() or type(error).__name__).splitlines()[0]

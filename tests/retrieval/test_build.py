@@ -182,7 +182,7 @@ def test_damage_is_refused_with_the_reason(built, hashing_encoder):
 
 
 def test_wrong_encoder_version_or_folder(built, hashing_encoder, tmp_path):
-    with pytest.raises(InputError, match=rr"built with encoder 'object' .*hashing-48.*hashing-16"):
+    with pytest.raises(InputError, match=r"built with encoder 'object' .*hashing-48.*hashing-16"):
         open_index(built, encoder=type(hashing_encoder)(16))
     with pytest.raises(InputError, match="built with an encoder object"):
         open_index(built)
@@ -221,7 +221,7 @@ def test_bad_corpora(tmp_path, hashing_encoder):
     (damaged / "x.jsonl").write_text('{"text": "x"}\n{\n')
     with pytest.raises(InputError, match="no such file"):
         build(tmp_path / "none.jsonl")
-    with pytest.raises(InputError, match="unknown ending '.doc'"):
+    with pytest.raises(InputError, match=r"unknown ending '\.doc'"):
         build(damaged / "x.doc")
     with pytest.raises(InputError, match="line 2: not JSON"):
         build(damaged / "x.jsonl")

@@ -1,0 +1,135 @@
+"""Text encoders against sentence-transformers with the same weights."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from retrieval import InputError, load_encoder
+from retrieval.encoders import resolve_encoder
+
+TEXTS = [
+    "A cat sits outside.",
+    "",
+    "word " * 400,
+    "Brücken über den Fluß",
+    "今天是星期一",
+    "a\ud800b",
+    "A man plays guitar",
+    "A",
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A BERT of random weights in a sentence-transformers folder."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
+    )
+    BertModel(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(resolve_encoder("bundled"))).save_pretrained(folder)
+    return folder
+
+
+def copy(folder, target, **files):
+    shutil.copytree(folder, target)
+    for name, content in files.items():
+        path = target / name.replace("__", "/")
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".json").write_text(json.dumps(content))
+    return target
+
+
+def test_equal_to_sentence_transformers():
+    from sentence_transformers import SentenceTransformer
+
+    encoder = load_encoder()
+    vectors = encoder.encode(TEXTS, batch_size=3)
+    assert vectors.shape == (len(TEXTS), encoder.dimension) == (8, 384)
+    assert vectors.dtype == np.float32
+    reference = SentenceTransformer(str(resolve_encoder("bundled")), device="cpu")
+    expected = reference.encode([t.replace("\ud800", "?") for t in TEXTS], normalize_embeddings=True)
+    np.testing.assert_allclose(vectors, expected, atol=2e-6)
+
+
+def test_a_vector_does_not_depend_on_its_batch(tiny):
+    encoder = load_encoder(tiny)
+    together = encoder.encode(TEXTS, batch_size=8)
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=1), 1, atol=1e-6)
+    assert encoder.encode([]).shape == (0, 32)
+
+
+def test_fingerprint_follows_the_content(tiny, tmp_path):
+    same = copy(tiny, tmp_path / "elsewhere")
+    assert load_encoder(same).fingerprint == load_encoder(tiny).fingerprint
+    assert load_encoder(tiny, max_length=16).fingerprint != load_encoder(tiny).fingerprint
+    weights = same / "model.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    other = copy(same, tmp_path / "other")
+    (other / "model.safetensors").write_bytes(data)
+    assert load_encoder(other).fingerprint != load_encoder(tiny).fingerprint
+
+
+def test_cls_pooling_and_length_are_read_from_the_folder(tiny, tmp_path):
+    modules = [{"type": "sentence_transformers.models.Transformer"}, {"type": "sentence_transformers.models.Pooling"}]
+    folder = copy(
+        tiny,
+        tmp_path / "cls",
+        modules=modules,
+        sentence_bert_config={"max_seq_length": 8},
+        **{"1_Pooling__config": {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}},
+    )
+    encoder = load_encoder(folder)
+    long, longer = encoder.encode(["word " * 20, "word " * 30])
+    np.testing.assert_allclose(long, longer, atol=1e-6)
+    assert not np.allclose(encoder.encode(["A cat"]), load_encoder(tiny).encode(["A cat"]), atol=1e-3)
+
+
+def test_what_cannot_be_loaded_is_refused(tiny, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="no such folder"):
+        load_encoder("./nowhere")
+    with pytest.raises(InputError, match=r"holds no config\.json"):
+        load_encoder(tmp_path)
+    with pytest.raises(InputError, match="max_length is 1"):
+        load_encoder(tiny, max_length=1)
+    with pytest.raises(InputError, match="unknown runtime 'tpu'"):
+        load_encoder(tiny, runtime="tpu")
+    with pytest.raises(InputError, match="runs on the CPU"):
+        load_encoder(tiny, runtime="onnx", device="cuda")
+    dense = copy(tiny, tmp_path / "dense", modules=[{"type": "sentence_transformers.models.Dense"}])
+    with pytest.raises(InputError, match="layers that are not supported: Dense"):
+        load_encoder(dense)
+    pooled = copy(tiny, tmp_path / "max", **{"1_Pooling__config": {"pooling_mode_max_tokens": True}})
+    with pytest.raises(InputError, match="asks for pooling max_tokens"):
+        load_encoder(pooled)
+    encoder = load_encoder(tiny)
+    with pytest.raises(InputError, match="got one string"):
+        encoder.encode("abc")
+    with pytest.raises(InputError, match="text 1 is NoneType"):
+        encoder.encode(["a", None])
+    with pytest.raises(InputError, match="batch_size is 0"):
+        encoder.encode(["a"], batch_size=0)
+
+
+@pytest.mark.slow
+def test_onnx_gives_the_same_vectors(tiny, tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
+    monkeypatch.setenv("FACTCHECK_CACHE", str(tmp_path))
+    torch_encoder, onnx = load_encoder(tiny), load_encoder(tiny, runtime="onnx")
+    np.testing.assert_allclose(onnx.encode(TEXTS, batch_size=3), torch_encoder.encode(TEXTS), atol=1e-5)
+    assert onnx.fingerprint == torch_encoder.fingerprint
+    assert len(list((tmp_path / "onnx").glob("*.onnx"))) == 1
+    int8 = load_encoder(tiny, runtime="onnx-int8")
+    assert int8.fingerprint != onnx.fingerprint
+    cosine = (int8.encode(TEXTS) * torch_encoder.encode(TEXTS)).sum(1)
+    assert cosine.min() > 0.98
+    assert onnx.encode([]).shape == (0, 32)

@@ -1,0 +1,188 @@
+"""Re-ranking, photos, evaluation, ranking helpers and the index command."""
+
+import json
+
+import numpy as np
+import pytest
+
+from retrieval import InputError, build_index, open_index
+from retrieval.dates import date_range
+from retrieval.evaluation import evaluate_run, read_qrels
+from retrieval.ranking import maximal_marginal_relevance
+from retrieval.rerank import CrossEncoderReranker, Reranker
+
+
+class Colours:
+    """Embeds a 'photo' of raw bytes by its histogram; refuses what begins with an exclamation mark."""
+
+    fingerprint = "colours-1"
+
+    def embed_images(self, images):
+        if any(data.startswith(b"!") for data in images):
+            raise InputError("broken photo")
+        counts = np.array([np.bincount(np.frombuffer(d, np.uint8), minlength=256) for d in images], np.float32)
+        return counts / np.linalg.norm(counts, axis=1, keepdims=True)
+
+
+@pytest.fixture
+def photo_index(tmp_path, hashing_encoder):
+    (tmp_path / "flood.jpg").write_bytes(b"aaaabbbb")
+    (tmp_path / "parade.jpg").write_bytes(b"ccccdddd")
+    (tmp_path / "broken.jpg").write_bytes(b"!")
+    rows = [
+        {
+            "id": "n1",
+            "text": "It rained.",
+            "date": "2015-01-01",
+            "images": [{"path": "flood.jpg", "caption": "Street under water"}, "gone.jpg"],
+        },
+        {
+            "id": "n2",
+            "text": "They marched.",
+            "images": [{"path": "parade.jpg", "alt": "People at a parade"}, "broken.jpg"],
+        },
+        {"id": "n3", "text": "No photo."},
+    ]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    manifest = build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
+    assert manifest["counts"] == {"documents": 3, "sentences": 3, "photos": 2, "unreadable": 2}
+    return tmp_path / "index"
+
+
+def test_a_photo_is_found_again_under_its_other_caption(photo_index, hashing_encoder):
+    index = open_index(photo_index, encoder=hashing_encoder, image_encoder=Colours())
+    (hits,) = index.photos.search([b"aaabbbbb"], top_k=2)
+    assert [(h.document_id, h.sentence, h.text) for h in hits] == [
+        ("n1", -1, "Street under water"),
+        ("n2", -1, "People at a parade"),
+    ]
+    assert hits[0].metadata == {"date": "2015-01-01", "photo": "flood.jpg"}
+    assert hits[0].score > 0.9
+    assert hits[1].score < 0.1
+    (hits,) = index.photos.search([b"aaabbbbb"], top_k=2, filters={"date_before": "2010-01-01"})
+    assert [h.document_id for h in hits] == ["n2"]
+
+
+def test_a_photo_is_found_by_words(photo_index, hashing_encoder):
+    (hits,) = open_index(photo_index, encoder=hashing_encoder).photos.search_captions(["a parade of people"], top_k=1)
+    assert [h.metadata["photo"] for h in hits] == ["parade.jpg"]
+
+
+def test_photo_mistakes(photo_index, hashing_encoder, tmp_path):
+    with pytest.raises(InputError, match="needs the image encoder"):
+        open_index(photo_index, encoder=hashing_encoder).photos.search([b"a"])
+    other = Colours()
+    other.fingerprint = "colours-2"
+    with pytest.raises(InputError, match="embedded by image encoder colours-1, found colours-2"):
+        open_index(photo_index, encoder=hashing_encoder, image_encoder=other)
+    build_index(tmp_path / "c.jsonl", tmp_path / "plain", encoder=hashing_encoder)
+    with pytest.raises(InputError, match="holds no photos"):
+        open_index(tmp_path / "plain", encoder=hashing_encoder).photos.search([b"a"])
+
+
+class Longest(Reranker):
+    """Prefers long passages: not sensible, but its order is known."""
+
+    def score(self, queries, passages):
+        return np.array([len(p) for p in passages], np.float32)
+
+
+def test_reranking_decides_the_order(tmp_path, hashing_encoder):
+    rows = [{"id": str(n), "text": "rain " + "drop " * n} for n in range(1, 6)]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder)
+    index = open_index(tmp_path / "index", encoder=hashing_encoder, reranker=Longest())
+    assert [[h.document_id for h in hits] for hits in index.search(["rain", "drop"], top_k=3)] == [["5", "4", "3"]] * 2
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    from retrieval.encoders import resolve_encoder
+
+    folder = tmp_path_factory.mktemp("classifier")
+    torch.manual_seed(0)
+    labels = {0: "entailment", 1: "neutral", 2: "contradiction"}
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    config = BertConfig(vocab_size=30522, id2label=labels, label2id={v: k for k, v in labels.items()}, **sizes)
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(resolve_encoder("bundled"))).save_pretrained(folder)
+    return folder
+
+
+def test_cross_encoder_scores_are_those_of_the_model(classifier):
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    queries, passages = ["a b", "c"] * 3, ["one", "two words", "three", "four " * 300, "five", "six six"]
+    found = CrossEncoderReranker(classifier, batch_size=2, max_length=64).score(queries, passages)
+    model = AutoModelForSequenceClassification.from_pretrained(classifier).eval()
+    tokenizer = AutoTokenizer.from_pretrained(classifier)
+    with torch.inference_mode():
+        for score, query, passage in zip(found, queries, passages, strict=True):
+            inputs = tokenizer(query, passage, return_tensors="pt", truncation="only_second", max_length=64)
+            assert score == pytest.approx(1 - model(**inputs).logits.softmax(-1)[0, 1].item(), abs=1e-5)
+    assert CrossEncoderReranker(classifier).score([], []).shape == (0,)
+
+
+def test_cross_encoder_mistakes(classifier, tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        CrossEncoderReranker("./nowhere")
+    with pytest.raises(InputError, match="expected a sequence classifier"):
+        CrossEncoderReranker("bundled")
+
+
+def test_mmr_against_a_loop():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((12, 5))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = rng.random(12)
+    relevance = (scores - scores.min()) / (scores.max() - scores.min())
+    picked = [int(scores.argmax())]
+    while len(picked) < 6:
+        gains = {
+            i: 0.6 * relevance[i] - 0.4 * max(0.0, *(float(vectors[i] @ vectors[j]) for j in picked), 0.0)
+            for i in range(12)
+            if i not in picked
+        }
+        picked.append(max(gains, key=gains.get))
+    assert maximal_marginal_relevance(scores, vectors, 6, 0.4) == picked
+    assert maximal_marginal_relevance(scores, vectors, 3, 0.0) == np.argsort(-scores)[:3].tolist()
+    assert maximal_marginal_relevance(scores[:0], vectors[:0], 3, 0.5) == []
+
+
+def test_measures_against_values_worked_out_by_hand(tmp_path):
+    pytest.importorskip("ir_measures", reason="needs the extra 'eval'")
+    path = tmp_path / "test.tsv"
+    path.write_text("query-id\tcorpus-id\tscore\nq1\ta\t1\nq1\tb\t1\nq2\tc\t1\nq3\td\t1\n")
+    qrels = read_qrels(path)
+    run = {"q1": {"x": 3.0, "a": 2.0, "y": 1.0}, "q2": {"c": 1.0}}
+    found = evaluate_run(qrels, run, ("R@10", "nDCG@10", "RR"))
+    ideal = 1 + 1 / np.log2(3)
+    assert found["R@10"] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert found["RR"] == pytest.approx((0.5 + 1 + 0) / 3)
+    assert found["nDCG@10"] == pytest.approx((1 / np.log2(3) / ideal + 1 + 0) / 3)
+    with pytest.raises(InputError, match="unknown measure"):
+        evaluate_run(qrels, run, ("recall@ten",))
+    path.write_text("a b c\n")
+    with pytest.raises(InputError, match="line 1: expected query-id"):
+        read_qrels(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2020", (20200101, 20201231)),
+        ("2020-02", (20200201, 20200231)),
+        ("2020-02-03T10:00:00Z", (20200203, 20200203)),
+        ("20200203", (20200203, 20200203)),
+        ("2020-13-01", None),
+        ("03/02/2020", None),
+        ("202", None),
+        (None, None),
+    ],
+)
+def test_dates(value, expected):
+    assert date_range(value) == expected
