@@ -18,7 +18,7 @@ METHODS = ("hybrid", "dense", "bm25")
 #: at most 10 sentences and of at least 30. BM25 learns from the document which words are rare, which takes a long one; and
 #: in a long text evidence stands together. Chosen on training splits.
 SHORT, LONG = 10, 30
-BM25_WEIGHT, NEIGHBOUR_WEIGHT = (0.25, 0.6), (0.1, 0.2)
+BM25_WEIGHT, NEIGHBOUR_WEIGHT = (0.25, 0.6), (0.0, 0.2)
 
 
 def select_evidence(

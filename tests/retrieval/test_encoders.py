@@ -46,6 +46,7 @@ def copy(folder, target, **files):
     return target
 
 
+@pytest.mark.slow
 def test_equal_to_sentence_transformers():
     from sentence_transformers import SentenceTransformer
 
