@@ -73,7 +73,9 @@ def test_risk_coverage_by_hand():
     coverage, risk = risk_coverage([0.9, 0.8, 0.7, 0.6], [True, True, False, True])
     np.testing.assert_allclose(coverage, [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(risk, [0, 0, 1 / 3, 1 / 4])
-    assert area_under_risk_coverage([0.9, 0.8, 0.7, 0.6], [True, True, False, True]) == pytest.approx((1 / 3 + 1 / 4) / 4)
+    assert area_under_risk_coverage([0.9, 0.8, 0.7, 0.6], [True, True, False, True]) == pytest.approx(
+        (1 / 3 + 1 / 4) / 4
+    )
 
 
 def test_ties_are_one_point():
