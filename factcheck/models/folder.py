@@ -63,7 +63,8 @@ def save_model(
         "kind": KIND,
         "format_version": FORMAT_VERSION,
         "model": model.config.to_dict(),
-        "text_config": model.text.config.to_dict(),
+        # Where the base model lay on the machine that exported it is of no use to anyone else.
+        "text_config": {k: v for k, v in model.text.config.to_dict().items() if k != "_name_or_path"},
         "image_config": model.image.config() if model.image is not None else None,
         "tokenizer": BUNDLED_TEXT_MODEL if bundled else "tokenizer",
         "preprocessing": preprocessing,
