@@ -14,7 +14,7 @@ from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 
 __all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence"]
 
-_SELECTION_VERSION = 1
+_SELECTION_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
