@@ -62,6 +62,7 @@ def test_a_table_with_one_class(verifier, tmp_path):
         score_baselines(path, path, verifier)
 
 
+@pytest.mark.slow
 def test_the_command_prints_them(tiny_model, factify_folder, tmp_path, capsys):
     claims, out, figures = factify_folder / "val.csv", tmp_path / "v.parquet", tmp_path / "f.json"
     assert main(["verify", str(claims), "--model", str(tiny_model), "--no-attribution", "--out", str(out)]) == 0

@@ -237,6 +237,7 @@ def test_a_flag_beats_the_checkpoint(tiny_bert, factify_folder, tmp_path):
         assert seen["dropout"] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
 def test_every_configuration_parses(name, tmp_path):
     """Unknown keys fail, so a configuration that parses names only what exists."""
@@ -246,6 +247,7 @@ def test_every_configuration_parses(name, tmp_path):
     assert "class_path" in result.stdout
 
 
+@pytest.mark.slow
 def test_an_unknown_key_is_refused(tmp_path):
     text = (CONFIGS / "quickstart.yaml").read_text("utf-8").replace("learning_rate: 1.0e-4", "learning_rat: 1.0e-4")
     (tmp_path / "bad.yaml").write_text(text, "utf-8")
