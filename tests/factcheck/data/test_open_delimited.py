@@ -1,0 +1,113 @@
+"""Comma- and tab-separated claims tables: Factify's own files and anybody's."""
+
+import pandas as pd
+import pytest
+from claims_tables import HEADER, TRICKY, factify, row, rows_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from factcheck.data import open_claims
+
+
+def test_factify_2_as_distributed(tmp_path):
+    path = factify(tmp_path / "train.csv", [row(7), row(8, **{"Claim OCR": "two\nlines"})])
+    source = open_claims(path)
+    first, second = rows_of(source)
+    assert first == {
+        "id": "7",
+        "claim": "claim 7",
+        "claim_image": {"bytes": None, "path": "c.jpg"},
+        "document": TRICKY,
+        "document_spans": None,
+        "document_image": {"bytes": None, "path": "http://x.com/a?format=jpg&name=large"},
+        "claim_ocr": None,
+        "document_ocr": "text",
+        "label": "Support_Text",
+        "date": None,
+        "status": "ok",
+        "reason": None,
+    }
+    assert second["claim_ocr"] == "two\nlines"
+    assert source.count() == 2
+    assert source.columns["label"] == "Category"
+    assert source.path == path
+
+
+def test_factify_2_test_file_with_named_index(tmp_path):
+    header = ["Unnamed: 0", *(name for name in HEADER[1:] if name != "Category")]
+    cells = [[cell for name, cell in zip(HEADER, row(3), strict=True) if name != "Category"]]
+    (only,) = rows_of(open_claims(factify(tmp_path / "test.csv", cells, header)))
+    assert (only["id"], only["label"]) == ("3", None)
+
+
+def test_factify_1(tmp_path):
+    header = ["Id", "claim", "claim_image", "claim_ocr", "document", "document_image", "document_ocr", "Category"]
+    path = factify(tmp_path / "train.csv", [["a1", "x", "", "", "y", "", "", "Refute"]], header, delimiter=",")
+    (only,) = rows_of(open_claims(path))
+    assert (only["id"], only["claim"], only["document"], only["label"]) == ("a1", "x", "y", "Refute")
+    assert only["claim_image"] is None
+
+
+@pytest.mark.parametrize("text", ["", "nan", "NaN"])
+def test_nan_cells_are_null(tmp_path, text):
+    changes = {"Claim OCR": text, "claim_image": text, "document": text}
+    (only,) = rows_of(open_claims(factify(tmp_path / "t.tsv", [row(**changes)])))
+    assert only["claim_ocr"] is only["claim_image"] is only["document"] is None
+    assert only["status"] == "ok"
+
+
+def test_written_by_pandas(tmp_path):
+    frame = pd.DataFrame({"claim": ["a", "b"], "document": [TRICKY, "y"], "Claim OCR": [None, "z"]})
+    frame.to_csv(tmp_path / "p.csv", sep="\t")
+    frame.to_parquet(tmp_path / "p.parquet")
+    for name in ("p.csv", "p.parquet"):
+        first, second = rows_of(open_claims(tmp_path / name))
+        assert (first["id"], first["document"], first["claim_ocr"], second["claim_ocr"]) == ("0", TRICKY, None, "z")
+
+
+@pytest.mark.parametrize("prefix", ["", "\ufeff"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_byte_order_mark_and_line_ends(tmp_path, prefix, newline):
+    path = tmp_path / "t.csv"
+    path.write_bytes((prefix + newline.join(["claim,label", "a,refute", "", "b,Support"]) + newline).encode())
+    assert [(r["claim"], r["label"]) for r in rows_of(open_claims(path))] == [("a", "Refute"), ("b", "Support")]
+
+
+def test_bare_carriage_return_inside_a_field(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'claim,document\na\rb,"c\r\nd"\n')
+    (only,) = rows_of(open_claims(path))
+    assert (only["claim"], only["document"]) == ("a b", "c\r\nd")
+
+
+def test_fields_of_megabytes(tmp_path):
+    long = "word and more. " * 400_000  # 6 MB
+    path = factify(tmp_path / "t.csv", [row(document=long), row(1)])
+    assert [len(r["document"]) for r in rows_of(open_claims(path))] == [len(long), len(TRICKY)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cells=st.lists(
+        st.tuples(*[st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=20)] * 2),
+        min_size=1,
+    ),
+    delimiter=st.sampled_from(",\t"),
+)
+def test_what_csv_writes_is_read_back(tmp_path_factory, cells, delimiter):
+    cells = [("c" + claim, "d" + document) for claim, document in cells]
+    path = tmp_path_factory.mktemp("csv") / "t.csv"
+    factify(path, cells, ["claim", "document"], delimiter)
+    assert [(r["claim"], r["document"]) for r in rows_of(open_claims(path), batch_size=3)] == cells
+
+
+def test_mapping_beats_recognition_and_takes_its_column(tmp_path):
+    (tmp_path / "t.csv").write_text("claim,document,Category\na,b,c\n")
+    (only,) = rows_of(open_claims(tmp_path / "t.csv", columns={"claim": "document", "document": "Category"}))
+    assert (only["claim"], only["document"], only["label"]) == ("b", "c", None)
+
+
+@pytest.mark.parametrize("date", ["2024-05-31", "2024-05-31T12:00:00Z", "2024-05-31 12:00:00+05:30"])
+def test_dates_are_kept_as_written(tmp_path, date):
+    (tmp_path / "t.csv").write_text(f"claim,date\na,{date}\n")
+    assert rows_of(open_claims(tmp_path / "t.csv"))[0]["date"] == date

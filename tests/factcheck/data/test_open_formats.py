@@ -1,0 +1,121 @@
+"""Claims in JSONL, Parquet and data sets of the datasets library."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from claims_tables import rows_of
+
+from factcheck.data import open_claims
+from factcheck.errors import InputError
+
+
+def test_jsonl_with_text_and_lists(tmp_path):
+    path = tmp_path / "t.jsonl"
+    lines = [
+        {"id": 5, "claim": "a", "document": ["One é.", "", "Two."], "label": "support", "extra": 1},
+        {"claim": "b", "document": "Whole text.", "label": None, "date": "2024-05-31"},
+        {"id": None, "claim": "c", "claim_image": "x.jpg", "claim_ocr": float("nan")},
+        {"claim": "d", "document": []},
+    ]
+    path.write_text("\ufeff" + "\n\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n", "utf-8")
+    first, second, third, fourth = rows_of(open_claims(path))
+    assert [r["id"] for r in (first, second, third, fourth)] == ["5", "1", "2", "3"]
+    assert first["document"] == "One é.  Two."
+    assert [first["document"][s["start"] : s["end"]] for s in first["document_spans"]] == ["One é.", "", "Two."]
+    assert (first["label"], second["label"]) == ("Support", None)
+    assert (second["document_spans"], second["date"]) == (None, "2024-05-31")
+    assert third["claim_image"] == {"bytes": None, "path": "x.jpg"}
+    assert (fourth["document_spans"], fourth["status"]) == ([], "ok")
+
+
+def test_key_that_turns_up_late(tmp_path):
+    path = tmp_path / "t.jsonl"
+    lines = [{"claim": "a"}] * 150 + [{"claim": "b", "label": "refute"}]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    source = open_claims(path)
+    assert rows_of(source)[-1]["label"] == "Refute"
+    assert "label" not in source.columns
+
+
+def test_parquet_types(tmp_path):
+    table = pa.table(
+        {
+            "ID": pa.array([1, None], pa.int64()),
+            "text": pa.array(["a", "b"], pa.large_string()),
+            "document": pa.array([["x", "y"], None], pa.large_list(pa.string())),
+            "claim_image": pa.array([b"123", None], pa.large_binary()),
+            "document_image": pa.array([{"path": "p.jpg", "bytes": None}, {"path": "", "bytes": None}]),
+            "label": pa.array(["refute", None]).dictionary_encode(),
+            "date": pa.array([19_000, None], pa.date32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    first, second = rows_of(open_claims(tmp_path / "t.parquet", columns={"claim": "text"}))
+    assert (first["id"], second["id"]) == ("1", "1")
+    assert first["document"] == "x y"
+    assert first["claim_image"] == {"bytes": b"123", "path": None}
+    assert first["document_image"] == {"bytes": None, "path": "p.jpg"}
+    assert (first["label"], first["date"]) == ("Refute", "2022-01-08")
+    assert second["claim_image"] is second["document_image"] is second["document"] is second["document_spans"] is None
+
+
+def test_canonical_parquet_comes_back_equal(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"claim": "a", "document": ["x", "y z"]}\n{"claim": ""}\n')
+    table = next(open_claims(tmp_path / "a.jsonl", on_error="mark").batches())
+    pq.write_table(table, tmp_path / "t.parquet")
+    again = next(open_claims(tmp_path / "t.parquet", on_error="mark").batches())
+    assert again.column("document_spans").equals(table.column("document_spans"))
+    assert again.column("status").to_pylist() == ["ok", "error"]
+
+
+@pytest.mark.parametrize("kind", ["memory", "stream", "saved"])
+def test_datasets(tmp_path, kind):
+    from datasets import ClassLabel, Dataset, Features, Image, List, Value
+
+    from factcheck.data.images import decode_image
+
+    buffer = tmp_path / "p.png"
+    from PIL import Image as Pillow
+
+    Pillow.new("RGB", (4, 4), (255, 0, 0)).save(buffer)
+    features = Features(
+        {
+            "claim": Value("string"),
+            "document": List(Value("string")),
+            "claim_image": Image(),
+            "label": ClassLabel(names=["support", "refute"]),
+        }
+    )
+    content = {
+        "claim": ["a", "b", "c"],
+        "document": [["x"], [], ["y", "z"]],
+        "claim_image": [{"bytes": buffer.read_bytes(), "path": None}, None, None],
+        "label": [1, 0, None],
+    }
+    dataset = Dataset.from_dict(content, features)
+    if kind == "stream":
+        dataset = dataset.to_iterable_dataset()
+    if kind == "saved":
+        dataset.save_to_disk(tmp_path / "set")
+        dataset = tmp_path / "set"
+    source = open_claims(dataset)
+    rows = rows_of(source, batch_size=2)
+    assert [r["id"] for r in rows] == ["0", "1", "2"]
+    assert [r["label"] for r in rows] == ["Refute", "Support", None]
+    assert decode_image(rows[0]["claim_image"]["bytes"]).getpixel((0, 0)) == (255, 0, 0)
+    assert rows[2]["document"] == "y z"
+    assert source.count() == (None if kind == "stream" else 3)
+    assert [r["claim"] for r in rows_of(source, skip=2)] == ["c"]
+
+
+def test_datasets_with_splits(tmp_path):
+    from datasets import Dataset, DatasetDict
+
+    splits = DatasetDict({"train": Dataset.from_dict({"claim": ["a"]}), "dev": Dataset.from_dict({"claim": ["b"]})})
+    with pytest.raises(InputError, match="holds the splits train, dev; give one of them"):
+        open_claims(splits)
+    splits.save_to_disk(tmp_path / "all")
+    with pytest.raises(InputError, match="holds the splits dev, train; give the folder of one"):
+        open_claims(tmp_path / "all")

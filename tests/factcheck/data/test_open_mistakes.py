@@ -1,0 +1,158 @@
+"""Unusable claims tables, rows and cells: what is said about them."""
+
+import json
+
+import pytest
+from claims_tables import rows_of
+
+from factcheck.data import open_claims
+from factcheck.errors import InputError
+
+
+def test_broken_quotes_lose_no_row(tmp_path):
+    path = tmp_path / "t.tsv"
+    good = [f'{i}\tclaim {i}\t"doc ""{i}"" with\ntwo lines"' for i in range(6)]
+    bad = ['3\tclaim 3\t"opened here', "second line of it", "third line of it"]
+    path.write_text("\n".join(["id\tclaim\tdocument", *good[:3], *bad, *good[4:]]) + "\n")
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [r["claim"] for r in rows] == ["claim 0", "claim 1", "claim 2", None, "claim 4", "claim 5"]
+    assert rows[3]["reason"] == "a quoted field goes on after its closing quote; double the quotes inside it"
+    assert rows[5]["document"] == 'doc "5" with\ntwo lines'
+    with pytest.raises(InputError, match=r"row 3 \(line 8\): a quoted field goes on"):
+        rows_of(open_claims(path))
+
+
+def test_quote_that_never_closes(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('claim,label\na,refute\n"b,refute\nc,refute\nd,refute\n')
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [(r["claim"], r["reason"]) for r in rows] == [
+        ("a", None),
+        (None, "a quoted field is never closed"),
+        ("c", None),
+        ("d", None),
+    ]
+
+
+def test_wrong_number_of_fields(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("claim,label\na\nb,refute\nc,refute,more\n")
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [r["reason"] for r in rows] == [
+        "split into 1, where the header has 2 columns",
+        None,
+        "split into 3, where the header has 2 columns",
+    ]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_other_encodings_are_named_by_row_and_byte(tmp_path, name):
+    path = tmp_path / name
+    lines = ["claim,label", "café,refute"] if name == "t.csv" else ['{"claim": "a"}', '{"claim": "café"}']
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    where = "offset 15 of the file" if name == "t.csv" else "byte 14 of the line"
+    number = 0 if name == "t.csv" else 1
+    with pytest.raises(InputError, match=rf"row {number} \(line 2\): not UTF-8: byte 0xe9 at {where}"):
+        rows_of(open_claims(path))
+    assert rows_of(open_claims(path, on_error="mark"))[number]["status"] == "error"
+
+
+BAD_CELLS = [
+    ({"claim": 3}, "claim: expected text, found a number (3)"),
+    ({"claim": None}, "claim: empty"),
+    ({"claim": "a", "document": {"x": 1}}, "document: expected text or a list of sentences, found an object"),
+    ({"claim": "a", "document": ["x", None]}, "document: sentence 1: expected text, found NoneType"),
+    ({"claim": "a", "label": 2}, "label: expected the name of a class, found a number (2)"),
+    ({"claim": "a", "date": "31/05/2024"}, "date: '31/05/2024' is not an ISO 8601 date such as 2024-05-31"),
+    ({"claim": "a", "id": [1]}, "id: expected text or a whole number, found a list"),
+    ({"claim": "a", "claim_image": 5}, "claim_image: expected a path, bytes or {bytes, path}, found a number (5)"),
+    ({"claim": "a", "claim_ocr": True}, "claim_ocr: expected text, found true or false (True)"),
+    ({"claim": "half \ud83d pair"}, "claim: half of a surrogate pair at character 5"),
+]
+
+
+@pytest.mark.parametrize(("cells", "reason"), BAD_CELLS)
+def test_bad_cells(tmp_path, cells, reason):
+    path = tmp_path / "t.jsonl"
+    path.write_text(json.dumps({"claim": "fine", "label": "refute"}) + "\n" + json.dumps(cells))
+    fine, bad = rows_of(open_claims(path, on_error="mark"))
+    assert fine["status"] == "ok"
+    assert bad["status"] == "error"
+    assert bad["reason"].startswith(reason)
+    with pytest.raises(InputError, match=r"row 1 \(line 2\), column '\w+': "):
+        rows_of(open_claims(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{broken", "not JSON (Expecting property name"),
+        ('"text"', "expected a JSON object, found str"),
+        ("[" * 100_000, "not readable JSON"),
+    ],
+)
+def test_bad_json(tmp_path, line, reason):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"claim": "a"}\n' + line + '\n{"claim": "b"}\n')
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [r["status"] for r in rows] == ["ok", "error", "ok"]
+    assert rows[1]["reason"].startswith(reason)
+
+
+FILES = [
+    ("t.csv", b"", None, "the file is empty"),
+    ("t.jsonl", b"\n\n", None, "holds no rows; expected one JSON object a line"),
+    ("t.jsonl", b'[{"claim": "a"}]', None, "found a JSON array; write one JSON object a line"),
+    ("t.jsonl", b"claim,label\n", None, "line 1: not JSON"),
+    ("t.csv", b"text,label\na,refute\n", None, "no column 'claim'; found columns 'text', 'label'. Name the column"),
+    ("t.csv", b"claim;label\na;refute\n", None, "separated by semicolons; expected commas or tabs"),
+    ("t.csv", b"claim,label\na,refute\n", {"format": "tsv"}, "separated by commas, not by tabs. Name the right format"),
+    (
+        "t.tsv",
+        b"claim\tlabel\na\trefute\n",
+        {"format": "csv"},
+        "separated by tabs, not by commas. Name the right format",
+    ),
+    ("t.csv", b"claim,claim\na,b\n", None, r"column 'claim' \(read as 'claim'\) appears 2 times"),
+    (
+        "t.csv",
+        b"claim,x\na,b\n",
+        {"columns": {"label": "y"}},
+        r"no column 'y' \(mapped to 'label'\); found columns 'claim', 'x'",
+    ),
+    (
+        "t.csv",
+        b"claim,x\na,b\n",
+        {"columns": {"verdict": "x"}},
+        "cannot map a column to 'verdict'; the names are id, claim,",
+    ),
+    ("t.csv", b"caf\xe9,claim\n", None, "header: not UTF-8: byte 0xe9 at offset 3"),
+    ("t.csv", "claim\n".encode("utf-16"), None, "UTF-16 text; save it as UTF-8"),
+    ("t.csv", b"PK\x03\x04 spreadsheet", None, "a zip or spreadsheet file; export it as CSV"),
+    ("t.csv", b"\x1f\x8b\x08", None, "compressed with gzip"),
+    ("t.csv", b"PAR1", None, "a Parquet file; name it .parquet"),
+    ("t.csv", b'claim,"label\n', None, "header: a quoted field is never closed"),
+    ("t.parquet", b"claim,label\n", None, "not a readable Parquet file"),
+    ("t.doc", b"claim", None, "cannot tell the format by the suffix '.doc'"),
+    ("t.csv", b"claim\n", {"format": "excel"}, "format is 'excel'; expected one of csv, tsv"),
+    ("t.csv", b"claim\n", {"on_error": "skip"}, "on_error is 'skip'; expected 'fail' or 'mark'"),
+    ("t.csv", b"claim\n", {"format": "datasets"}, "a saved data set is a folder"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "options", "message"), FILES)
+def test_unusable_files(tmp_path, name, content, options, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        open_claims(tmp_path / name, **(options or {}))
+
+
+def test_missing_file_folder_and_wrong_object(tmp_path):
+    with pytest.raises(InputError, match=r"none\.csv: no such file or folder"):
+        open_claims(tmp_path / "none.csv")
+    with pytest.raises(InputError, match=r"a folder, but not one written by Dataset\.save_to_disk"):
+        open_claims(tmp_path)
+    with pytest.raises(InputError, match="is a folder; a csv table is a file"):
+        open_claims(tmp_path, format="csv")
+    with pytest.raises(InputError, match=r"expected a path, a datasets\.Dataset or an IterableDataset, found int"):
+        open_claims(5)
