@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
     from factcheck.data.transforms import ImageTransform
 
@@ -58,17 +58,16 @@ class InputBuilder:
 
     def texts(self, rows: Sequence[TextRow]) -> dict[str, Tensor]:
         """``input_ids``, ``attention_mask`` and, where the tokenizer makes them, ``token_type_ids``: each (B, T) int64."""
-        pairs = [self.segments(row) for row in rows]
-        # A megabyte of OCR must cost no more than what is kept of it; a token is never longer than this many characters on
-        # average in any language that the tokenizers cover.
-        limit = 16 * self.max_length
-        first = [self._clip(claim[:limit]) for claim, _ in pairs]
-        second = [evidence[:limit] for _, evidence in pairs]
-        encoded = self.tokenizer(
-            first, second, truncation="only_second", max_length=self.max_length, padding=True, return_tensors="pt"
-        )
+        encoded = self._encode(rows, padding=True, return_tensors="pt")
         names = ("input_ids", "attention_mask", "token_type_ids")
         return {name: encoded[name] for name in names if name in encoded}
+
+    def lengths(self, rows: Sequence[TextRow], chunk: int = 1024) -> list[int]:
+        """Tokens of each row as :meth:`texts` would make it, before padding."""
+        lengths: list[int] = []
+        for start in range(0, len(rows), chunk):
+            lengths += map(len, self._encode(rows[start : start + chunk], return_attention_mask=False)["input_ids"])
+        return lengths
 
     def photos(self, images: Sequence[object | None]) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, S, S) of decoded photos and the mask (B,) of those that are present; absent ones are zeros."""
@@ -80,6 +79,15 @@ class InputBuilder:
                 pixels[i] = self.transform(image)
                 mask[i] = True
         return pixels, mask
+
+    def _encode(self, rows: Sequence[TextRow], **options: Any) -> "BatchEncoding":
+        pairs = [self.segments(row) for row in rows]
+        # A megabyte of OCR must cost no more than what is kept of it; a token is never longer than this many characters on
+        # average in any language that the tokenizers cover.
+        limit = 16 * self.max_length
+        first = [self._clip(claim[:limit]) for claim, _ in pairs]
+        second = [evidence[:limit] for _, evidence in pairs]
+        return self.tokenizer(first, second, truncation="only_second", max_length=self.max_length, **options)
 
     def _clip(self, text: str) -> str:
         encoded = self.tokenizer(

@@ -110,7 +110,7 @@ class VerdictDataModule(pl.LightningDataModule):
         if unknown := sorted(set(self.source_weights) - known):
             raise InputError(f"source_weights names {unknown}, which no training row has; sources are {sorted(known)}")
         self._sampler = MixtureBatchSampler(
-            [_cost(row) for _, row in rows],
+            self._builder().lengths([row.text for _, row in rows]),
             weights,
             self.batch_size,
             self.seed,
