@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from factcheck.errors import InputError
 from factcheck.labels import FactifyLabel, ImageRelation, Stance
 from factcheck.records import Claim, Evidence, Verdict
+from retrieval.lazy import lazy_names
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -29,10 +30,4 @@ __all__ = [
     "__version__",
 ]
 
-
-def __getattr__(name: str) -> object:
-    if name == "Verifier":
-        from factcheck.verification.verifier import Verifier
-
-        return Verifier
-    raise AttributeError(f"module 'factcheck' has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"Verifier": "verification.verifier"})

@@ -4,20 +4,19 @@ Importing this package is cheap: names are loaded when they are first used, so t
 before it is needed.
 """
 
-from importlib import import_module
-from typing import Any
+from retrieval.lazy import lazy_names
 
-_LAZY = {
-    "EvidenceSearch": "retrieval.search",
-    "Hit": "retrieval.hits",
-    "InputError": "retrieval.errors",
-    "Sentence": "retrieval.sentences",
-    "TextEncoder": "retrieval.encoders",
-    "build_index": "retrieval.build",
-    "load_encoder": "retrieval.encoders",
-    "open_index": "retrieval.search",
-    "select_evidence": "retrieval.select",
-    "split_sentences": "retrieval.sentences",
+_HOMES = {
+    "EvidenceSearch": "search",
+    "Hit": "hits",
+    "InputError": "errors",
+    "Sentence": "sentences",
+    "TextEncoder": "encoders",
+    "build_index": "build",
+    "load_encoder": "encoders",
+    "open_index": "search",
+    "select_evidence": "select",
+    "split_sentences": "sentences",
 }
 
 __all__ = [
@@ -33,11 +32,7 @@ __all__ = [
     "split_sentences",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -10,8 +10,11 @@ from retrieval.hits import Hit
 from retrieval.lexical import bm25_scores, words
 from retrieval.sentences import Sentence
 
-__all__ = ["METHODS", "select_evidence"]
+__all__ = ["METHODS", "SELECTION_VERSION", "select_evidence"]
 
+#: Goes up whenever the same texts, encoder and options may select other sentences than before. Whoever keeps selections
+#: on disk puts it into the key, so that none made by an earlier rule is used again.
+SELECTION_VERSION = 2
 #: What can rank the sentences: both kinds together, vectors only, words only.
 METHODS = ("hybrid", "dense", "bm25")
 #: Share of BM25 in the hybrid score, and of each neighbouring sentence's score added to a sentence's own, in documents of

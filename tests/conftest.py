@@ -96,41 +96,16 @@ def tiny_vocab(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_bert(tmp_path_factory, tiny_vocab) -> Path:
     """Folder of a two-layer BERT with random weights, as ``save_pretrained`` writes it."""
-    import torch
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    folder = tmp_path_factory.mktemp("tiny-bert")
-    tokenizer = BertTokenizerFast.from_pretrained(str(_tokenizer_folder(tiny_vocab, folder)))
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=256,
-    )
-    BertModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return _tiny_transformer(tmp_path_factory.mktemp("tiny-bert"), tiny_vocab, "Bert")
 
 
 @pytest.fixture(scope="session")
 def tiny_deberta(tmp_path_factory, tiny_vocab) -> Path:
     """Folder of a two-layer DeBERTa-v2/v3 (the class of microsoft/deberta-v3-large) with random weights."""
-    import torch
-    from transformers import BertTokenizerFast, DebertaV2Config, DebertaV2Model
-
-    folder = tmp_path_factory.mktemp("tiny-deberta")
-    tokenizer = BertTokenizerFast.from_pretrained(str(_tokenizer_folder(tiny_vocab, folder)))
-    torch.manual_seed(0)
-    config = DebertaV2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=256,
+    return _tiny_transformer(
+        tmp_path_factory.mktemp("tiny-deberta"),
+        tiny_vocab,
+        "DebertaV2",
         relative_attention=True,
         position_buckets=32,
         pos_att_type=["p2c", "c2p"],
@@ -139,17 +114,28 @@ def tiny_deberta(tmp_path_factory, tiny_vocab) -> Path:
         position_biased_input=False,
         type_vocab_size=0,
     )
-    DebertaV2Model(config).save_pretrained(folder)
+
+
+def _tiny_transformer(folder: Path, vocab: Path, family: str, **settings: object) -> Path:
+    """Write a two-layer model of a family with random weights, and a tokenizer, into ``folder``."""
+    import torch
+    import transformers
+
+    transformers.BertTokenizerFast(vocab=str(vocab)).save_pretrained(folder / "source")
+    tokenizer = transformers.BertTokenizerFast.from_pretrained(str(folder / "source"))
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=256,
+        **settings,
+    )
+    getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
-
-
-def _tokenizer_folder(vocab: Path, folder: Path) -> Path:
-    from transformers import BertTokenizerFast
-
-    target = folder / "source"
-    BertTokenizerFast(vocab=str(vocab)).save_pretrained(target)
-    return target
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from typing import Any
 
 from factcheck.errors import InputError
 
-__all__ = ["column_mapping", "probability", "progress_bar", "quiet_libraries"]
+__all__ = ["column_mapping", "positive", "probability", "progress_bar", "quiet_libraries"]
 
 
 def column_mapping(text: str | None) -> dict[str, str] | None:
@@ -32,23 +32,21 @@ def column_mapping(text: str | None) -> dict[str, str] | None:
 
 def probability(text: str) -> float:
     """An argparse type: a number in [0, 1]."""
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], found {text!r}") from None
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number in [0, 1], found {text!r}")
-    return value
+    return _number(text, float, lambda value: 0 <= value <= 1, "a number in [0, 1]")
 
 
 def positive(text: str) -> int:
     """An argparse type: an integer of at least 1."""
+    return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+
+
+def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: str) -> Any:
     try:
-        value = int(text)
+        value = kind(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+        value = None
+    if value is None or not fits(value):
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
     return value
 
 

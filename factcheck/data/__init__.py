@@ -1,7 +1,6 @@
 """Reading claims, photos and text: everything between a file and the canonical claims table."""
 
-from importlib import import_module
-from typing import Any
+from retrieval.lazy import lazy_names
 
 _HOMES = {
     "ClaimsSource": "claims",
@@ -9,6 +8,7 @@ _HOMES = {
     "check_image": "images",
     "clean_text": "text",
     "decode_image": "images",
+    "document_sentences": "evidence",
     "load_images": "photos",
     "normalize_claims": "normalize",
     "open_claims": "claims",
@@ -17,10 +17,5 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy, because these modules import pyarrow and Pillow.
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# These modules import pyarrow and Pillow.
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -1,7 +1,6 @@
 """Neural networks: Twins vision transformers, the text transformer and the fusion of both."""
 
-from importlib import import_module
-from typing import Any
+from retrieval.lazy import lazy_names
 
 _HOMES = {
     "LocallyGroupedSelfAttention": "lsa",
@@ -20,10 +19,5 @@ _HOMES = {
 }
 
 __all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    # Lazy, because these modules import torch.
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# These modules import torch.
+__getattr__ = lazy_names(__name__, _HOMES)

@@ -50,26 +50,19 @@ def similarity_features(table: "pa.Table", verifier: "Verifier") -> np.ndarray:
     Returns:
         (n, 14) float64, columns ``TEXT_FEATURES + IMAGE_FEATURES``; a row without a pair of photos has zeros in the last three.
     """
-    from factcheck.data import clean_text
-    from retrieval import select_evidence, split_sentences
-    from retrieval.sentences import Sentence
+    from factcheck.data import clean_text, document_sentences
+    from retrieval import select_evidence
 
     if table.num_rows == 0:
         raise InputError("features of an empty table were asked for; give at least one row")
     items = table.to_pylist()
-    claims, documents = [], []
-    for item in items:
-        text, spans = item["document"] or "", item["document_spans"]
-        sentences = (
-            split_sentences(text) if spans is None else [Sentence(text[s["start"] : s["end"]], **s) for s in spans]
-        )
-        claims.append(clean_text(item["claim"] or ""))
-        documents.append([clean_text(sentence.text) for sentence in sentences])
-    encoded = [[Sentence(text, 0, len(text)) for text in document] for document in documents]
+    claims = [clean_text(item["claim"] or "") for item in items]
+    documents = [document_sentences(item["document"] or "", item["document_spans"]) for item in items]
     ids = [item["id"] for item in items]
-    hits = select_evidence(claims, encoded, ids, verifier.encoder, top_k=3, method="dense")
+    hits = select_evidence(claims, documents, ids, verifier.encoder, top_k=3, method="dense")
     text = [
-        _text_features(claim, document, found) for claim, document, found in zip(claims, documents, hits, strict=True)
+        _text_features(claim, [sentence.text for sentence in document], found)
+        for claim, document, found in zip(claims, documents, hits, strict=True)
     ]
     return np.hstack([np.array(text), _image_features(items, verifier)])
 

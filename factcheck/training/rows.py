@@ -14,8 +14,6 @@ from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 
 __all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence"]
 
-_SELECTION_VERSION = 2
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingRow:
@@ -117,13 +115,13 @@ def cache_folder() -> Path:
 
 
 def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
-    from factcheck.data import clean_text
-    from retrieval import select_evidence, split_sentences
+    from factcheck.data import document_sentences
+    from retrieval import select_evidence
     from retrieval.encoders import load_encoder
-    from retrieval.sentences import Sentence
+    from retrieval.select import SELECTION_VERSION
 
     encoder = load_encoder(encoder_name)
-    options = json.dumps([_SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
+    options = json.dumps([SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
     key = hashlib.sha256(options + b"".join(map(_digest, rows))).hexdigest()
     cache = cache_folder() / "evidence" / f"{key}.json"
     if cache.is_file():
@@ -131,12 +129,7 @@ def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: 
     chosen: list[tuple[str, ...]] = []
     for start in range(0, len(rows), 64):
         batch = rows[start : start + 64]
-        documents = [
-            split_sentences(row.document[0]) if row.split else [Sentence(t, 0, len(t)) for t in row.document]
-            for row in batch
-        ]
-        # The encoder reads clean text, as in verification; the spans are of no use here.
-        documents = [[replace(sentence, text=clean_text(sentence.text)) for sentence in d] for d in documents]
+        documents = [document_sentences(row.document[0] if row.split else row.document) for row in batch]
         claims, ids = [row.text.claim for row in batch], [row.id for row in batch]
         found = select_evidence(claims, documents, ids, encoder, top_k=top_k, method=method)
         chosen += [tuple(hit.text for hit in hits if hit.text) for hits in found]

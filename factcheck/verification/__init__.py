@@ -2,20 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from retrieval.lazy import lazy_names
+
 if TYPE_CHECKING:
     from factcheck.verification.stream import verify_file
     from factcheck.verification.verifier import Verifier
 
 __all__ = ["Verifier", "verify_file"]
 
-
-def __getattr__(name: str) -> object:
-    if name == "Verifier":
-        from factcheck.verification.verifier import Verifier
-
-        return Verifier
-    if name == "verify_file":
-        from factcheck.verification.stream import verify_file
-
-        return verify_file
-    raise AttributeError(f"module 'factcheck.verification' has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"Verifier": "verifier", "verify_file": "stream"})

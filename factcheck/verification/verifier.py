@@ -1,14 +1,14 @@
 """The verifier: a loaded model that turns claims into verdicts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import torch
 
-from factcheck.data import clean_text, normalize_claims
+from factcheck.data import clean_text, document_sentences, normalize_claims
 from factcheck.data.images import decode_image
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
@@ -209,10 +209,7 @@ class Verifier:
         return pa.Table.from_pylist(results, schema=verdict_schema())
 
     def _find_evidence(self, rows: list[_Row]) -> None:
-        from dataclasses import replace
-
-        from retrieval import select_evidence, split_sentences
-        from retrieval.sentences import Sentence
+        from retrieval import select_evidence
 
         own: list[_Row] = []
         documents = []
@@ -225,13 +222,8 @@ class Verifier:
             if text is None or not text.strip():
                 row.reasons.append("document: missing" if text is None else "document: empty")
                 continue
-            sentences = (
-                split_sentences(text)
-                if spans is None
-                else [Sentence(text[s["start"] : s["end"]], s["start"], s["end"]) for s in spans]
-            )
             own.append(row)
-            documents.append([replace(sentence, text=clean_text(sentence.text)) for sentence in sentences])
+            documents.append(document_sentences(text, spans))
         if own:
             claims, ids = [row.claim for row in own], [row.item["id"] for row in own]
             found = select_evidence(
