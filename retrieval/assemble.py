@@ -1,7 +1,11 @@
-"""Joining the shards of a build into one store and its indexes."""
+"""Joining the shards of a build into one store and its indexes.
+
+Everything passes through in pieces, so memory does not grow with the corpus but for what must be held: the FAISS index itself
+(``bytes a vector`` of its preset), 12 bytes a sentence and 8 a document, and the vocabulary.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +15,9 @@ import pyarrow.compute as pc
 
 from retrieval.errors import InputError
 from retrieval.indexes.base import Passages
-from retrieval.indexes.bm25_index import BM25Index
+from retrieval.indexes.bm25_build import BM25Builder
 from retrieval.indexes.faiss_index import FaissIndex
+from retrieval.npy import NpyReader, NpyWriter
 from retrieval.shards import shard_folders
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 
@@ -44,20 +49,24 @@ def assemble(
     final.mkdir(parents=True)
     _join_tables(shards, abouts, final)
     _check_ids(final)
-    vectors = _join_vectors(shards, "vectors", counts["sentences"], dimension, final)
+    vectors = _join_vectors(shards, "vectors", dimension, final)
     dense = build_vectors(vectors, preset, factory, lambda done: report("indexing", done, counts["sentences"]))
     dense.save(final / "index" / "dense")
-    _lexical(shards, report, counts["sentences"]).save(final / "index" / "lexical")
+    chosen = dense.factory
+    del dense
+    _lexical(shards, final / "index" / "lexical", report, counts["sentences"])
     if counts["photos"]:
         shapes = [np.load(shard / "photo_vectors.npy", mmap_mode="r").shape for shard in shards]
         width = next(shape[1] for shape in shapes if shape[0])
         for name, size in (("photo_vectors", width), ("caption_vectors", dimension)):
-            stored = _join_vectors(shards, name, counts["photos"], size, final)
+            stored = _join_vectors(shards, name, size, final)
             build_vectors(stored, preset, None, lambda done: None).save(final / name.removesuffix("_vectors"))
-    return counts | {"factory": dense.factory}
+    return counts | {"factory": chosen}
 
 
-def build_vectors(vectors: np.ndarray, preset: str, factory: str | None, report: Callable[[int], None]) -> FaissIndex:
+def build_vectors(
+    vectors: "np.ndarray | NpyReader", preset: str, factory: str | None, report: Callable[[int], None]
+) -> FaissIndex:
     """A FAISS index of stored vectors (n, D), trained on a fixed random sample and filled in chunks."""
     count = len(vectors)
     index = FaissIndex(vectors.shape[1], factory=factory, preference=preset, expected=count)
@@ -87,39 +96,50 @@ def _join_tables(shards: list[Path], abouts: list[dict[str, int]], final: Path) 
 
 
 def _check_ids(final: Path) -> None:
-    ids = pa.ipc.open_file(pa.memory_map(str(final / "documents.arrow"))).read_all()["id"]
-    if pc.count_distinct(ids).as_py() == len(ids):
+    """Refuse repeated document ids: by their hashes, 8 bytes each, and only where those repeat by the ids themselves."""
+    from pandas.util import hash_array
+
+    def batches() -> Iterator[pa.Array]:
+        # A plain file, not a memory map, and the ids alone: the texts are not read.
+        options = pa.ipc.IpcReadOptions(included_fields=[DOCUMENTS.get_field_index("id")])
+        with pa.OSFile(str(final / "documents.arrow")) as source, pa.ipc.open_file(source, options=options) as reader:
+            for i in range(reader.num_record_batches):
+                yield reader.get_batch(i).column(0)
+
+    hashes = [hash_array(ids.to_numpy(zero_copy_only=False), categorize=False) for ids in batches()]
+    found, counts = np.unique(np.concatenate(hashes), return_counts=True)
+    suspects = found[counts > 1]
+    if not len(suspects):
         return
-    counted = ids.value_counts()
+    ids = [pc.filter(ids, pa.array(np.isin(part, suspects))) for ids, part in zip(batches(), hashes, strict=True)]
+    counted = pa.chunked_array(ids).value_counts()
     repeated = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
-    raise InputError(
-        f"{len(repeated)} document ids occur more than once in the corpus (first: {repeated[0].as_py()!r}); "
-        "give every document its own id, or leave the id column out"
-    )
+    if len(repeated):
+        raise InputError(
+            f"{len(repeated)} document ids occur more than once in the corpus (first: {repeated[0].as_py()!r}); "
+            "give every document its own id, or leave the id column out"
+        )
 
 
-def _join_vectors(shards: list[Path], name: str, count: int, dimension: int, final: Path) -> np.ndarray:
+def _join_vectors(shards: list[Path], name: str, dimension: int, final: Path) -> NpyReader:
     path = final / f"{name}.npy"
-    joined = np.lib.format.open_memmap(path, "w+", np.float16, (count, dimension))
-    position = 0
-    for shard in shards:
-        part = np.load(shard / f"{name}.npy", mmap_mode="r")
-        if len(part):
-            joined[position : position + len(part)] = part
-            position += len(part)
-    joined.flush()
-    return np.load(path, mmap_mode="r")
+    with NpyWriter(path, np.float16, (dimension,)) as writer:
+        for shard in shards:
+            part = np.load(shard / f"{name}.npy")
+            if len(part):
+                writer.append(part)
+    return NpyReader(path)
 
 
-def _lexical(shards: list[Path], report: Callable[[str, int, int | None], None], total: int) -> BM25Index:
-    index = BM25Index()
+def _lexical(shards: list[Path], folder: Path, report: Callable[[str, int, int | None], None], total: int) -> None:
+    builder = BM25Builder(folder)
     position = 0
     for shard in shards:
         documents = pa.ipc.open_file(pa.memory_map(str(shard / "documents.arrow"))).read_all()["text"].to_pylist()
         spans = pa.ipc.open_file(pa.memory_map(str(shard / "sentences.arrow"))).read_all()
         rows = zip(*(spans[name].to_pylist() for name in SENTENCES.names), strict=True)
         texts = [documents[document][start:end] for document, start, end in rows]
-        index.add(np.arange(position, position + len(texts)), Passages(texts=texts))
+        builder.add(texts)
         position += len(texts)
         report("words", position, total)
-    return index
+    builder.finish()
