@@ -61,7 +61,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The answer for one claim; fields are the columns of the verdict table (see :func:`verdict_schema`)."""
+    """The answer for one claim; fields are the columns of the verdict table (see :func:`verdict_schema`).
+
+    ``photo_attribution`` is how much the probability of the stance drops without the photo of either side, in [-1, 1]: keys
+    ``claim_image`` and ``document_image``, None for a photo that is not there; None as a whole unless it was asked for.
+    """
 
     id: str
     label: str | None
@@ -76,6 +80,7 @@ class Verdict:
     status: str
     reason: str | None
     model: str
+    photo_attribution: Mapping[str, float | None] | None = None
 
 
 def claims_schema() -> "pa.Schema":
@@ -137,5 +142,7 @@ def verdict_schema() -> "pa.Schema":
             ("status", pa.string()),
             ("reason", pa.string()),
             ("model", pa.string()),
+            # Null unless asked for, and in tables that earlier releases wrote.
+            ("photo_attribution", pa.struct([("claim_image", pa.float32()), ("document_image", pa.float32())])),
         ]
     )

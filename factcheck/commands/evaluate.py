@@ -87,3 +87,11 @@ def print_scores(scores) -> None:
         console.print(
             f"confidence: ECE {c.ece:.4f}, Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
         )
+        table = Table(title="verdicts given at a threshold (--abstain-below)", title_justify="left")
+        for title in ("threshold", "precision", "at least (95%)", "coverage", "rows"):
+            table.add_column(title, justify="right")
+        for point in c.thresholds:
+            if point.kept:
+                figures = (f"{x:.3f}" for x in (point.precision, point.precision_bound, point.coverage))
+                table.add_row(f"{point.threshold:g}", *figures, str(point.kept))
+        console.print(table)

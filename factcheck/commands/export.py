@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from factcheck.commands.common import quiet_libraries
+from factcheck.commands.common import probability, quiet_libraries
 from factcheck.errors import InputError
 
 __all__ = ["add_arguments", "run"]
@@ -16,6 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="how weights are stored")
     parser.add_argument(
         "--calibrate-on", nargs="+", metavar="CLAIMS", help="labelled tables, not trained on, to fit temperatures"
+    )
+    parser.add_argument(
+        "--target-precision",
+        type=probability,
+        metavar="P",
+        help="also store the threshold at which verdicts on those tables are right this often; verdicts under it abstain",
     )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
     parser.add_argument("--card", help="Markdown file to use as the model card")
@@ -31,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out)
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "config.json").is_file())):
         raise InputError(f"--out {args.out!r} exists and is no model folder; name another")
+    if args.target_precision is not None and not args.calibrate_on:
+        raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
     quiet_libraries()
@@ -50,9 +58,19 @@ def run(args: argparse.Namespace) -> int:
     if args.calibrate_on:
         from factcheck.training.calibration import calibrate
 
-        found = calibrate(Verifier.load(out), args.calibrate_on, image_root=args.image_root)
+        found = calibrate(
+            Verifier.load(out),
+            args.calibrate_on,
+            image_root=args.image_root,
+            target_precision=args.target_precision,
+        )
         save_model(module.model, out, calibration=found.to_dict(), **options)
         print(f"temperatures: stance {found.stance:.3f}, five classes {found.label:.3f}")
+        if found.target_precision is not None:
+            print(
+                f"verdicts of a confidence under {found.abstain_below:.4f} abstain: precision {found.target_precision:g} "
+                f"at a coverage of {found.coverage:.1%} of the rows calibrated on"
+            )
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"model {fingerprint(out)} -> {out} ({size / 2**20:.1f} MiB)")
     return 0

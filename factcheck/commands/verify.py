@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-attribution", action="store_true", help="skip the attribution scores (several times faster)"
     )
+    parser.add_argument(
+        "--photo-attribution",
+        action="store_true",
+        help="also say how much the stance's probability drops without either photo (column photo_attribution)",
+    )
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
     parser.add_argument("--chunk-size", type=positive, default=256, help="rows in memory at once (default 256)")
     parser.add_argument("--no-resume", action="store_true", help="start over instead of finishing an interrupted run")
@@ -59,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         top_k=args.top_k,
         abstain_below=args.abstain_below,
         attribution=not args.no_attribution,
+        photo_attribution=args.photo_attribution,
         batch_size=args.batch_size,
         evidence=evidence,
         device=args.device,

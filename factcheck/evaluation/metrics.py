@@ -1,22 +1,26 @@
 """Metrics of a verdict table against gold labels: classification, calibration, selective prediction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import beta
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from factcheck.errors import InputError
 
 __all__ = [
     "Classification",
+    "OperatingPoint",
     "accuracy_at_coverage",
     "area_under_risk_coverage",
     "brier_score",
     "classification",
     "expected_calibration_error",
+    "operating_point",
     "risk_coverage",
+    "threshold_for_precision",
 ]
 
 
@@ -131,6 +135,87 @@ def accuracy_at_coverage(confidence: Sequence[float], correct: Sequence[bool], c
     confidence, hits = _arrays(confidence, correct)
     keep = max(1, round(coverage * len(confidence)))
     return float(hits[np.argsort(-confidence, kind="stable")[:keep]].mean())
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What a threshold of confidence does on N rows: verdicts at or above it are given, the rest withheld.
+
+    Attributes:
+        threshold: confidence in [0, 1].
+        rows: N.
+        kept: rows given a verdict.
+        precision: share of the kept rows that are right; None where none is kept.
+        precision_bound: one-sided 95% lower confidence bound of the precision (Clopper & Pearson 1934), for N rows drawn
+            like those to come; None where none is kept.
+    """
+
+    threshold: float
+    rows: int
+    kept: int
+    precision: float | None
+    precision_bound: float | None
+
+    @property
+    def coverage(self) -> float:
+        """Share of the rows that are given a verdict."""
+        return self.kept / self.rows
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {**asdict(self), "coverage": self.coverage}
+
+
+def operating_point(confidence: Sequence[float], correct: Sequence[bool], threshold: float) -> OperatingPoint:
+    """Precision and coverage when verdicts under ``threshold`` (in [0, 1]) are withheld."""
+    confidence, hits = _arrays(confidence, correct)
+    kept = confidence >= threshold
+    count, right = int(kept.sum()), int(hits[kept].sum())
+    if not count:
+        return OperatingPoint(float(threshold), len(hits), 0, None, None)
+    bound = float(beta.ppf(0.05, right, count - right + 1)) if right else 0.0
+    return OperatingPoint(float(threshold), len(hits), count, right / count, bound)
+
+
+def threshold_for_precision(
+    confidence: Sequence[float], correct: Sequence[bool], target: float, *, min_rows: int = 20
+) -> OperatingPoint:
+    """The lowest threshold at which the verdicts that are given are right as often as ``target``.
+
+    That is the largest coverage at this precision: the selective classifier of Geifman & El-Yaniv (arXiv 1705.08500), with the
+    observed precision in the place of their bound. The bound is in the result: the lowest threshold that reaches a target on
+    some rows reaches slightly less on others.
+
+    Args:
+        confidence, correct: N rows that the model was not trained on.
+        target: precision in (0, 1].
+        min_rows: fewest rows that must be left, so that a lucky few do not pass for a precision.
+
+    Raises:
+        InputError: the target is out of range, or no threshold reaches it; says which precision can be had.
+    """
+    if not 0 < target <= 1:
+        raise InputError(f"the target precision must lie in (0, 1], found {target}")
+    values, hits = _arrays(confidence, correct)
+    order = np.argsort(-values, kind="stable")
+    # A threshold keeps all rows of equal confidence, so only the last of them is a place to cut.
+    kept = np.searchsorted(-values[order], -values[order], side="right")
+    precision = np.cumsum(hits[order])[kept - 1] / kept
+    enough = kept >= min_rows
+    # The mean of 20 ones and zeros may fall below 0.95 by rounding alone.
+    reached = np.flatnonzero(enough & (precision >= target - 1e-12))
+    if len(reached):
+        return operating_point(confidence, correct, float(values[order][reached[-1]]))
+    if not enough.any():
+        raise InputError(
+            f"a threshold for a precision of {target:g} needs at least {min_rows} labelled rows with a verdict, "
+            f"found {len(hits)}; give more rows"
+        )
+    top = int(np.argmax(np.where(enough, precision, -1.0)))
+    raise InputError(
+        f"a precision of {target:g} is not reached on these {len(hits)} rows: the highest that leaves at least {min_rows} of "
+        f"them is {precision[top]:.4f}, at a coverage of {kept[top] / len(hits):.1%}; ask for less, or train a better model"
+    )
 
 
 def _arrays(confidence: Sequence[float], correct: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,11 +10,13 @@ from factcheck.data import open_claims
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import (
     Classification,
+    OperatingPoint,
     accuracy_at_coverage,
     area_under_risk_coverage,
     brier_score,
     classification,
     expected_calibration_error,
+    operating_point,
 )
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
 from factcheck.verification.writers import read_verdicts
@@ -22,6 +24,7 @@ from factcheck.verification.writers import read_verdicts
 __all__ = ["Calibrated", "Scores", "score"]
 
 _COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
+_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Calibrated:
         brier: Brier score in [0, 2].
         aurc: area under the risk–coverage curve, in [0, 1].
         accuracy_at: accuracy over the most confident share of rows, by share.
+        thresholds: what ``--abstain-below`` would do at several thresholds of confidence.
         confidence, correct: what the figures were made from, row by row, for plots.
     """
 
@@ -40,6 +44,7 @@ class Calibrated:
     brier: float
     aurc: float
     accuracy_at: Mapping[float, float]
+    thresholds: tuple[OperatingPoint, ...]
     confidence: tuple[float, ...] = field(repr=False)
     correct: tuple[bool, ...] = field(repr=False)
 
@@ -76,7 +81,13 @@ class Scores:
             "abstained": self.abstained,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
             "calibration": c
-            and {"ece": c.ece, "brier": c.brier, "aurc": c.aurc, "accuracy_at_coverage": dict(c.accuracy_at)},
+            and {
+                "ece": c.ece,
+                "brier": c.brier,
+                "aurc": c.aurc,
+                "accuracy_at_coverage": dict(c.accuracy_at),
+                "thresholds": [point.to_dict() for point in c.thresholds],
+            },
         }
 
 
@@ -160,6 +171,7 @@ def _calibration(pairs: list, column: str, answer: str, names: Any, gold_of: Any
         brier=brier_score(vectors, [list(names).index(gold) for _, gold in pairs]),
         aurc=area_under_risk_coverage(confidence, correct),
         accuracy_at={share: accuracy_at_coverage(confidence, correct, share) for share in _COVERAGES},
+        thresholds=tuple(operating_point(confidence, correct, threshold) for threshold in _THRESHOLDS),
         confidence=tuple(confidence),
         correct=tuple(correct),
     )

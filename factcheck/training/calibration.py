@@ -1,7 +1,7 @@
-"""Temperature scaling on held-out claims (Guo et al., arXiv 1706.04599)."""
+"""Temperature scaling on held-out claims (Guo et al., arXiv 1706.04599), and a threshold for a target precision."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from factcheck.errors import InputError
+from factcheck.evaluation.metrics import threshold_for_precision
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, parse_label, stance_of
 from factcheck.verification.calibration import Calibration
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "fit_temperature"]
 
 _BOUNDS = (0.05, 20.0)
+_DECIMALS = 5
 
 
 def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
@@ -47,42 +49,102 @@ def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int
     return float(np.exp(found.x))
 
 
+@dataclass(frozen=True)
+class _Labelled:
+    """A verified row with its gold label: probabilities at temperature 1, and the index of the gold class in each.
+
+    ``label`` is None where the row has no image pair, ``gold_label`` where the gold label is a bare stance.
+    """
+
+    stance: list[float]
+    gold_stance: int
+    label: list[float] | None
+    gold_label: int | None
+
+    def outcome(self, calibration: Calibration) -> tuple[float, bool]:
+        """Confidence of the calibrated verdict, and whether it is right (its stance, where no more can be compared).
+
+        Confidence to five decimals: verification computes in single precision, which parts no closer ones reliably.
+        """
+        leading, temperature = (
+            (self.stance, calibration.stance) if self.label is None else (self.label, calibration.label)
+        )
+        scaled = np.asarray(leading, np.float64).clip(1e-12) ** (1 / temperature)
+        best = int(scaled.argmax())
+        if self.label is None:
+            right = best == self.gold_stance
+        elif self.gold_label is None:
+            right = STANCES.index(stance_of(FACTIFY_LABELS[best])) == self.gold_stance
+        else:
+            right = best == self.gold_label
+        return round(float(scaled[best] / scaled.sum()), _DECIMALS), right
+
+
 def calibrate(
-    verifier: "Verifier", claims: Sequence[str | Path], *, image_root: str | Path | None = None
+    verifier: "Verifier",
+    claims: Sequence[str | Path],
+    *,
+    image_root: str | Path | None = None,
+    target_precision: float | None = None,
 ) -> Calibration:
     """Temperatures of the stance and five-class heads, fitted on labelled claims tables that were not trained on.
 
     Args:
-        verifier: the model; its own temperatures and threshold are ignored.
+        verifier: the model; its own temperatures are ignored.
         claims: tables with labels.
         image_root: folder that image paths are relative to; by default each table's folder.
+        target_precision: also choose the default abstention threshold: the lowest at which the verdicts given on these
+            rows are right this often (see :func:`factcheck.evaluation.metrics.threshold_for_precision`), in (0, 1]. None
+            keeps the verifier's.
 
     Raises:
-        InputError: a table cannot be read, or no row has a label.
+        InputError: a table cannot be read, no row has a label, or no threshold reaches the target.
     """
+    if target_precision is not None and not 0 < target_precision <= 1:
+        raise InputError(f"target_precision must lie in (0, 1], found {target_precision}")
+    rows = _labelled_rows(verifier, claims, image_root)
+    if not rows:
+        raise InputError(f"calibration: no labelled row in {', '.join(map(str, claims))}")
+    five = [row for row in rows if row.label is not None and row.gold_label is not None]
+    result = replace(
+        verifier.calibration, stance=fit_temperature([row.stance for row in rows], [row.gold_stance for row in rows])
+    )
+    if five:
+        result = replace(result, label=fit_temperature([row.label for row in five], [row.gold_label for row in five]))
+    if target_precision is None:
+        return result
+    point = threshold_for_precision(*zip(*(row.outcome(result) for row in rows), strict=True), target_precision)
+    threshold = max(0.0, point.threshold - 0.5 * 10**-_DECIMALS)
+    return replace(result, abstain_below=threshold, target_precision=target_precision, coverage=point.coverage)
+
+
+def _labelled_rows(
+    verifier: "Verifier", claims: Sequence[str | Path], image_root: str | Path | None
+) -> list[_Labelled]:
     from factcheck.data import load_images, open_claims
 
     before = verifier.calibration, verifier.attribution
     verifier.calibration, verifier.attribution = Calibration(), False
-    stance: list[tuple[list[float], int]] = []
-    label: list[tuple[list[float], int]] = []
+    rows: list[_Labelled] = []
     try:
         for path in map(Path, claims):
             root = Path(image_root) if image_root is not None else path.parent
             for table in open_claims(path).batches(256):
-                rows = verifier.verify_batch(load_images(table, root)).to_pylist()
-                for row, text in zip(rows, table["label"].to_pylist(), strict=True):
+                verdicts = verifier.verify_batch(load_images(table, root)).to_pylist()
+                for row, text in zip(verdicts, table["label"].to_pylist(), strict=True):
+                    # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
                     if text is None or row["status"] == "error" or not row["evidence"]:
                         continue
                     gold = parse_label(text)
-                    p = row["stance_probabilities"]
-                    stance.append(([p[s.value] for s in STANCES], STANCES.index(stance_of(gold))))
-                    if row["probabilities"] is not None and isinstance(gold, FactifyLabel):
-                        p = row["probabilities"]
-                        label.append(([p[x.value] for x in FACTIFY_LABELS], FACTIFY_LABELS.index(gold)))
+                    five, p = row["probabilities"], row["stance_probabilities"]
+                    rows.append(
+                        _Labelled(
+                            stance=[p[stance.value] for stance in STANCES],
+                            gold_stance=STANCES.index(stance_of(gold)),
+                            label=None if five is None else [five[label.value] for label in FACTIFY_LABELS],
+                            gold_label=FACTIFY_LABELS.index(gold) if isinstance(gold, FactifyLabel) else None,
+                        )
+                    )
     finally:
         verifier.calibration, verifier.attribution = before
-    if not stance:
-        raise InputError(f"calibration: no labelled row in {', '.join(map(str, claims))}")
-    result = replace(before[0], stance=fit_temperature(*zip(*stance, strict=True)))
-    return replace(result, label=fit_temperature(*zip(*label, strict=True))) if label else result
+    return rows

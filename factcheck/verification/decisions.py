@@ -98,6 +98,7 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
     else:
         stance = STANCES[decision.index]
         name = STANCE_LABELS[stance]
+    photos = row.photo_attributions
     evidence = [
         {
             "document_id": hit.document_id,
@@ -124,6 +125,7 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
         "status": "degraded" if row.reasons else "ok",
         "reason": "; ".join(row.reasons) or None,
         "model": model,
+        "photo_attribution": photos and {"claim_image": photos[0], "document_image": photos[1]},
     }
 
 

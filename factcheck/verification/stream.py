@@ -126,6 +126,7 @@ def _identity(
         verifier.top_k,
         verifier.retrieval_method,
         verifier.attribution,
+        verifier.photo_attribution,
         verifier.abstain_below,
         getattr(evidence, "fingerprint", type(evidence).__name__),
     ]

@@ -1,60 +1,34 @@
 """The verifier: a loaded model that turns claims into verdicts."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import torch
 
-from factcheck.data import clean_text, document_sentences, normalize_claims
+from factcheck.data import clean_text, normalize_claims
 from factcheck.data.images import decode_image
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.folder import fingerprint, load_model, resolve_model
-from factcheck.models.inputs import InputBuilder, TextRow
+from factcheck.models.inputs import InputBuilder
 from factcheck.models.text import load_tokenizer
 from factcheck.records import Claim, Evidence, Verdict, claims_schema, verdict_schema
+from factcheck.verification.attribution import attribute_photos, attribute_sentences
 from factcheck.verification.calibration import Calibration
-from factcheck.verification.decisions import Decision, decide_rows, error_row, verdict_row
+from factcheck.verification.decisions import error_row, verdict_row
+from factcheck.verification.encoded import EncodedRows
+from factcheck.verification.evidence import EvidenceSource, find_evidence
+from factcheck.verification.rows import Row, Variant
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from factcheck.models.verifier import VerdictModel
-    from retrieval import Hit
     from retrieval.encoders import TextEncoder
 
 __all__ = ["EvidenceSource", "Verifier"]
-
-
-class EvidenceSource(Protocol):
-    """Where evidence for a claim without a document comes from; an open index of :mod:`retrieval` is one."""
-
-    def search(self, queries: Sequence[str], *, top_k: int, filters: Any = None) -> "list[list[Hit]]":
-        """The ``top_k`` best hits of each query, best first."""
-        ...
-
-
-@dataclass
-class _Row:
-    """A row on its way through the pipeline."""
-
-    number: int
-    item: dict[str, Any]
-    claim: str
-    evidence: "list[Hit]" = field(default_factory=list)
-    cleaned: list[str] = field(default_factory=list)
-    photos: "tuple[Image.Image | None, Image.Image | None]" = (None, None)
-    reasons: list[str] = field(default_factory=list)
-    decision: Decision | None = None
-    attributions: list[float] | None = None
-
-    def text(self, without: int | None = None) -> TextRow:
-        evidence = [text for i, text in enumerate(self.cleaned) if text and i != without]
-        ocr = [clean_text(self.item[name] or "") for name in ("claim_ocr", "document_ocr")]
-        return TextRow(self.claim, evidence, *ocr)
 
 
 class Verifier:
@@ -72,6 +46,7 @@ class Verifier:
         top_k: evidence sentences a row, ≥ 1.
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
         attribution: compute what each evidence sentence contributes (one more pass of the text model a sentence).
+        photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).
         abstain_below: confidence in [0, 1] under which a verdict counts as abstained; None takes the model's threshold.
         evidence: index for claims that bring no document.
         batch_size: rows a forward pass; bounds memory, changes no result.
@@ -89,6 +64,7 @@ class Verifier:
         top_k: int = 5,
         retrieval_method: str = "hybrid",
         attribution: bool = True,
+        photo_attribution: bool = False,
         abstain_below: float | None = None,
         evidence: EvidenceSource | None = None,
         batch_size: int = 32,
@@ -106,7 +82,7 @@ class Verifier:
         self.calibration = calibration or Calibration()
         self.fingerprint = fingerprint
         self.top_k, self.retrieval_method = top_k, retrieval_method
-        self.attribution = attribution
+        self.attribution, self.photo_attribution = attribution, photo_attribution
         self.abstain_below = self.calibration.abstain_below if abstain_below is None else abstain_below
         self.evidence = evidence
         self.batch_size = batch_size
@@ -184,6 +160,29 @@ class Verifier:
             InputError: the table has no ``claim`` column or columns of unusable types. A bad *row* raises nothing: it
                 comes back with status ``error`` and a reason.
         """
+        rows, results = self._prepare(table)
+        for encoded in self._decided(rows):
+            if self.attribution:
+                attribute_sentences(encoded)
+            if self.photo_attribution:
+                attribute_photos(encoded)
+        for row in rows:
+            results[row.number] = verdict_row(row, self.abstain_below, self.fingerprint)
+        return pa.Table.from_pylist(results, schema=verdict_schema())
+
+    def decided_rows(self, table: pa.Table) -> Iterator[EncodedRows]:
+        """The rows of a claims table that can be verified, decided, in batches of like length, with their photos encoded.
+
+        For studies of a verdict: :meth:`EncodedRows.decide` says what the model makes of any part of a row's evidence.
+        Rows come in another order than the table's; :attr:`Row.number` is their place in it.
+
+        Raises:
+            InputError: see :meth:`verify_batch`.
+        """
+        return self._decided(self._prepare(table)[0])
+
+    def _prepare(self, table: pa.Table) -> tuple[list[Row], list[dict[str, Any] | None]]:
+        """The usable rows with evidence and photos, and the results of the table: those of unusable rows, else None."""
         if table.schema != claims_schema():
             table = normalize_claims(table)
         results: list[dict[str, Any] | None] = [None] * table.num_rows
@@ -195,55 +194,23 @@ class Verifier:
                 results[number] = error_row(item, reason or "unreadable row", self.fingerprint)
             else:
                 degraded = item["status"] == "degraded" and item["reason"]
-                rows.append(_Row(number, item, claim, reasons=[item["reason"]] if degraded else []))
-        self._find_evidence(rows)
+                rows.append(Row(number, item, claim, reasons=[item["reason"]] if degraded else []))
+        find_evidence(rows, self.encoder, top_k=self.top_k, method=self.retrieval_method, source=self.evidence)
         for row in rows:
             row.photos = (self._photo(row, "claim_image"), self._photo(row, "document_image"))
+        return rows, results
+
+    def _decided(self, rows: list[Row]) -> Iterator[EncodedRows]:
         # Rows of like length share a forward pass; the order of the results does not depend on it.
         ordered = sorted(rows, key=lambda row: len(row.claim) + sum(map(len, row.cleaned)))
-        with torch.inference_mode():
-            for start in range(0, len(ordered), self.batch_size):
-                self._decide(ordered[start : start + self.batch_size])
-        for row in rows:
-            results[row.number] = verdict_row(row, self.abstain_below, self.fingerprint)
-        return pa.Table.from_pylist(results, schema=verdict_schema())
+        for start in range(0, len(ordered), self.batch_size):
+            encoded = EncodedRows(self, ordered[start : start + self.batch_size])
+            decisions = encoded.decide([Variant(i) for i in range(len(encoded.rows))])
+            for row, decision in zip(encoded.rows, decisions, strict=True):
+                row.decision = decision if any(row.cleaned) else decision.without_evidence()
+            yield encoded
 
-    def _find_evidence(self, rows: list[_Row]) -> None:
-        from retrieval import select_evidence
-
-        own: list[_Row] = []
-        documents = []
-        searched: list[_Row] = []
-        for row in rows:
-            text, spans = row.item["document"], row.item["document_spans"]
-            if text is None and self.evidence is not None:
-                searched.append(row)
-                continue
-            if text is None or not text.strip():
-                row.reasons.append("document: missing" if text is None else "document: empty")
-                continue
-            own.append(row)
-            documents.append(document_sentences(text, spans))
-        if own:
-            claims, ids = [row.claim for row in own], [row.item["id"] for row in own]
-            found = select_evidence(
-                claims, documents, ids, self.encoder, top_k=self.top_k, method=self.retrieval_method
-            )
-            for row, hits in zip(own, found, strict=True):
-                # The encoder read clean text; the verdict quotes the document as it stands.
-                row.cleaned = [hit.text for hit in hits]
-                row.evidence = [replace(hit, text=row.item["document"][hit.start : hit.end]) for hit in hits]
-        for date in sorted({row.item["date"] or "" for row in searched}):
-            group = [row for row in searched if (row.item["date"] or "") == date]
-            # What was published after the claim was made may be the fact check itself.
-            filters = {"date_before": date} if date else None
-            found = self.evidence.search([row.claim for row in group], top_k=self.top_k, filters=filters)
-            for row, hits in zip(group, found, strict=True):
-                row.evidence, row.cleaned = list(hits), [clean_text(hit.text) for hit in hits]
-                if not hits:
-                    row.reasons.append("evidence: nothing found")
-
-    def _photo(self, row: _Row, name: str) -> "Image.Image | None":
+    def _photo(self, row: Row, name: str) -> "Image.Image | None":
         image = row.item[name]
         if self.builder.transform is None or image is None or (image["bytes"] is None and image["path"] is None):
             return None
@@ -257,40 +224,3 @@ class Verifier:
             if not any(reason.startswith(name) for reason in row.reasons):
                 row.reasons.append(f"{name}: {getattr(error, 'reason', error)}")
             return None
-
-    def _decide(self, rows: list[_Row]) -> None:
-        photos, masks = self._encode_photos(rows)
-        for row, decision in zip(rows, self._run([row.text() for row in rows], photos, masks), strict=True):
-            row.decision = decision if any(row.cleaned) else decision.without_evidence()
-        if not self.attribution:
-            return
-        pending = [(i, j) for i, row in enumerate(rows) for j in range(len(row.cleaned)) if row.decision.has_evidence]
-        drops: dict[tuple[int, int], float] = {}
-        for start in range(0, len(pending), self.batch_size):
-            part = pending[start : start + self.batch_size]
-            index = torch.tensor([i for i, _ in part], device=self.device)
-            subset = tuple((tokens[index], emb[index]) for tokens, emb in photos) if photos else None
-            sub_masks = tuple(mask[index] for mask in masks) if masks else None
-            decisions = self._run([rows[i].text(without=j) for i, j in part], subset, sub_masks)
-            for (i, j), other in zip(part, decisions, strict=True):
-                drops[i, j] = rows[i].decision.confidence - other.probability_of(rows[i].decision)
-        for i, row in enumerate(rows):
-            if row.decision.has_evidence:
-                row.attributions = [drops[i, j] for j in range(len(row.cleaned))]
-
-    def _encode_photos(self, rows: list[_Row]) -> tuple[Any, Any]:
-        if self.model.image is None or not any(photo for row in rows for photo in row.photos):
-            return None, None
-        encoded, masks = [], []
-        for side in (0, 1):
-            pixels, mask = self.builder.photos([row.photos[side] for row in rows])
-            mask = mask.to(self.device)
-            encoded.append(self.model.encode_image(pixels.to(self.device), mask))
-            masks.append(mask)
-        return tuple(encoded), tuple(masks)
-
-    def _run(self, texts: list[TextRow], photos: Any, masks: Any) -> list[Decision]:
-        inputs = {name: tensor.to(self.device) for name, tensor in self.builder.texts(texts).items()}
-        hidden = self.model.encode_text(**inputs)
-        output = self.model.decide(hidden, inputs["attention_mask"], photos, *(masks or (None, None)))
-        return decide_rows(output, self.calibration, masks)

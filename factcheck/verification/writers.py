@@ -16,7 +16,9 @@ from factcheck.records import verdict_schema
 __all__ = ["check_output", "merge_parts", "read_verdicts", "write_part"]
 
 FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
-_NESTED = ("probabilities", "stance_probabilities", "evidence")
+_NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution")
+# Columns that a verdict table may lack: earlier releases did not write them.
+_LATER = ("photo_attribution",)
 
 
 def check_output(out: Path) -> None:
@@ -90,6 +92,9 @@ def read_verdicts(path: str | Path) -> pa.Table:
         else:
             raise InputError(f"verdict table {str(path)!r}: unknown ending {suffix!r}; use one of {', '.join(FORMATS)}")
         _check_columns(path, set(table.schema.names))
+        for name in _LATER:
+            if name not in table.schema.names:
+                table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
         return table.select(schema.names).cast(schema)
     except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, InputError):
@@ -98,7 +103,7 @@ def read_verdicts(path: str | Path) -> pa.Table:
 
 
 def _check_columns(path: Path, found: set[str]) -> None:
-    missing = sorted(set(verdict_schema().names) - found)
+    missing = sorted(set(verdict_schema().names) - found - set(_LATER))
     if missing:
         raise InputError(f"{path} is no verdict table: it lacks the columns {', '.join(missing)}")
 

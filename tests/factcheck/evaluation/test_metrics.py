@@ -10,7 +10,9 @@ from factcheck.evaluation.metrics import (
     brier_score,
     classification,
     expected_calibration_error,
+    operating_point,
     risk_coverage,
+    threshold_for_precision,
 )
 
 
@@ -89,3 +91,40 @@ def test_accuracy_at_coverage():
     assert accuracy_at_coverage([0.9, 0.1], [True, False], 1.0) == 0.5
     with pytest.raises(InputError, match="coverage"):
         accuracy_at_coverage([0.9], [True], 0)
+
+
+def test_the_threshold_for_a_precision_is_the_lowest_that_reaches_it():
+    rng = np.random.default_rng(2)
+    confidence = np.round(rng.random(400), 2)  # with ties, which no threshold can part
+    correct = rng.random(400) < confidence
+    for target in (0.7, 0.8, 0.9):
+        point = threshold_for_precision(confidence, correct, target)
+        by_hand = [
+            t
+            for t in np.unique(confidence)
+            if (confidence >= t).sum() >= 20 and correct[confidence >= t].mean() >= target
+        ]
+        assert point.threshold == min(by_hand)
+        assert point == operating_point(confidence, correct, min(by_hand))
+        assert point.coverage == (confidence >= min(by_hand)).mean()
+        assert point.precision >= target > point.precision_bound
+
+
+def test_the_bound_is_that_of_clopper_and_pearson():
+    from scipy.stats import binomtest
+
+    point = operating_point([0.9] * 40 + [0.1] * 10, [True] * 37 + [False] * 13, 0.5)
+    expected = binomtest(37, 40, alternative="greater").proportion_ci(0.95, method="exact")
+    assert (point.kept, point.coverage) == (40, 0.8)
+    assert point.precision_bound == pytest.approx(expected.low)
+    assert operating_point([0.1], [True], 0.5).precision is None
+
+
+def test_a_precision_out_of_reach():
+    confidence, correct = np.linspace(0, 1, 100), np.arange(100) % 2 == 0
+    with pytest.raises(InputError, match=r"0\.9 is not reached on these 100 rows: the highest .* is 0\.5\d+"):
+        threshold_for_precision(confidence, correct, 0.9)
+    with pytest.raises(InputError, match="needs at least 20 labelled rows with a verdict, found 5"):
+        threshold_for_precision([0.9] * 5, [True] * 5, 0.9)
+    with pytest.raises(InputError, match="must lie in"):
+        threshold_for_precision([0.9], [True], 1.5)

@@ -4,6 +4,7 @@ import pytest
 from factcheck import Claim, InputError, Verifier
 from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.records import verdict_schema
+from factcheck.verification.rows import Variant
 
 DOCUMENT = (
     "The city minister opened a park near the beach. Two dogs were running on the field.Three cars stood in the street. "
@@ -231,3 +232,51 @@ def test_claims_without_a_document_are_checked_against_the_evidence_source(tiny_
     assert library.filters == {"date_before": "2024-05-01"}
     own = verifier.verify(Claim(claim="A dog", document="A cat sleeps.", id="own"))
     assert [e.document_id for e in own.evidence] == ["own"]
+
+
+def test_photo_attribution_is_the_drop_of_the_stance_without_the_photo(verifier, tiny_model, table):
+    whole = by_id(Verifier.load(tiny_model, photo_attribution=True, attribution=False).verify_batch(table))
+    for side in ("claim_image", "document_image"):
+        without = by_id(
+            verifier.verify_batch(
+                table.set_column(table.column_names.index(side), side, pa.nulls(table.num_rows, pa.binary()))
+            )
+        )
+        for name, row in whole.items():
+            found = row["photo_attribution"]
+            if name in ("empty claim", "no document", "empty document"):
+                assert found is None
+            elif (
+                name == "pair"
+                or name == "same photo"
+                or (name, side) in (("one photo", "claim_image"), ("broken photo", "document_image"))
+            ):
+                stance = row["stance"]
+                drop = row["stance_probabilities"][stance] - without[name]["stance_probabilities"][stance]
+                assert found[side] == pytest.approx(drop, abs=1e-5)
+            else:
+                assert found[side] is None
+    pair = whole["pair"]["photo_attribution"]
+    assert pair["claim_image"] != pair["document_image"] != 0
+
+
+def test_photo_attribution_changes_nothing_else_and_is_off_by_default(tiny_model, table, verdicts):
+    assert verdicts["photo_attribution"].null_count == table.num_rows
+    for row in Verifier.load(tiny_model, photo_attribution=True).verify_batch(table).to_pylist():
+        assert_rows_close({**row, "photo_attribution": None}, by_id(verdicts)[row["id"]])
+
+
+def test_any_part_of_the_evidence_can_be_put_to_the_model(verifier, table, verdicts):
+    seen = set()
+    for encoded in verifier.decided_rows(table):
+        for i, row in enumerate(encoded.rows):
+            seen.add(row.number)
+            (again,) = encoded.decide([Variant(i)])
+            if row.decision.has_evidence:
+                assert again.confidence == pytest.approx(row.decision.confidence, abs=1e-5)
+                first, _ = encoded.decide([Variant(i, (0,)), Variant(i, ())])
+                alone = Claim(claim=row.claim, document=[row.cleaned[0]])
+                if row.photos == (None, None):
+                    expected = verifier.verify(alone).stance_probabilities
+                    assert first.stance == pytest.approx(list(expected.values()), abs=1e-5)
+    assert seen == {number for number, row in enumerate(verdicts.to_pylist()) if row["status"] != "error"}

@@ -1,0 +1,66 @@
+"""A row on its way through verification, and what may be left out of it to see what it did."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from factcheck.data import clean_text
+from factcheck.models.inputs import TextRow
+from factcheck.verification.decisions import Decision
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from retrieval import Hit
+
+__all__ = ["Row", "Variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One row of a batch with parts of its evidence left out.
+
+    Attributes:
+        row: index of the row in its batch.
+        sentences: indexes of the evidence sentences that stay; None for all.
+        claim_image, document_image: whether that photo stays.
+    """
+
+    row: int
+    sentences: tuple[int, ...] | None = None
+    claim_image: bool = True
+    document_image: bool = True
+
+
+@dataclass
+class Row:
+    """What is known of a row so far.
+
+    Attributes:
+        number: its place in the table.
+        item: its cells, as of :func:`factcheck.records.claims_schema`.
+        claim: the cleaned claim.
+        evidence: selected sentences, best first, as they stand in their documents.
+        cleaned: the same sentences as the encoders read them.
+        photos: decoded photos of the claim and the document.
+        reasons: what is missing, for the verdict table.
+        decision: the verdict, once there is one.
+        attributions: drop of the verdict's probability without each sentence, in [-1, 1].
+        photo_attributions: drop of the stance's probability without the claim's and the document's photo, in [-1, 1].
+    """
+
+    number: int
+    item: dict[str, Any]
+    claim: str
+    evidence: "list[Hit]" = field(default_factory=list)
+    cleaned: list[str] = field(default_factory=list)
+    photos: "tuple[Image.Image | None, Image.Image | None]" = (None, None)
+    reasons: list[str] = field(default_factory=list)
+    decision: Decision | None = None
+    attributions: list[float] | None = None
+    photo_attributions: tuple[float | None, float | None] | None = None
+
+    def text(self, sentences: tuple[int, ...] | None = None) -> TextRow:
+        """The text that the model reads, with all or some of the evidence sentences (always best first)."""
+        evidence = [text for i, text in enumerate(self.cleaned) if text and (sentences is None or i in sentences)]
+        ocr = [clean_text(self.item[name] or "") for name in ("claim_ocr", "document_ocr")]
+        return TextRow(self.claim, evidence, *ocr)
