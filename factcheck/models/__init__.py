@@ -5,6 +5,7 @@ from retrieval.lazy import lazy_names
 _HOMES = {
     "LocallyGroupedSelfAttention": "lsa",
     "Twins": "twins",
+    "attention_maps": "attention",
     "create_twins": "twins_variants",
     "load_twins_weights": "twins_weights",
     "lsa_flops": "lsa",
