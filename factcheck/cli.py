@@ -14,6 +14,8 @@ __all__ = ["main"]
 COMMANDS = {
     "verify": ("factcheck.commands.verify", "verify a table of claims and write the verdict table"),
     "evaluate": ("factcheck.commands.evaluate", "score a verdict table against gold labels"),
+    "attribution": ("factcheck.commands.attribution", "measure whether verdicts rest on the sentences that are named"),
+    "robustness": ("factcheck.commands.robustness", "count verdicts that flip when the input is changed"),
     "export": ("factcheck.commands.export", "turn a training checkpoint into a model folder"),
     "index": ("factcheck.commands.index", "build, search and inspect an evidence index"),
     "photos": ("factcheck.commands.photos", "evaluate photo encoders at copy detection"),

@@ -4,11 +4,22 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
 
-__all__ = ["column_mapping", "positive", "probability", "progress_bar", "quiet_libraries"]
+__all__ = ["check_folder", "column_mapping", "positive", "probability", "progress_bar", "quiet_libraries"]
+
+
+def check_folder(flag: str, path: str | None) -> None:
+    """Refuse a file to be written at the end of the work whose folder does not exist; ``path`` may be None.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+    if path and not Path(path).parent.is_dir():
+        raise InputError(f"{flag} {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
 
 
 def column_mapping(text: str | None) -> dict[str, str] | None:

@@ -4,8 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping, quiet_libraries
-from factcheck.errors import InputError
+from factcheck.commands.common import check_folder, column_mapping, quiet_libraries
 
 __all__ = ["add_arguments", "print_scores", "run"]
 
@@ -26,32 +25,53 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     for flag, path in (("--report", args.report), ("--json", args.json)):
-        if path and not Path(path).parent.is_dir():
-            raise InputError(f"{flag} {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
+        check_folder(flag, path)
     from factcheck.evaluation.scoring import score
 
     scores = score(args.verdicts, args.truth, columns=column_mapping(args.columns))
     print_scores(scores)
     figures = scores.to_dict()
-    baselines = {}
+    baselines, by_source = {}, {}
     if args.baselines:
         quiet_libraries()
-        from factcheck.evaluation.baselines import score_baselines
+        from factcheck.evaluation.baselines import predict_baselines
         from factcheck.verification.verifier import Verifier
 
         verifier = Verifier.load(args.model)
-        baselines = score_baselines(args.baselines, args.truth, verifier, columns=column_mapping(args.columns))
+        predicted = predict_baselines(args.baselines, args.truth, verifier, columns=column_mapping(args.columns))
+        baselines, by_source = predicted.scores(), predicted.by_source()
         for name, part in baselines.items():
             print(f"baseline {name}: weighted F1 {part.weighted_f1:.4f}, accuracy {part.accuracy:.4f}")
         figures["baselines"] = {name: part.to_dict() for name, part in baselines.items()}
+        figures["baselines_by_source"] = by_source
+    if scores.by_source:
+        _print_sources(scores.by_source, by_source)
     if args.json:
         Path(args.json).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     if args.report:
         from factcheck.evaluation.report import write_report
 
-        write_report(scores, args.report, title=f"Evaluation of {Path(args.verdicts).name}", baselines=baselines)
+        title = f"Evaluation of {Path(args.verdicts).name}"
+        write_report(scores, args.report, title=title, baselines=baselines, baselines_by_source=by_source)
         print(f"report: {args.report}")
     return 0
+
+
+def _print_sources(model, baselines) -> None:
+    """Stance accuracy by source: the model, and each baseline where there are any."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(width=None if Console().is_terminal else 160)
+    table = Table(title="stance accuracy by source (baselines: trained on the same rows)", title_justify="left")
+    names = list(dict.fromkeys(name for figures in baselines.values() for name in figures))
+    table.add_column("source")
+    for title in ("rows", "ECE", "model", *names):
+        table.add_column(title, justify="right", overflow="fold")
+    for source, part in model.items():
+        others = (f"{baselines.get(source, {}).get(name, float('nan')):.3f}" for name in names)
+        table.add_row(source, str(part.rows), f"{part.ece:.3f}", f"{part.accuracy:.3f}", *others)
+    console.print(table)
 
 
 def print_scores(scores) -> None:

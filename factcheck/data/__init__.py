@@ -14,6 +14,7 @@ _HOMES = {
     "open_claims": "claims",
     "read_claims_text": "text_sets",
     "read_entailment": "text_sets",
+    "row_fields": "extras",
 }
 
 __all__ = sorted(_HOMES)

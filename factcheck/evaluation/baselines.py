@@ -1,6 +1,7 @@
 """Baselines beside a model: trained on the same rows, scored on the same rows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,22 +14,64 @@ from sklearn.pipeline import make_pipeline
 
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import Classification, classification
-from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS
+from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS, parse_label, stance_of
 from factcheck.models.baseline import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["score_baselines"]
+__all__ = ["BaselinePredictions", "predict_baselines", "score_baselines"]
+
+
+@dataclass(frozen=True)
+class BaselinePredictions:
+    """What the baselines say of N labelled rows.
+
+    Attributes:
+        gold: N labels.
+        sources: the data set each row comes from (a field of JSONL tables); None without one.
+        guesses: N labels by baseline.
+    """
+
+    gold: tuple[str, ...]
+    sources: tuple[str, ...] | None
+    guesses: Mapping[str, tuple[str, ...]]
+
+    def scores(self) -> dict[str, Classification]:
+        """Figures of each baseline over all rows."""
+        known = [label.value for label in FACTIFY_LABELS] + list(STANCE_LABELS.values())
+        present = set(self.gold).union(*self.guesses.values())
+        labels = [label for label in dict.fromkeys(known) if label in present]
+        return {name: classification(self.gold, guess, labels) for name, guess in self.guesses.items()}
+
+    def by_source(self) -> dict[str, dict[str, float]]:
+        """Accuracy of the stance, in [0, 1], by source and baseline; empty without sources."""
+        result: dict[str, dict[str, float]] = {}
+        for source in sorted(set(self.sources or ())):
+            rows = [i for i, other in enumerate(self.sources or ()) if other == source]
+            gold = [stance_of(parse_label(self.gold[i])) for i in rows]
+            result[source] = {
+                name: float(np.mean([stance_of(parse_label(guess[i])) == g for i, g in zip(rows, gold, strict=True)]))
+                for name, guess in self.guesses.items()
+            }
+        return result
 
 
 def score_baselines(
     train: str | Path, test: str | Path, verifier: "Verifier", *, columns: Mapping[str, str] | None = None
 ) -> dict[str, Classification]:
-    """Train every baseline on ``train`` and score it on ``test``.
+    """Train every baseline on ``train`` and score it on ``test``; see :func:`predict_baselines`."""
+    return predict_baselines(train, test, verifier, columns=columns).scores()
 
-    ``majority``; ``claim only`` (words of the claim, which shows what can be guessed without evidence); ``photos only``; ``text
-    only``; ``similarity + random forest`` (all features).
+
+def predict_baselines(
+    train: str | Path, test: str | Path, verifier: "Verifier", *, columns: Mapping[str, str] | None = None
+) -> BaselinePredictions:
+    """Train every baseline on ``train`` and let it label ``test``.
+
+    ``majority``; ``claim only`` (words of the claim, which shows what can be guessed without evidence: the hypothesis-only
+    shortcut of Gururangan et al., arXiv 1803.02324); ``photos only``; ``text only``; ``similarity + random forest`` (all
+    features).
 
     Args:
         train, test: labelled claims tables; photos are looked for beside each.
@@ -38,12 +81,10 @@ def score_baselines(
     Raises:
         InputError: a table cannot be read, has no labels, or ``train`` has a single class.
     """
-    x, claims, y = _features(train, verifier, columns)
-    x_test, claims_test, y_test = _features(test, verifier, columns)
+    x, claims, y, _ = _features(train, verifier, columns)
+    x_test, claims_test, y_test, sources = _features(test, verifier, columns)
     if len(set(y)) < 2:
         raise InputError(f"{train}: all rows have the label {y[0]!r}; baselines need at least two classes")
-    known = [label.value for label in FACTIFY_LABELS] + list(STANCE_LABELS.values())
-    labels = [label for label in dict.fromkeys(known) if label in set(y) | set(y_test)]
     text = slice(0, len(TEXT_FEATURES))
     photos = slice(len(TEXT_FEATURES), len(TEXT_FEATURES) + len(IMAGE_FEATURES))
 
@@ -58,17 +99,22 @@ def score_baselines(
         "text only (random forest)": forest().fit(x[:, text], y).predict(x_test[:, text]),
         "similarity + random forest": forest().fit(x, y).predict(x_test),
     }
-    return {name: classification(y_test, list(map(str, guess)), labels) for name, guess in guesses.items()}
+    return BaselinePredictions(
+        tuple(y_test), sources, {name: tuple(map(str, guess)) for name, guess in guesses.items()}
+    )
 
 
 def _features(
     path: str | Path, verifier: "Verifier", columns: Mapping[str, str] | None
-) -> tuple[np.ndarray, list[str], list[str]]:
-    from factcheck.data import load_images, open_claims
+) -> tuple[np.ndarray, list[str], list[str], tuple[str, ...] | None]:
+    from factcheck.data import load_images, open_claims, row_fields
 
-    features, claims, labels = [], [], []
+    sources = row_fields(path, "source")
+    features, claims, labels, kept, first = [], [], [], [], 0
     for table in open_claims(path, columns=columns, on_error="mark").batches(256):
         keep = [i for i, (label, status) in enumerate(_pairs(table)) if label and status != "error"]
+        kept += [first + i for i in keep]
+        first += table.num_rows
         if keep:
             table = load_images(table.take(keep), Path(path).parent)
             features.append(similarity_features(table, verifier))
@@ -76,7 +122,7 @@ def _features(
             labels += table["label"].to_pylist()
     if not labels:
         raise InputError(f"{path}: no row has a label; baselines are trained and scored on labelled rows")
-    return np.vstack(features), claims, labels
+    return np.vstack(features), claims, labels, tuple(str(sources[i]) for i in kept) if sources else None
 
 
 def _pairs(table) -> zip:

@@ -45,14 +45,22 @@ def plot_risk_coverage(calibrated: Calibrated, axes: Any) -> None:
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="coverage", ylabel="error rate")
 
 
-def write_report(scores: Scores, path: str | Path, *, title: str = "Evaluation", baselines: Any = None) -> Path:
+def write_report(
+    scores: Scores,
+    path: str | Path,
+    *,
+    title: str = "Evaluation",
+    baselines: Any = None,
+    baselines_by_source: Any = None,
+) -> Path:
     """Write the report.
 
     Args:
         scores: what to report.
         path: HTML file to write.
         title: heading.
-        baselines: figures of baselines by name, each a JSON-ready classification dictionary, or None.
+        baselines: figures of baselines by name, or None.
+        baselines_by_source: stance accuracy of baselines by source and name, or None.
     """
     from jinja2 import Environment, PackageLoader
 
@@ -69,6 +77,7 @@ def write_report(scores: Scores, path: str | Path, *, title: str = "Evaluation",
         parts={name: part for name, part in parts.items() if part},
         figures=figures,
         baselines=baselines or {},
+        baselines_by_source=baselines_by_source or {},
     )
     path = Path(path)
     partial = path.with_name(f".{path.name}.tmp")

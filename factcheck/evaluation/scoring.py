@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from factcheck.data import open_claims
+from factcheck.data import open_claims, row_fields
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import (
     Classification,
@@ -21,7 +21,7 @@ from factcheck.evaluation.metrics import (
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
 from factcheck.verification.writers import read_verdicts
 
-__all__ = ["Calibrated", "Scores", "score"]
+__all__ = ["Calibrated", "Scores", "SourceScores", "score"]
 
 _COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
 _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
@@ -50,6 +50,19 @@ class Calibrated:
 
 
 @dataclass(frozen=True)
+class SourceScores:
+    """The stance over the rows of one source, which may have no photos: rows, accuracy, macro F1 and ECE, in [0, 1].
+
+    ECE is that of the stance probabilities; None where no row has any.
+    """
+
+    rows: int
+    accuracy: float
+    macro_f1: float
+    ece: float | None
+
+
+@dataclass(frozen=True)
 class Scores:
     """Everything ``factcheck evaluate`` reports.
 
@@ -61,6 +74,7 @@ class Scores:
         stance: over all rows with a gold label.
         image_relation: over rows whose gold label has one; None if there is none.
         calibration: of the five-class confidence where there are such rows, else of the stance.
+        by_source: the stance by the truth table's ``source`` (a field of JSONL tables); empty without one.
     """
 
     rows: int
@@ -70,6 +84,7 @@ class Scores:
     stance: Classification
     image_relation: Classification | None
     calibration: Calibrated | None
+    by_source: Mapping[str, SourceScores] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -80,6 +95,7 @@ class Scores:
             "statuses": dict(self.statuses),
             "abstained": self.abstained,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
+            "by_source": {source: asdict(part) for source, part in self.by_source.items()},
             "calibration": c
             and {
                 "ece": c.ece,
@@ -108,7 +124,9 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
     gold: list[tuple[str, str | None]] = []
     for table in open_claims(truth, columns=columns, on_error="mark").batches(2048):
         gold += list(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
-    labels = _match(rows, gold, verdicts, truth)
+    places = _match([row["id"] for row in rows], [identifier for identifier, _ in gold], verdicts, truth)
+    labels = [gold[place][1] for place in places]
+    sources = row_fields(truth, "source")
     judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
     if not judged:
         raise InputError(f"{truth}: no row has a label; give the table with gold labels as --truth")
@@ -128,19 +146,18 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         ),
         calibration=_calibration(five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
         or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
+        by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
     )
 
 
-def _match(
-    rows: list[dict[str, Any]], gold: list[tuple[str, str | None]], verdicts: str | Path, truth: str | Path
-) -> list[str | None]:
-    ids = [row["id"] for row in rows]
-    if ids == [identifier for identifier, _ in gold]:
-        return [label for _, label in gold]
-    by_id = dict(gold)
+def _match(ids: list[str], gold: list[str], verdicts: str | Path, truth: str | Path) -> list[int]:
+    """For each verdict the row of the truth table."""
+    if ids == gold:
+        return list(range(len(gold)))
+    by_id = {identifier: place for place, identifier in enumerate(gold)}
     if len(by_id) != len(gold):
         raise InputError(
-            f"{verdicts} has {len(rows)} rows and {truth} has {len(gold)}, in another order and with repeated ids: "
+            f"{verdicts} has {len(ids)} rows and {truth} has {len(gold)}, in another order and with repeated ids: "
             "they cannot be matched; evaluate against the table that was verified"
         )
     missing = [identifier for identifier in ids if identifier not in by_id]
@@ -175,3 +192,21 @@ def _calibration(pairs: list, column: str, answer: str, names: Any, gold_of: Any
         confidence=tuple(confidence),
         correct=tuple(correct),
     )
+
+
+def _by_source(rows: list[dict[str, Any]], labels: list[str | None], sources: list[str]) -> dict[str, SourceScores]:
+    groups: dict[str, list[tuple[dict[str, Any], str]]] = {}
+    for row, label, source in zip(rows, labels, sources, strict=True):
+        if label:
+            groups.setdefault(source, []).append((row, stance_of(parse_label(label)).value))
+    result = {}
+    for source, pairs in sorted(groups.items()):
+        part = _classes([(row["stance"], gold) for row, gold in pairs], STANCES)
+        forecasts = [(row["stance_probabilities"], gold) for row, gold in pairs if row["stance_probabilities"]]
+        ece = None
+        if forecasts:
+            ece = expected_calibration_error(
+                [max(p.values()) for p, _ in forecasts], [max(p, key=p.get) == gold for p, gold in forecasts]
+            )
+        result[source] = SourceScores(part.rows, part.accuracy, part.macro_f1, ece)
+    return result

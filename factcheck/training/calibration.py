@@ -20,6 +20,8 @@ __all__ = ["calibrate", "fit_temperature"]
 
 _BOUNDS = (0.05, 20.0)
 _DECIMALS = 5
+# Probabilities come in single precision; their logarithms stand for the logits down to its smallest number.
+_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
@@ -37,7 +39,7 @@ def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int
     """
     if len(gold) == 0:
         raise InputError("calibration needs at least one labelled row")
-    logits = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), 1e-12, 1.0))
+    logits = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST, 1.0))
     target = np.asarray(gold)
 
     def loss(log_t: float) -> float:
@@ -69,7 +71,7 @@ class _Labelled:
         leading, temperature = (
             (self.stance, calibration.stance) if self.label is None else (self.label, calibration.label)
         )
-        scaled = np.asarray(leading, np.float64).clip(1e-12) ** (1 / temperature)
+        scaled = np.asarray(leading, np.float64).clip(_SMALLEST) ** (1 / temperature)
         best = int(scaled.argmax())
         if self.label is None:
             right = best == self.gold_stance

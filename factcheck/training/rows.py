@@ -50,9 +50,9 @@ def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = Non
         from factcheck.data import read_entailment
 
         return [_entailment_row(number, row) for number, row in enumerate(read_entailment(path))]
-    from factcheck.data import clean_text, open_claims
+    from factcheck.data import clean_text, open_claims, row_fields
 
-    sources = _sources(path)
+    sources = row_fields(path, "source")
     rows: list[TrainingRow] = []
     for table in open_claims(path, columns=columns).batches(512):
         for item in table.to_pylist():
@@ -79,7 +79,7 @@ def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = Non
                     stance=STANCES.index(stance_of(label)),
                     relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
                     label=FACTIFY_LABELS.index(label) if isinstance(label, FactifyLabel) and has_pair else UNLABELLED,
-                    source=sources[len(rows)] if sources else path.parent.name,
+                    source=str(sources[len(rows)] or path.parent.name) if sources else path.parent.name,
                     split=spans is None,
                 )
             )
@@ -162,14 +162,6 @@ def _is_entailment(path: Path) -> bool:
     if not path.is_file():
         raise InputError(f"no such file: {path}")
     return path.suffix == ".jsonl" and {"premise", "hypothesis"} <= _first_line(path).keys()
-
-
-def _sources(path: Path) -> list[str] | None:
-    """The optional ``source`` of each row of a JSONL set, which names the data set in per-source figures."""
-    if path.suffix != ".jsonl" or "source" not in _first_line(path):
-        return None
-    with path.open(encoding="utf-8") as lines:
-        return [str(json.loads(line).get("source") or path.parent.name) for line in lines if line.strip()]
 
 
 def _entailment_row(number: int, row: dict) -> TrainingRow:

@@ -6,7 +6,8 @@ import pytest
 from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.data import load_images, open_claims
-from factcheck.evaluation.baselines import score_baselines
+from factcheck.evaluation.baselines import predict_baselines, score_baselines
+from factcheck.evaluation.scoring import score
 from factcheck.models.baseline import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
 
 
@@ -53,6 +54,58 @@ def test_baselines_are_trained_and_scored(verifier, factify_folder):
     # Labels of this set follow from the best sentence and the photos, and the claim alone says nothing.
     assert best.accuracy >= 0.6
     assert best.accuracy > result["claim only (words, logistic regression)"].accuracy
+
+
+@pytest.fixture
+def two_sources(tmp_path):
+    """Claims of two sources: in one the claim alone gives the label away, in the other only the document does."""
+    rows = []
+    for i in range(48):
+        leaky, refuted = i % 2 == 0, i // 2 % 2 == 0
+        thing = ["dog", "cat", "boy", "girl"][i // 4 % 4]
+        claim = f"no {thing} runs" if leaky and refuted else f"the {thing} runs"
+        said = f"the {thing} sleeps near water" if refuted else f"the {thing} runs"
+        rows.append(
+            {
+                "id": str(i),
+                "claim": claim,
+                "document": [said, "bread is news"],
+                "label": "refute" if refuted else "support",
+                "source": "leaky" if leaky else "balanced",
+            }
+        )
+    path = tmp_path / "claims.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def test_baselines_by_source_show_what_the_claim_alone_gives_away(verifier, two_sources):
+    by_source = predict_baselines(two_sources, two_sources, verifier).by_source()
+    claim_only = {source: figures["claim only (words, logistic regression)"] for source, figures in by_source.items()}
+    assert set(claim_only) == {"balanced", "leaky"}
+    assert claim_only["leaky"] == 1.0
+    assert claim_only["balanced"] == pytest.approx(0.5)
+    assert by_source["balanced"]["similarity + random forest"] > 0.9
+
+
+def test_scores_by_source(two_sources, tiny_model, tmp_path, capsys):
+    out, figures, report = tmp_path / "v.parquet", tmp_path / "f.json", tmp_path / "r.html"
+    assert main(["verify", str(two_sources), "--model", str(tiny_model), "--no-attribution", "--out", str(out)]) == 0
+    scores = score(out, two_sources)
+    parts = scores.by_source
+    assert {source: part.rows for source, part in parts.items()} == {"balanced": 24, "leaky": 24}
+    assert np.mean([part.accuracy for part in parts.values()]) == pytest.approx(scores.stance.accuracy)
+    capsys.readouterr()
+    arguments = ["evaluate", out, "--truth", two_sources, "--baselines", two_sources, "--model", tiny_model]
+    assert main([str(a) for a in [*arguments, "--json", figures, "--report", report]]) == 0
+    printed = capsys.readouterr().out
+    assert "balanced" in printed
+    assert "--abstain-below" in printed
+    written = json.loads(figures.read_text())
+    assert written["by_source"]["leaky"]["accuracy"] == parts["leaky"].accuracy
+    assert written["baselines_by_source"]["leaky"]["claim only (words, logistic regression)"] == 1.0
+    assert written["calibration"]["thresholds"][0]["threshold"] == 0.5
+    assert "Stance by source" in report.read_text()
 
 
 def test_a_table_with_one_class(verifier, tmp_path):

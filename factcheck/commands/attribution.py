@@ -1,0 +1,90 @@
+"""``factcheck attribution``: whether verdicts rest on the sentences that attribution names."""
+
+import argparse
+import json
+
+from factcheck.commands.common import check_folder, column_mapping, positive, quiet_libraries
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("claims", help="claims table with documents")
+    parser.add_argument("--model", default="bundled", help="model folder, Hugging Face id, or 'bundled' (default)")
+    parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
+    parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
+    parser.add_argument(
+        "--gold",
+        metavar="JSONL",
+        help="gold evidence, a line a row, as evidence (indexes) or evidence_sentence (default: looked for in the table)",
+    )
+    parser.add_argument("--top-k", type=positive, help="evidence sentences a claim (default: as the model was trained)")
+    parser.add_argument("--sizes", type=positive, nargs="+", default=[1, 2], help="sentences taken away (default 1 2)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="rows taken, first ones (default: all)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random sentences (default 0)")
+    parser.add_argument("--out", metavar="FILE", help="figures to write as JSON")
+    parser.add_argument("--device", help="torch device (default: cpu)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print."""
+    check_folder("--out", args.out)
+    columns = column_mapping(args.columns)
+    from factcheck.data import open_claims
+
+    open_claims(args.claims, columns=columns, on_error="mark")  # mistakes show before the model is loaded
+    quiet_libraries()
+    from factcheck.evaluation.faithfulness import attribution_quality
+    from factcheck.verification.verifier import Verifier
+
+    verifier = Verifier.load(args.model, top_k=args.top_k, device=args.device)
+    quality = attribution_quality(
+        verifier,
+        args.claims,
+        image_root=args.image_root,
+        columns=columns,
+        gold=args.gold,
+        sizes=args.sizes,
+        seed=args.seed,
+        limit=args.limit,
+    )
+    _print(quality)
+    if args.out:
+        with open(args.out, "w", encoding="utf-8") as sink:
+            json.dump({"model": verifier.fingerprint, "claims": args.claims, **quality.to_dict()}, sink, indent=2)
+    return 0
+
+
+def _print(quality) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from factcheck.evaluation.faithfulness import ORDERS
+
+    console = Console(width=None if Console().is_terminal else 160)
+    table = Table(title="drop of the verdict's probability, by what names the sentences", title_justify="left")
+    table.add_column("")
+    for order in ORDERS:
+        table.add_column(order, justify="right")
+    table.add_column("better than random by", justify="right")
+    for f in quality.faithfulness:
+        for name, figures, (gain, half) in (
+            (f"comprehensiveness: without the first {f.size}", f.comprehensiveness, f.comprehensiveness_gain),
+            (f"sufficiency: the first {f.size} alone", f.sufficiency, f.sufficiency_gain),
+        ):
+            cells = (f"{figures[order]:.4f}" for order in ORDERS)
+            table.add_row(f"{name} ({f.rows} rows)", *cells, f"{gain:+.4f} ± {half:.4f}")
+    if quality.gold and quality.gold.choices:
+        for name, figures in (
+            ("first sentence is gold", quality.gold.precision_at_1),
+            ("average precision of gold", quality.gold.average_precision),
+        ):
+            gain = f"{figures['attribution'] - figures['random']:+.4f}"
+            cells = (f"{figures[order]:.4f}" for order in ORDERS)
+            table.add_row(f"{name} ({quality.gold.choices} rows)", *cells, gain)
+    console.print(table)
+    if quality.gold:
+        console.print(
+            f"gold evidence: among the selected sentences in {quality.gold.found:.1%} of {quality.gold.rows} rows"
+        )

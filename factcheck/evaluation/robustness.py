@@ -1,0 +1,173 @@
+"""How far verdicts withstand changes of their input that should not matter, in the manner of CheckList's invariance tests.
+
+Ribeiro et al. 2020 (arXiv 2005.04118): behaviour is stated (no verdict flips when sentences change places) and counted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from factcheck.errors import InputError
+from factcheck.evaluation.perturbations import PERTURBATIONS, perturb
+from factcheck.labels import STANCES, FactifyLabel, parse_label, stance_of
+
+if TYPE_CHECKING:
+    from factcheck.verification.verifier import Verifier
+
+__all__ = ["Robustness", "compare_verdicts", "robustness"]
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What one perturbation did to the verdicts of a table.
+
+    Attributes:
+        name: of the perturbation.
+        rows: rows with a verdict before and after that the perturbation changed.
+        verdict_flips: share of them with another label; with another stance where only one of the two verdicts has an image
+            relation.
+        stance_flips: share with another stance.
+        image_flips: share with another image relation, of the rows that have one before and after; None without such rows.
+        mean_change: mean |change| of the first verdict's probability (of its stance's, where only one has five classes).
+        stances: stances after the perturbation, counted.
+        statuses: statuses after the perturbation, counted.
+        accuracy_before, accuracy_after: share of labelled rows whose verdict (or stance, as above) is right; None without
+            labels.
+    """
+
+    name: str
+    rows: int
+    verdict_flips: float
+    stance_flips: float
+    image_flips: float | None
+    mean_change: float
+    stances: Mapping[str, int]
+    statuses: Mapping[str, int]
+    accuracy_before: float | None
+    accuracy_after: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)
+
+
+def robustness(
+    verifier: "Verifier",
+    claims: str | Path,
+    *,
+    image_root: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    limit: int | None = 200,
+    seed: int = 0,
+    names: tuple[str, ...] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> list[Robustness]:
+    """Verify a table as it is and under each perturbation of :data:`~factcheck.evaluation.perturbations.PERTURBATIONS`.
+
+    Args:
+        verifier: the model; attribution is not computed.
+        claims: claims table with documents; labels are used where it has them.
+        image_root: folder that image paths are relative to; by default the table's.
+        columns: names of columns in the table.
+        limit: rows taken, from the first: the table is held in memory. None for all.
+        seed: of the random choices.
+        names: perturbations to apply; None for all.
+        progress: called with the number of runs done and of all runs.
+
+    Returns:
+        One entry a perturbation that changes any row, in their order.
+
+    Raises:
+        InputError: the table cannot be read, it has no usable row, or a perturbation is unknown.
+    """
+    from factcheck.data import load_images, open_claims
+
+    if unknown := sorted(set(names or ()) - set(PERTURBATIONS)):
+        raise InputError(f"unknown perturbation {unknown[0]!r}; known are {', '.join(PERTURBATIONS)}")
+    path = Path(claims)
+    tables, count = [], 0
+    for batch in open_claims(path, columns=columns, on_error="mark").batches(256):
+        batch = batch if limit is None else batch.slice(0, limit - count)
+        tables.append(load_images(batch, image_root or path.parent))
+        count += batch.num_rows
+        if limit is not None and count >= limit:
+            break
+    if not count:
+        raise InputError(f"{path}: no rows; robustness is measured on at least one")
+    table = pa.concat_tables(tables)
+    chosen = [name for name in PERTURBATIONS if names is None or name in names]
+    before_attribution, verifier.attribution = verifier.attribution, False
+    try:
+        before = _verify(verifier, table)
+        results = []
+        for done, name in enumerate(chosen):
+            if progress:
+                progress(done + 1, len(chosen) + 1)
+            changed = perturb(table, PERTURBATIONS[name], seed=seed)
+            rows = [i for i, (a, b) in enumerate(zip(table.to_pylist(), changed.to_pylist(), strict=True)) if a != b]
+            if rows:
+                after = _verify(verifier, changed.take(rows))
+                labels = table["label"].take(rows).to_pylist()
+                results.append(compare_verdicts(name, [before[i] for i in rows], after, labels))
+        if progress:
+            progress(len(chosen) + 1, len(chosen) + 1)
+    finally:
+        verifier.attribution = before_attribution
+    return [result for result in results if result.rows]
+
+
+def compare_verdicts(
+    name: str, before: list[dict[str, Any]], after: list[dict[str, Any]], labels: list[str | None]
+) -> Robustness:
+    """The figures of one perturbation, from the rows of two verdict tables in the same order and their gold labels."""
+    pairs = [
+        (a, b, parse_label(label) if label else None)
+        for a, b, label in zip(before, after, labels, strict=True)
+        if a["status"] != "error" and b["status"] != "error"
+    ]
+    views = [(_answer(a, b), _answer(b, a)) for a, b, _ in pairs]
+    related = [(a, b) for a, b, _ in pairs if a["image_relation"] and b["image_relation"]]
+    judged = [(_right(a, b, gold), _right(b, a, gold)) for a, b, gold in pairs if gold is not None]
+    changes = [abs(old[1][old[0]] - new[1][old[0]]) for old, new in views]
+
+    def share(values: list[bool]) -> float:
+        return float(np.mean(values)) if values else 0.0
+
+    return Robustness(
+        name=name,
+        rows=len(pairs),
+        verdict_flips=share([old[0] != new[0] for old, new in views]),
+        stance_flips=share([a["stance"] != b["stance"] for a, b, _ in pairs]),
+        image_flips=share([a["image_relation"] != b["image_relation"] for a, b in related]) if related else None,
+        mean_change=float(np.mean(changes)) if changes else 0.0,
+        stances=dict(Counter(b["stance"] for _, b, _ in pairs)),
+        statuses=dict(Counter(b["status"] for b in after)),
+        accuracy_before=share([a for a, _ in judged]) if judged else None,
+        accuracy_after=share([b for _, b in judged]) if judged else None,
+    )
+
+
+def _verify(verifier: "Verifier", table: pa.Table) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    # Few rows at a time: documents of 100,000 characters and photos are kept for as many as are under way.
+    for start in range(0, table.num_rows, 64):
+        rows += verifier.verify_batch(table.slice(start, 64)).to_pylist()
+    return rows
+
+
+def _answer(row: dict[str, Any], other: dict[str, Any]) -> tuple[str, dict[str, float]]:
+    """The verdict and its probabilities at the level at which both rows can be compared: five classes, else stances."""
+    if row["probabilities"] and other["probabilities"]:
+        return row["label"], row["probabilities"]
+    return row["stance"], row["stance_probabilities"]
+
+
+def _right(row: dict[str, Any], other: dict[str, Any], gold: Any) -> bool:
+    if row["probabilities"] and other["probabilities"] and isinstance(gold, FactifyLabel):
+        return row["label"] == gold.value
+    return row["stance"] == STANCES[STANCES.index(stance_of(gold))].value
