@@ -193,7 +193,7 @@ def _drops(
             if n <= size:
                 continue
             orders = [
-                [_first(row.attributions, size)],
+                [_first(row.attributions or [], size)],
                 [tuple(range(size))],
                 _random(n, size, draws, seed + row.number),
             ]
@@ -238,8 +238,8 @@ def _summary(size: int, rows: list[tuple[list[float], list[float]]]) -> Faithful
     attribution, chance = ORDERS.index("attribution"), ORDERS.index("random")
     gains = [sign * (figures[:, part, attribution] - figures[:, part, chance]) for part, sign in ((0, 1), (1, -1))]
     intervals = [(float(g.mean()), float(1.96 * g.std(ddof=1) / len(g) ** 0.5) if len(g) > 1 else 0.0) for g in gains]
-    by_order = [dict(zip(ORDERS, map(float, mean), strict=True)) for mean in means]
-    return Faithfulness(size, len(rows), *by_order, *intervals)
+    taken, left = (dict(zip(ORDERS, map(float, mean), strict=True)) for mean in means)
+    return Faithfulness(size, len(rows), taken, left, intervals[0], intervals[1])
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,8 @@ def _agreement(row: Row, gold: set[int]) -> _Agreement:
     if not any(marks) or all(marks) or row.attributions is None:
         return _Agreement(any(marks))
     share = sum(marks) / len(marks)
-    by_attribution = [marks[i] for i in sorted(range(len(marks)), key=lambda i: -row.attributions[i])]
+    scores = row.attributions
+    by_attribution = [marks[i] for i in sorted(range(len(marks)), key=lambda i: -scores[i])]
     return _Agreement(
         True,
         (float(by_attribution[0]), float(marks[0]), share),

@@ -128,7 +128,8 @@ def _noise(text: str, rng: np.random.Generator) -> str:
 def _long(row: Item, sentences: list[str], others: Sequence[str], rng: np.random.Generator) -> Item:
     if not sentences or not len(others):
         return {}
-    size, added = sum(len(text) + 1 for text in sentences), []
+    added: list[str] = []
+    size = sum(len(text) + 1 for text in sentences)
     while size < LONG_DOCUMENT:
         # Numbered from the second round on, so that they are other sentences and not repetitions.
         turn, place = divmod(len(added), len(others))

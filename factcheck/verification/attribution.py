@@ -1,6 +1,6 @@
 """What a verdict rests on: the change of its probability when a sentence or a photo is left out."""
 
-from factcheck.labels import FACTIFY_LABELS, STANCES, stance_of
+from factcheck.labels import FACTIFY_LABELS, STANCES, Stance, stance_of
 from factcheck.verification.decisions import Decision
 from factcheck.verification.encoded import EncodedRows
 from factcheck.verification.rows import Variant
@@ -33,7 +33,6 @@ def attribute_photos(encoded: EncodedRows) -> None:
     compare with. None for a photo that the row does not have. Photos are not encoded again.
     """
     rows = encoded.rows
-    sides = ("claim_image", "document_image")
     present = [
         (i, side)
         for i, row in enumerate(rows)
@@ -41,7 +40,7 @@ def attribute_photos(encoded: EncodedRows) -> None:
         for side in (0, 1)
         if row.photos[side] is not None
     ]
-    variants = [Variant(i, **{sides[side]: False}) for i, side in present]
+    variants = [Variant(i, claim_image=side != 0, document_image=side != 1) for i, side in present]
     drops: dict[tuple[int, int], float] = {}
     for (i, side), other in zip(present, encoded.decide(variants), strict=True):
         verdict = rows[i].decision
@@ -52,5 +51,5 @@ def attribute_photos(encoded: EncodedRows) -> None:
             row.photo_attributions = (drops.get((i, 0)), drops.get((i, 1)))
 
 
-def _stance(verdict: Decision):
+def _stance(verdict: Decision) -> Stance:
     return STANCES[verdict.index] if verdict.label is None else stance_of(FACTIFY_LABELS[verdict.index])

@@ -55,7 +55,8 @@ class EncodedRows:
         verifier = self.verifier
         texts = verifier.builder.texts([self.rows[v.row].text(v.sentences) for v in variants])
         inputs = {name: tensor.to(verifier.device) for name, tensor in texts.items()}
-        photos = masks = None
+        photos: Any = None
+        masks: Any = None
         if self._photos is not None:
             index = torch.tensor([v.row for v in variants], device=verifier.device)
             kept = [[getattr(v, side) for v in variants] for side in ("claim_image", "document_image")]

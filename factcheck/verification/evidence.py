@@ -55,6 +55,8 @@ def find_evidence(
             # The encoder read clean text; the verdict quotes the document as it stands.
             row.cleaned = [hit.text for hit in hits]
             row.evidence = [replace(hit, text=row.item["document"][hit.start : hit.end]) for hit in hits]
+    if source is None:
+        return
     for date in sorted({row.item["date"] or "" for row in searched}):
         group = [row for row in searched if (row.item["date"] or "") == date]
         # What was published after the claim was made may be the fact check itself.

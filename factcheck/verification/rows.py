@@ -43,7 +43,7 @@ class Row:
         cleaned: the same sentences as the encoders read them.
         photos: decoded photos of the claim and the document.
         reasons: what is missing, for the verdict table.
-        decision: the verdict, once there is one.
+        decision: the verdict; not there before the row is decided.
         attributions: drop of the verdict's probability without each sentence, in [-1, 1].
         photo_attributions: drop of the stance's probability without the claim's and the document's photo, in [-1, 1].
     """
@@ -55,7 +55,7 @@ class Row:
     cleaned: list[str] = field(default_factory=list)
     photos: "tuple[Image.Image | None, Image.Image | None]" = (None, None)
     reasons: list[str] = field(default_factory=list)
-    decision: Decision | None = None
+    decision: Decision = field(init=False, repr=False, compare=False)
     attributions: list[float] | None = None
     photo_attributions: tuple[float | None, float | None] | None = None
 
