@@ -5,7 +5,8 @@
 For each image size and batch, every implementation runs once a round and the rounds are repeated; figures are medians,
 ratios are medians of the ratio inside a round, so that a load which comes and goes hits all alike. Peak memory is
 that of the tensors alive at once. The share of peak relates the network's matrix products to the fastest matrix
-product measured in this run. With a CUDA device the same table follows there: float32, bfloat16, eager and compiled.
+product measured in this run. The bundled photo encoder follows: images a second at its native resolution, decoding left out.
+With a CUDA device the same table follows there: float32, bfloat16, eager and compiled.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from factcheck.models.image import create_image_encoder
 from factcheck.models.runtime import RUNTIMES, optimize
 from factcheck.models.twins_variants import VARIANTS, create_twins
 
@@ -169,6 +171,21 @@ def cuda_case(args: argparse.Namespace, size: int, batch: int, dtype: torch.dtyp
     ]
 
 
+def photo_encoder(args: argparse.Namespace) -> dict[str, float]:
+    """Images a second of the bundled encoder, batch 8: descriptors as used, and one pass through the network."""
+    clock = time.perf_counter if args.clock == "wall" else time.process_time
+    encoder = create_image_encoder()
+    views = torch.randn(8, 3, encoder.input_size, encoder.input_size)
+    small = torch.randn(8, 3, encoder.view_size or encoder.input_size, encoder.view_size or encoder.input_size)
+    runs: dict[str, Run] = {
+        "descriptors": lambda: encoder.embed(views),
+        "one pass of the backbone": lambda: encoder.backbone.forward_features(small),
+    }
+    with torch.no_grad():
+        seconds = take_turns(runs, 2 * args.rounds, clock)
+    return {name: 8 / statistics.median(s) for name, s in seconds.items()}
+
+
 def show(rows: list[dict[str, object]]) -> None:
     columns = ["side", "batch", "run", "ms", "fastest_ms", "times_timm", "difference", "share_of_peak", "peak_mib"]
     print(" | ".join(columns))
@@ -188,6 +205,8 @@ def main() -> None:
         size, batch = map(int, case.split("x"))
         rows += cpu_case(args, size, batch, peak)
         show(rows[-(2 + len(args.runtimes)) :])
+    photos = photo_encoder(args)
+    print("bundled photo encoder, batch 8: " + ", ".join(f"{name} {rate:.0f}/s" for name, rate in photos.items()))
     if torch.cuda.is_available():
         for case in ("224x1", "224x64", "384x32"):
             size, batch = map(int, case.split("x"))
@@ -200,6 +219,7 @@ def main() -> None:
             "threads": args.threads,
             "clock": args.clock,
             "peak_gflops": peak,
+            "photo_encoder_images_per_second": photos,
             "torch": torch.__version__,
             "timm": timm.__version__,
             "python": sys.version.split()[0],

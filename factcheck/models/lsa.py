@@ -6,6 +6,8 @@ Chu et al., "Twins: Revisiting the Design of Spatial Attention in Vision Transfo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -111,7 +113,20 @@ class LocallyGroupedSelfAttention(nn.Module):
 
     def attend_windows(self, x: Tensor, batch: int, size: tuple[int, int]) -> Tensor:
         """The same on tokens already in window order, (B*N, D) -> (B*N, D); see :func:`windows.to_windows`."""
+        return self.proj_drop(self._through_windows(x, batch, size, self.proj))
+
+    def mix(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """As :meth:`forward`, without the output projection."""
+        b, n, d = x.shape
+        tokens = to_windows(x.view(b, *size, d), self.window)
+        return from_windows(self._through_windows(tokens, b, size), b, size, self.window).view(b, n, d)
+
+    def _through_windows(
+        self, x: Tensor, batch: int, size: tuple[int, int], then: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """Tokens in window order (B*N, D) to what attention makes of them, and on through ``then``."""
         regions = window_regions(*size, self.window)
+        then = then or (lambda out: out)
         large = x.shape[0] * 3 * self.dim > CHUNK_FLOATS if not recording() and x.device.type == "cpu" else False
         if large:  # windows by the hundred, so that memory and time a token do not grow with the map
             out, start = [], 0
@@ -120,18 +135,18 @@ class LocallyGroupedSelfAttention(nn.Module):
                 for first in range(0, batch * region.windows, step):
                     m = min(step, batch * region.windows - first)
                     qkv = self.qkv(x[start : start + m * region.tokens])
-                    out.append(self.proj(self._attend(qkv, m, region.tokens)))
+                    out.append(then(self._attend(qkv, m, region.tokens)))
                     start += m * region.tokens
-            return self.proj_drop(torch.cat(out))
+            return torch.cat(out)
         qkv = self.qkv(x)
         if len(regions) == 1:
-            return self.proj_drop(self.proj(self._attend(qkv, batch * regions[0].windows, regions[0].tokens)))
+            return then(self._attend(qkv, batch * regions[0].windows, regions[0].tokens))
         out, start = [], 0
         for region in regions:
             m, n = batch * region.windows, region.tokens
             out.append(self._attend(qkv[start : start + m * n], m, n))
             start += m * n
-        return self.proj_drop(self.proj(torch.cat(out)))
+        return then(torch.cat(out))
 
     def _attend(self, qkv: Tensor, m: int, n: int) -> Tensor:
         """Queries, keys and values (m*n, 3D) of m windows with n tokens -> (m*n, D)."""

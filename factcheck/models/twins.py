@@ -16,11 +16,15 @@ from torch.utils.checkpoint import checkpoint
 
 from factcheck.errors import InputError
 from factcheck.models.twins_blocks import Block, PatchEmbed, PositionalEncodingGenerator, Size
+from factcheck.models.windows import recording
 
 __all__ = ["MIN_SIZE", "Twins"]
 
 MIN_SIZE = 32
 """Smallest side of an input image, in pixels: the last stage has one token for 32 of them."""
+
+# Without gradients a stage takes as many images at a time as keep a map (floats) in a processor's cache.
+STAGE_FLOATS = 2**19
 
 Window = int | tuple[int, int] | None
 
@@ -229,6 +233,19 @@ class Twins(nn.Module):
 
     def _stage(self, k: int, x: Tensor) -> tuple[Tensor, Size]:
         """Stage k: (B, C, H, W) -> tokens (B, N, D_k) and their grid."""
+        at_once = len(x) if recording() or x.device.type != "cpu" else self._images_at_once(k, x)
+        if at_once >= len(x):
+            return self._stage_images(k, x)
+        parts = [self._stage_images(k, part) for part in x.split(at_once)]
+        return torch.cat([tokens for tokens, _ in parts]), parts[0][1]
+
+    def _images_at_once(self, k: int, x: Tensor) -> int:
+        """How many images' maps of stage k stay in a processor's cache between one layer and the next."""
+        patch = self.patch_embeds[k].patch_size
+        floats = math.ceil(x.shape[2] / patch) * math.ceil(x.shape[3] / patch) * self.embed_dims[k]
+        return max(1, STAGE_FLOATS // floats)
+
+    def _stage_images(self, k: int, x: Tensor) -> tuple[Tensor, Size]:
         x, size = self.patch_embeds[k](x)
         x = self.pos_drops[k](x)
         recompute = self.grad_checkpointing and self.training and torch.is_grad_enabled()

@@ -74,13 +74,17 @@ class GlobalSubsampledAttention(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         """(B, N, D) -> (B, N, D), for a map of ``size`` (H, W)."""
+        return self.proj_drop(self.proj(self.mix(x, size)))
+
+    def mix(self, x: Tensor, size: Size) -> Tensor:
+        """As :meth:`forward`, without the output projection."""
         b, n, d = x.shape
         q = self.q(x).view(b, n, self.num_heads, self.head_dim).transpose(1, 2)
         if self.sr is not None:
             x = self.norm(project_cells(x.view(b, *size, d), self.sr)[0])
         k, v = self.kv(x).view(b, -1, 2, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
-        return self.proj_drop(self.proj(out.transpose(1, 2).reshape(b, n, d)))
+        return out.transpose(1, 2).reshape(b, n, d)
 
 
 class Mlp(nn.Module):
@@ -94,9 +98,12 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
+        return self.drop(self.fc2(self.drop(self.activate(x))))
+
+    def activate(self, x: Tensor) -> Tensor:
+        """The hidden layer, (..., D) -> (..., hidden)."""
         x = self.fc1(x)
-        x = F.gelu(x) if recording() else torch.ops.aten.gelu_(x)
-        return self.drop(self.fc2(self.drop(x)))
+        return F.gelu(x) if recording() else torch.ops.aten.gelu_(x)
 
 
 class Block(nn.Module):
@@ -132,20 +139,37 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, size: Size) -> Tensor:
         """(B, N, D) -> (B, N, D), for a map of ``size`` (H, W)."""
-        if self.training or recording():
+        if self.training or recording() or not self._may_take_apart():
             x = x + self.drop_path1(self.attn(self.norm1(x), size))
             return x + self.drop_path2(self.mlp(self.norm2(x)))
-        x = _add(x, self.attn(self.norm1(x), size))
-        tokens = x.view(-1, x.shape[-1])
-        rows = max(MLP_MIN_ROWS, MLP_HIDDEN // self.mlp.fc1.out_features)
-        for part in tokens.split(rows) if x.device.type == "cpu" else (tokens,):
-            part.add_(self.mlp(self.norm2(part)))
-        return x
+        mixed = self.attn.mix(self.norm1(x), size)
+        out = torch.empty_like(x)
+        rows = max(MLP_MIN_ROWS, MLP_HIDDEN // self.mlp.fc1.out_features) if x.device.type == "cpu" else x.numel()
+        parts = (t.view(-1, t.shape[-1]).split(rows) for t in (x, mixed, out))
+        for before, attended, part in zip(*parts, strict=True):
+            _project_onto(before, attended, self.attn.proj, part)
+            _project_onto(part, self.mlp.activate(self.norm2(part)), self.mlp.fc2, part)
+        return out
+
+    def _may_take_apart(self) -> bool:
+        """Whether attention and MLP are this module's own, without hooks or dropout, so that calls may be joined."""
+        called = (self.attn, self.attn.proj, self.mlp, self.mlp.fc2)
+        dropped = (self.attn.proj_drop, self.drop_path1, self.mlp.drop, self.drop_path2)
+        return (
+            tuple(map(type, called[1:])) == (nn.Linear, Mlp, nn.Linear)
+            and type(self.attn) in (LocallyGroupedSelfAttention, GlobalSubsampledAttention)
+            and not any(m._forward_hooks or m._forward_pre_hooks for m in called)
+            and not any(m.training for m in dropped)
+        )
 
 
-def _add(x: Tensor, branch: Tensor) -> Tensor:
-    """x + branch, written into ``branch`` (which nobody else holds) where that keeps the type."""
-    return branch.add_(x) if branch.dtype == x.dtype else x + branch
+def _project_onto(residual: Tensor, x: Tensor, linear: nn.Linear, out: Tensor) -> None:
+    """Write residual + linear(x) into ``out`` (which may be ``residual``), all (M, D): no gradients."""
+    same = residual.dtype == x.dtype == linear.weight.dtype and not torch.is_autocast_enabled(x.device.type)
+    if same and linear.bias is not None:  # the matrix product adds to what is there, which saves a pass over memory
+        torch.add(residual, linear.bias, out=out).addmm_(x, linear.weight.t())
+    else:
+        torch.add(residual, linear(x), out=out)
 
 
 class PositionalEncodingGenerator(nn.Module):
@@ -160,7 +184,7 @@ class PositionalEncodingGenerator(nn.Module):
         b, n, d = x.shape
         grid = x.view(b, *size, d).permute(0, 3, 1, 2)  # channels-last: no copy
         y = self.proj(grid).permute(0, 2, 3, 1).reshape(b, n, d)
-        return x + y if recording() else _add(x, y)
+        return y.add_(x) if y.dtype == x.dtype and not recording() else x + y
 
 
 class PatchEmbed(nn.Module):

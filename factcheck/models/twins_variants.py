@@ -51,7 +51,7 @@ def _pcpvt(depths: tuple[int, ...]) -> dict[str, Any]:
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    # 128 pixels give maps of 32, 16, 8 and 4 tokens a side, which windows of 8 divide (the last is one window)
+    # 64 pixels give maps of 16, 8, 4 and 2 tokens a side: windows of 8 divide the first two and hold the others whole
     "twins_svt_tiny": _svt(32, 1, (1, 1, 2, 1), window=8),
     "twins_svt_small": _svt(64, 2, (2, 2, 10, 4)),
     "twins_svt_base": _svt(96, 3, (2, 2, 18, 2)),
@@ -93,7 +93,7 @@ def create_twins(name: str, weights: str | Path | Mapping[str, object] | None = 
 
 
 def twins_svt_tiny(**settings: Any) -> Twins:
-    """Twins-SVT tiny, made for two CPU cores; native input 128 x 128 pixels."""
+    """Twins-SVT tiny, made for two CPU cores; native input 64 x 64 pixels."""
     return create_twins("twins_svt_tiny", **settings)
 
 
@@ -128,7 +128,7 @@ def twins_pcpvt_large(**settings: Any) -> Twins:
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:
-    side = 128 if name == "twins_svt_tiny" else 224
+    side = 64 if name == "twins_svt_tiny" else 224
     cfg = {
         "num_classes": 1000,
         "input_size": (3, side, side),

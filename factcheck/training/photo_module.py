@@ -32,7 +32,7 @@ class PhotoPretrainModule(pl.LightningModule):
             :func:`~factcheck.models.image.create_image_encoder`).
         embed_dim: length of the descriptor.
         layout_dim: channels of the last map's layout in the descriptor.
-        sizes: input sizes in pixels, one after another.
+        sizes: input sizes in pixels, one after another; 64 throughout if None.
         size_shares: share of all steps at each of these sizes; they add up to 1.
         temperature: of the softmax over cosines.
         spread: weight of the entropy term.
@@ -68,7 +68,7 @@ class PhotoPretrainModule(pl.LightningModule):
         seed: int = 0,
     ):
         super().__init__()
-        sizes, size_shares = sizes or [128], size_shares or [1.0]
+        sizes, size_shares = sizes or [64], size_shares or [1.0]
         if len(sizes) != len(size_shares) or abs(sum(size_shares) - 1) > 1e-6:
             raise InputError(
                 f"sizes={sizes} and size_shares={size_shares} must be equally long and the shares add up to 1."
@@ -201,7 +201,7 @@ def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> Ph
     if not state or "name" not in settings:
         raise InputError(f"{checkpoint} holds no photo pre-training. Give one made with configs/photo_pretrain.yaml.")
     shape = {key: settings[key] for key in ("embed_dim", "layout_dim") if key in settings}
-    size = (settings.get("sizes") or [128])[-1]
+    size = (settings.get("sizes") or [64])[-1]
     encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
     encoder.load_state_dict(state)
     if views:

@@ -59,6 +59,13 @@ def test_onnxruntime_takes_any_batch(model):
 
 
 @pytest.mark.slow
+def test_openvino_takes_any_batch(model):
+    pytest.importorskip("openvino")
+    pytest.importorskip("onnxscript")
+    check(model, "openvino", (1, 3, 1))
+
+
+@pytest.mark.slow
 def test_export_with_any_batch(model):
     program = torch.export.export(
         model.eval(), (torch.randn(2, 3, 68, 57),), dynamic_shapes=({0: torch.export.Dim("batch")},)
@@ -68,7 +75,10 @@ def test_export_with_any_batch(model):
 
 
 def test_mistakes_are_named(model):
-    with pytest.raises(InputError, match="unknown runtime 'tensorrt': choose one of eager, compile, onnxruntime"):
+    with pytest.raises(
+        InputError, match="unknown runtime 'tensorrt': choose one of eager, compile, onnxruntime, openvino"
+    ):
         optimize(model, "tensorrt")
-    with pytest.raises(InputError, match="needs example"):
-        optimize(model, "onnxruntime")
+    for runtime in ("onnxruntime", "openvino"):
+        with pytest.raises(InputError, match=f"'{runtime}' needs example"):
+            optimize(model, runtime)

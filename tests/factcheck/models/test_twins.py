@@ -6,7 +6,7 @@ import torch
 from timm.optim import param_groups_layer_decay
 
 from factcheck.errors import InputError
-from factcheck.models import twins_blocks
+from factcheck.models import twins, twins_blocks
 from factcheck.models.twins import Twins
 from factcheck.models.twins_variants import VARIANTS, create_twins
 
@@ -126,6 +126,34 @@ def test_inference_writes_in_place_and_changes_nothing(size, monkeypatch):
     assert all(p.equal(weights[n]) for n, p in model.named_parameters())
 
 
+@pytest.mark.parametrize("size", [(64, 64), (50, 81)])
+def test_inference_takes_groups_of_images(size, monkeypatch):
+    model, x = network(), images(5, 3, *size)
+    recorded = model.forward_intermediates(x, intermediates_only=True)
+    monkeypatch.setattr(twins, "STAGE_FLOATS", 2 * 16 * 16 * 8)
+    calls = []
+    model.patch_embeds[0].register_forward_hook(lambda *_: calls.append(1))
+    with torch.no_grad():
+        direct = model.forward_intermediates(x, intermediates_only=True)
+    assert len(calls) > 1
+    for a, b in zip(recorded, direct, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_inference_respects_hooks_and_replaced_layers():
+    model, x = network(), images(2, 3, 64, 64)
+    plain = model(x)
+    block = model.blocks[0][0]
+    block.attn.proj.register_forward_hook(lambda _, __, out: 2 * out)
+    model.blocks[1][0].attn.register_forward_hook(lambda _, __, out: out + 1)
+    model.blocks[2][0].mlp.fc2 = torch.nn.Sequential(model.blocks[2][0].mlp.fc2, torch.nn.Tanh())
+    model.blocks[2][1].attn.proj = torch.nn.Linear(24, 24, bias=False)
+    recorded = model(x)
+    assert not torch.allclose(recorded, plain)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), recorded, rtol=1e-5, atol=1e-5)
+
+
 def test_stochastic_depth_drops_whole_samples_without_gradients_too(monkeypatch):
     monkeypatch.setattr(twins_blocks, "MLP_MIN_ROWS", 4)
     block = network(drop_path_rate=0.5).train().blocks[3][1]
@@ -171,7 +199,7 @@ def test_registered_with_timm(name):
     assert model(images(1, 1, 32, 32)).shape == (1, 3)
     cfg = model.pretrained_cfg
     if name == "twins_svt_tiny":
-        assert cfg["input_size"] == (3, 128, 128)
+        assert cfg["input_size"] == (3, 64, 64)
     else:
         assert cfg["hf_hub_id"] == f"timm/{name}.in1k"
 
@@ -188,7 +216,7 @@ def test_features_only_and_layer_decay_of_timm():
 
 def test_tiny_needs_no_partial_window_at_its_native_size():
     model = create_twins("twins_svt_tiny")
-    grids = [32, 16, 8, 4]
+    grids = [16, 8, 4, 2]
     for stage, grid in zip(model.blocks, grids, strict=True):
         k1, k2 = stage[0].attn.window
         assert grid % min(k1, grid) == 0
