@@ -233,8 +233,7 @@ class Twins(nn.Module):
 
     def _stage(self, k: int, x: Tensor) -> tuple[Tensor, Size]:
         """Stage k: (B, C, H, W) -> tokens (B, N, D_k) and their grid."""
-        at_once = len(x) if recording() or x.device.type != "cpu" else self._images_at_once(k, x)
-        if at_once >= len(x):
+        if recording() or x.device.type != "cpu" or (at_once := self._images_at_once(k, x)) >= x.shape[0]:
             return self._stage_images(k, x)
         parts = [self._stage_images(k, part) for part in x.split(at_once)]
         return torch.cat([tokens for tokens, _ in parts]), parts[0][1]
