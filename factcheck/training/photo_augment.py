@@ -44,8 +44,8 @@ STRENGTHS = {
         blur=0.05, frame=0.0, collage=0.0, band=0.0, patch=0.0, jpeg=0.05,
     ),
     "strong": Strength(
-        min_area=0.45, crop=0.75, mirror=0.5, rotate=0.05, tone=0.7, grey=0.2,
-        blur=0.2, frame=0.25, collage=0.04, band=0.4, patch=0.08, jpeg=0.3,
+        min_area=0.3, crop=0.85, mirror=0.5, rotate=0.03, tone=0.75, grey=0.2,
+        blur=0.2, frame=0.3, collage=0.03, band=0.45, patch=0.05, jpeg=0.3,
     ),
 }  # fmt: skip
 
