@@ -8,20 +8,16 @@ from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
 from retrieval.lexical import bm25_scores, words
+from retrieval.relevance import hybrid_scores, window_cosines
 from retrieval.sentences import Sentence
 
 __all__ = ["METHODS", "SELECTION_VERSION", "select_evidence"]
 
 #: Goes up whenever the same texts, encoder and options may select other sentences than before. Whoever keeps selections
 #: on disk puts it into the key, so that none made by an earlier rule is used again.
-SELECTION_VERSION = 2
+SELECTION_VERSION = 4
 #: What can rank the sentences: both kinds together, vectors only, words only.
 METHODS = ("hybrid", "dense", "bm25")
-#: Share of BM25 in the hybrid score, and of each neighbouring sentence's score added to a sentence's own, in documents of
-#: at most 10 sentences and of at least 30. BM25 learns from the document which words are rare, which takes a long one; and
-#: in a long text evidence stands together. Chosen on training splits.
-SHORT, LONG = 10, 30
-BM25_WEIGHT, NEIGHBOUR_WEIGHT = (0.25, 0.6), (0.0, 0.2)
 
 
 def select_evidence(
@@ -39,14 +35,17 @@ def select_evidence(
 
     Args:
         claims: n claims.
-        documents: the sentences of each claim's document; those without text are passed over.
+        documents: the sentences of each claim's document; those without text are passed over, and so are exact
+            repetitions of an earlier one (a banner, a caption): they are no further evidence, and must not count in the
+            statistics of words either.
         document_ids: n ids, returned in the hits.
         encoder: encodes claims and sentences; may be None with ``bm25``.
         top_k: most sentences returned for a claim, at least 1. A shorter document comes back whole.
         method: one of :data:`METHODS`.
 
     Returns:
-        For each claim its hits, best first; none for an empty document.
+        For each claim its hits, best first; none for an empty document. In a document of at most 10 sentences their order
+        makes no difference; in longer ones neighbours count, see :mod:`retrieval.relevance`.
 
     Raises:
         InputError: lengths differ, or an option is out of range.
@@ -62,7 +61,7 @@ def select_evidence(
         raise InputError(f"top_k is {top_k}, expected at least 1")
     if encoder is None and method != "bm25":
         raise InputError(f"method {method!r} needs an encoder; load one with load_encoder() or use method 'bm25'")
-    kept = [[i for i, sentence in enumerate(document) if sentence.text.strip()] for document in documents]
+    kept = [_distinct(document) for document in documents]
     dense = _cosines(claims, documents, kept, encoder) if method != "bm25" and encoder else None
     results = []
     for row, (claim, document) in enumerate(zip(claims, documents, strict=True)):
@@ -71,10 +70,10 @@ def select_evidence(
             results.append([])
             continue
         if method == "dense":
-            scores = dense[row]
+            scores = dense[row][0]
         else:
-            lexical = bm25_scores(words(claim), [words(text) for text in texts])
-            scores = lexical if method == "bm25" else fuse(dense[row], lexical)
+            wanted, held = words(claim), [words(text) for text in texts]
+            scores = bm25_scores(wanted, held) if method == "bm25" else hybrid_scores(wanted, held, *dense[row])
         results.append(
             [
                 Hit(document_ids[row], i, document[i].start, document[i].end, document[i].text, float(score))
@@ -84,24 +83,24 @@ def select_evidence(
     return results
 
 
-def fuse(dense: np.ndarray, lexical: np.ndarray) -> np.ndarray:
-    """Cosine and BM25 (as a share of the document's best) together, plus a little of the neighbours' scores; (n,) each."""
-    share = min(1.0, max(0.0, (len(dense) - SHORT) / (LONG - SHORT)))
-    weight, neighbour = (low + (high - low) * share for low, high in (BM25_WEIGHT, NEIGHBOUR_WEIGHT))
-    top = lexical.max(initial=0.0)
-    own = (1 - weight) * dense + weight * (lexical / top if top > 0 else lexical)
-    padded = np.pad(own, 1)
-    return own + neighbour * (padded[:-2] + padded[2:])
-
-
 def best(scores: np.ndarray, top_k: int) -> list[int]:
     """Positions of the ``top_k`` highest scores; ties, to 1e-5, go to the earlier one so that rounding cannot reorder."""
     return [int(i) for i in np.lexsort((np.arange(len(scores)), -np.round(scores, 5)))[:top_k]]
 
 
+def _distinct(document: Sequence[Sentence]) -> list[int]:
+    """Positions of the sentences that have text which no earlier one has."""
+    first: dict[str, int] = {}
+    for i, sentence in enumerate(document):
+        if text := sentence.text.strip():
+            first.setdefault(text, i)
+    return list(first.values())
+
+
 def _cosines(
     claims: Sequence[str], documents: Sequence[Sequence[Sentence]], kept: list[list[int]], encoder: TextEncoder
-) -> list[np.ndarray]:
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each row the cosines of its sentences with the claim, alone and with their neighbours; (n,) each."""
     import faiss
 
     # A text that occurs twice in the batch (a document behind several claims) is encoded once.
@@ -114,11 +113,14 @@ def _cosines(
     vectors = encoder.encode(list(numbers))
     results = []
     for claim, document, rows in zip(claims, documents, kept, strict=True):
-        scores = np.zeros(len(rows), np.float32)
+        scores = windows = np.zeros(len(rows), np.float32)
         if rows:
+            sentences, wanted = vectors[[numbers[document[i].text] for i in rows]], vectors[numbers[claim]]
             index = faiss.IndexFlatIP(vectors.shape[1])
-            index.add(vectors[[numbers[document[i].text] for i in rows]])
-            found, order = index.search(vectors[[numbers[claim]]], len(rows))
+            index.add(sentences)
+            found, order = index.search(wanted[None], len(rows))
+            scores = np.empty(len(rows), np.float32)
             scores[order[0]] = found[0]
-        results.append(scores)
+            windows = window_cosines(sentences, wanted)
+        results.append((scores, windows))
     return results

@@ -7,6 +7,7 @@ import pytest
 
 from retrieval import InputError, Sentence, select_evidence, split_sentences
 from retrieval.lexical import BM25_B, BM25_K1, bm25_scores, words
+from retrieval.relevance import FEATURES, WEIGHTS, long_features, window_cosines
 from retrieval.select import METHODS
 
 DOCUMENT = (
@@ -57,9 +58,33 @@ def test_sentences_without_text_are_passed_over(encoder):
     assert select_evidence(["bridge"], [document[:1]], ["d"], encoder) == [[]]
 
 
-def test_equal_sentences_keep_their_order(encoder):
-    document = split_sentences("The bridge is new. The bridge is new. The bridge is new.")
-    assert [h.sentence for h in select_evidence(["a new bridge"], [document], ["d"], encoder)[0]] == [0, 1, 2]
+def test_equal_scores_keep_their_order():
+    document = split_sentences("The bridge is new. The bridge is new! The bridge is new?")
+    found = select_evidence(["a new bridge"], [document], ["d"], None, method="bm25")
+    assert [h.sentence for h in found[0]] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_repeated_sentences_count_once(encoder, method):
+    once = split_sentences(DOCUMENT)
+    repeated = [once[0], *once, once[3], *once[1:]]
+    expected, found = (
+        select_evidence([CLAIM], [document], ["d"], encoder, top_k=3, method=method)[0] for document in (once, repeated)
+    )
+    assert [(h.text, h.score) for h in found] == [(h.text, h.score) for h in expected]
+    assert [repeated[h.sentence].start for h in found] == [h.start for h in expected]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_a_short_document_makes_no_difference(encoder, method):
+    sentences = split_sentences(DOCUMENT)
+    (forward,), (backward,) = (
+        # Two sentences share a word with the claim; those that share none are equal to BM25, and the first of them wins.
+        select_evidence([CLAIM], [document], ["d"], encoder, top_k=2, method=method)
+        for document in (sentences, sentences[::-1])
+    )
+    assert [h.text for h in forward] == [h.text for h in backward]
+    assert [h.score for h in forward] == pytest.approx([h.score for h in backward])
 
 
 def test_claims_without_words(encoder):
@@ -106,3 +131,44 @@ def test_words():
     assert words("not a") == ["not"]
     assert words("北京很大") == ["北京", "京很", "很大"]
     assert words("") == []
+
+
+def test_in_a_long_document_the_surroundings_of_a_sentence_count(encoder):
+    filler = [f"Nothing of note happened on day {i}." for i in range(40)]
+    twice = [
+        *filler[:10],
+        "The bridge was closed.",
+        *filler[10:30],
+        *[s.text for s in split_sentences(DOCUMENT)[:2]],
+        "The bridge was closed again.",
+    ]
+    document, position = [], 0
+    for text in [*twice, *filler[30:]]:
+        document.append(Sentence(text, position, position + len(text)))
+        position += len(text) + 1
+    hits = select_evidence([CLAIM], [document], ["d"], encoder, top_k=len(document))[0]
+    order = [hit.text for hit in hits]
+    assert order[0] == "The new bridge will cost 3.5 million euros."
+    assert order.index("The bridge was closed again.") < order.index("The bridge was closed.")
+
+
+def test_long_features():
+    claim, sentences = (
+        words("7 bridges in Rome"),
+        [words(t) for t in ("The bridges", "Rome has 7 bridges", "Nothing", "")],
+    )
+    found = long_features(claim, sentences, np.arange(4.0), np.zeros(4))
+    assert found.shape == (4, len(FEATURES)) == (4, len(WEIGHTS))
+    named = dict(zip(FEATURES, found.T, strict=True))
+    np.testing.assert_allclose(named["words"][[1, 2, 3]], [1, 0, 0])
+    assert 0 < named["words"][0] < 0.5
+    np.testing.assert_allclose(named["numbers"], [0, 1, 0, 0])
+    np.testing.assert_allclose(named["around"][1], named["words"][0] / 4)
+    np.testing.assert_allclose(named["position"], [0, 1 / 3, 2 / 3, 1])
+    empty = long_features([], sentences, np.zeros(4), np.zeros(4))
+    assert np.isfinite(empty).all()
+
+
+def test_window_cosines():
+    vectors = np.eye(3, dtype=np.float32)
+    np.testing.assert_allclose(window_cosines(vectors, vectors[0]), [0.5**0.5, 3**-0.5, 0], atol=1e-6)
