@@ -18,6 +18,8 @@ PREFERENCES = ("fast", "small", "exact")
 FLAT_BELOW = 20_000
 #: Candidates a result that are scored again with full vectors after a search in compressed ones.
 RERANK = 20
+#: Candidates whose full vectors are in memory at once.
+RESCORED_AT_ONCE = 16_384
 
 
 def choose_factory(count: int, dimension: int, preference: str) -> str:
@@ -85,6 +87,7 @@ class FaissIndex(EvidenceIndex):
         self._store: np.ndarray | None = None
         self._probe = probe
         self._read_only = False
+        self._plain_parameters: Any = None
 
     @property
     def raw(self) -> Any:
@@ -109,7 +112,9 @@ class FaissIndex(EvidenceIndex):
                 f"{self._index.ntotal} vectors of dimension {self._index.d}"
             )
         # A factory with its own refinement, or none needed, gains nothing.
-        self._store = vectors if "PQ" in self.factory and "R" not in self.factory.split(",")[-1] else None
+        # As a plain array: a memory map's own class costs more a lookup than the lookup.
+        refined = "PQ" in self.factory and "R" not in self.factory.split(",")[-1]
+        self._store = np.asarray(vectors) if refined else None
 
     def train(self, sample: np.ndarray) -> None:
         """Fit clusters and codes to a sample, float32 (n, D); exhaustive indexes need none."""
@@ -139,6 +144,7 @@ class FaissIndex(EvidenceIndex):
         if len(vectors):
             self.train(vectors)
             self._index.add(vectors)
+            self._plain_parameters = None
         if self._ids is not None:
             self._ids = np.concatenate([self._ids, ids])
         self._store = None
@@ -226,26 +232,36 @@ class FaissIndex(EvidenceIndex):
         """FAISS search parameters, and the objects that must outlive the search."""
         import faiss
 
-        selector, keep = None, None
-        if allowed is not None or len(self._deleted):
-            mask = np.full(self._index.ntotal, allowed is None)
-            if allowed is not None:
-                mask[self._positions(np.asarray(allowed, np.int64))] = True
-            mask[self._deleted] = False
-            keep = np.packbits(mask, bitorder="little")
-            selector = faiss.IDSelectorBitmap(keep)
+        if allowed is None and not len(self._deleted):
+            if self._plain_parameters is None or self._plain_parameters[0] != self.rerank:
+                made = _nested_parameters(self._index, None, self._probe, self.rerank)
+                self._plain_parameters = self.rerank, made
+            return self._plain_parameters[1], None
+        mask = np.full(self._index.ntotal, allowed is None)
+        if allowed is not None:
+            mask[self._positions(np.asarray(allowed, np.int64))] = True
+        mask[self._deleted] = False
+        keep = np.packbits(mask, bitorder="little")
+        selector = faiss.IDSelectorBitmap(keep)
         return _nested_parameters(self._index, selector, self._probe, self.rerank), keep
 
     def _score_again(self, vectors: np.ndarray, rows: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
         """Exact scores of the candidates (n, wide) from the stored vectors; the ``top_k`` best of each."""
         top_scores = np.full((len(rows), top_k), -np.inf, np.float32)
         top = np.full((len(rows), top_k), -1, np.int64)
-        for i, row in enumerate(rows):
-            # Ascending positions read the memory-mapped file forwards.
-            candidates = np.sort(row[row >= 0])
-            exact = self._store[candidates].astype(np.float32) @ vectors[i]
-            order = np.argsort(-exact, kind="stable")[:top_k]
-            top_scores[i, : len(order)], top[i, : len(order)] = exact[order], candidates[order]
+        # Ascending positions read the memory-mapped file forwards, and put ties to the lower one; -1 comes first.
+        rows = np.sort(rows, axis=1)
+        block = max(1, RESCORED_AT_ONCE // rows.shape[1])
+        for start in range(0, len(rows), block):
+            part = rows[start : start + block]
+            # take() with a mode it need not check for errors is several times faster than indexing; -1 is masked below.
+            full = self._store.take(part, axis=0, mode="clip").astype(np.float32)  # (n, wide, D)
+            exact = np.matmul(full, vectors[start : start + block, :, None])[..., 0]  # (n, wide)
+            exact[part < 0] = -np.inf
+            order = np.argsort(-exact, axis=1, kind="stable")[:, :top_k]
+            width = order.shape[1]
+            top_scores[start : start + block, :width] = np.take_along_axis(exact, order, 1)
+            top[start : start + block, :width] = np.take_along_axis(part, order, 1)
         return top_scores, top
 
 
