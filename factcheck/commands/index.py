@@ -169,7 +169,7 @@ class _PhotoVectors:
         from factcheck.data.transforms import ImageTransform
         from factcheck.models.image import bundled_photo_encoder, load_photo_encoder
 
-        self._model = bundled_photo_encoder() if name == "bundled" else load_photo_encoder(name)
+        self._model = load_photo_encoder(bundled_photo_encoder() if name == "bundled" else name)
         self._model.eval()
         self._transform = ImageTransform(self._model.input_size, self._model.mean, self._model.std)
         self.fingerprint = self._model.fingerprint

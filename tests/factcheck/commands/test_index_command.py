@@ -50,3 +50,22 @@ def test_mistakes_are_one_line_and_exit_2(corpus, argv, message, tmp_path, monke
     err = capsys.readouterr().err
     assert message in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_photos_of_the_sample_are_found_again(tmp_path):
+    from factcheck.commands.index import _PhotoVectors
+    from factcheck.sample import sample_folder
+    from retrieval import open_index
+
+    sample = sample_folder()
+    assert (
+        main(["index", "build", str(sample / "corpus.jsonl"), "--out", str(tmp_path / "i"), "--photos", "bundled"]) == 0
+    )
+    index = open_index(tmp_path / "i", method="bm25", image_encoder=_PhotoVectors("bundled"))
+    rows = [json.loads(line) for line in (sample / "corpus.jsonl").read_text("utf-8").splitlines()]
+    row = next(row for row in rows if row.get("image"))
+    (hits,) = index.photos.search([(sample / row["image"]).read_bytes()], top_k=2)
+    assert hits[0].document_id == row["id"]
+    assert hits[0].score == pytest.approx(1, abs=0.01)
+    assert hits[0].metadata["photo"].endswith(row["image"])
