@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from factcheck.models.word_match import match_words
+
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
 
@@ -36,6 +38,7 @@ class InputBuilder:
         max_length: tokens of both segments with special tokens.
         max_claim_tokens: tokens kept of the first segment.
         transform: photo transform; None for a text-only model.
+        word_match: also say which words the two segments share, for a model that reads it.
     """
 
     def __init__(
@@ -44,11 +47,13 @@ class InputBuilder:
         max_length: int,
         max_claim_tokens: int,
         transform: "ImageTransform | None" = None,
+        word_match: bool = False,
     ) -> None:
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.max_claim_tokens = max_claim_tokens
         self.transform = transform
+        self.word_match = word_match
 
     def segments(self, row: TextRow) -> tuple[str, str]:
         """The two text segments of a row."""
@@ -57,10 +62,14 @@ class InputBuilder:
         return claim, f"{evidence} | {row.document_ocr}" if row.document_ocr else evidence
 
     def texts(self, rows: Sequence[TextRow]) -> dict[str, Tensor]:
-        """``input_ids``, ``attention_mask`` and, where the tokenizer makes them, ``token_type_ids``: each (B, T) int64."""
-        encoded = self._encode(rows, padding=True, return_tensors="pt")
+        """``input_ids``, ``attention_mask``, where the tokenizer makes them ``token_type_ids``, ``word_match`` if asked for.
+
+        Each (B, T) int64.
+        """
+        encoded = self._encode(rows, padding=True)
         names = ("input_ids", "attention_mask", "token_type_ids")
-        return {name: encoded[name] for name in names if name in encoded}
+        tensors = {name: torch.tensor(encoded[name]) for name in names if name in encoded}
+        return tensors | {"word_match": match_words(encoded)} if self.word_match else tensors
 
     def lengths(self, rows: Sequence[TextRow], chunk: int = 1024) -> list[int]:
         """Tokens of each row as :meth:`texts` would make it, before padding."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, relation_of, stance_of
 from factcheck.models.fusion import FusionTransformer
+from factcheck.models.word_match import WordMatch
 
 __all__ = ["VerdictConfig", "VerdictModel", "VerdictOutput", "pair_features"]
 
@@ -24,6 +25,7 @@ class VerdictConfig:
         image_weights: ``bundled``, ``timm``, a model folder, or None for random weights.
         max_length: text tokens of claim, evidence and OCR together.
         max_claim_tokens: longest claim (with its OCR), so that evidence always has room.
+        word_match: tell the text transformer which words of the claim the evidence holds, and the other way round.
         fusion_dim, fusion_depth, fusion_heads, dropout: see :class:`~factcheck.models.fusion.FusionTransformer`.
     """
 
@@ -32,6 +34,7 @@ class VerdictConfig:
     image_weights: str | None = "bundled"
     max_length: int = 256
     max_claim_tokens: int = 96
+    word_match: bool = False
     fusion_dim: int = 256
     fusion_depth: int = 2
     fusion_heads: int = 4
@@ -107,6 +110,10 @@ class VerdictModel(nn.Module):
         self.fusion = FusionTransformer(
             text_dim, image_dim, pair_dim, config.fusion_dim, config.fusion_depth, config.fusion_heads, config.dropout
         )
+        # Added to the token embeddings. Zero at the start: a pre-trained text model begins as it was.
+        self.match_embed = nn.Embedding(WordMatch.COUNT, text_dim) if config.word_match else None
+        if self.match_embed is not None:
+            nn.init.zeros_(self.match_embed.weight)
         dim = config.fusion_dim
         self.stance_head = nn.Linear(dim, len(STANCES))
         if image is not None:
@@ -138,15 +145,16 @@ class VerdictModel(nn.Module):
         document_pixels: Tensor | None = None,
         claim_image_mask: Tensor | None = None,
         document_image_mask: Tensor | None = None,
+        word_match: Tensor | None = None,
     ) -> VerdictOutput:
         """Logits of the three heads.
 
         Shapes (B batch, T tokens, H × W pixels):
-            input_ids, attention_mask, token_type_ids: (B, T).
+            input_ids, attention_mask, token_type_ids, word_match: (B, T).
             claim_pixels, document_pixels: (B, 3, H, W) normalised pixels; any value where the mask is false.
             claim_image_mask, document_image_mask: (B,) bool.
         """
-        text = self.encode_text(input_ids, attention_mask, token_type_ids)
+        text = self.encode_text(input_ids, attention_mask, token_type_ids, word_match)
         photos = None
         if self.image is not None and claim_pixels is not None:
             photos = (
@@ -155,10 +163,25 @@ class VerdictModel(nn.Module):
             )
         return self.decide(text, attention_mask, photos, claim_image_mask, document_image_mask)
 
-    def encode_text(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """(B, T, text width) hidden states of claim, evidence and OCR read jointly."""
+    def encode_text(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        word_match: Tensor | None = None,
+    ) -> Tensor:
+        """(B, T, text width) hidden states of claim, evidence and OCR read jointly.
+
+        Raises:
+            InputError: the model reads word matches and none are given (see :class:`~factcheck.models.inputs.InputBuilder`).
+        """
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        return self.text(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
+        if self.match_embed is None:
+            return self.text(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
+        if word_match is None:
+            raise InputError("this model reads word matches; build its inputs with InputBuilder(..., word_match=True)")
+        tokens = self.text.get_input_embeddings()(input_ids) + self.match_embed(word_match)  # (B, T, text width)
+        return self.text(inputs_embeds=tokens, attention_mask=attention_mask, **extra).last_hidden_state
 
     def encode_image(self, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, h·w, C) and unit descriptors (B, E) of photos (B, 3, H, W); zeros, at no cost, where ``mask`` is false."""

@@ -37,6 +37,7 @@ class VerdictModule(pl.LightningModule):
         init_from: model folder, ``bundled``, Hugging Face id or training checkpoint whose weights (those that fit) start a new training.
         max_length: text tokens a row.
         max_claim_tokens: text tokens kept of the claim with its OCR.
+        word_match: tell the text transformer which words claim and evidence share (see :mod:`factcheck.models.word_match`).
         fusion_dim: width of the fusion transformer.
         fusion_depth: layers of the fusion transformer.
         fusion_heads: attention heads of the fusion transformer.
@@ -64,6 +65,7 @@ class VerdictModule(pl.LightningModule):
         init_from: str | None = None,
         max_length: int = 256,
         max_claim_tokens: int = 96,
+        word_match: bool = True,
         fusion_dim: int = 256,
         fusion_depth: int = 2,
         fusion_heads: int = 4,
@@ -94,6 +96,7 @@ class VerdictModule(pl.LightningModule):
             image_weights=image_weights,
             max_length=max_length,
             max_claim_tokens=max_claim_tokens,
+            word_match=word_match,
             fusion_dim=fusion_dim,
             fusion_depth=fusion_depth,
             fusion_heads=fusion_heads,
@@ -117,7 +120,9 @@ class VerdictModule(pl.LightningModule):
             from factcheck.data.transforms import ImageTransform
 
             transform = ImageTransform(image.input_size, image.mean, image.std)
-        self.input_builder = InputBuilder(load_tokenizer(text_model), max_length, max_claim_tokens, transform)
+        self.input_builder = InputBuilder(
+            load_tokenizer(text_model), max_length, max_claim_tokens, transform, word_match
+        )
         self._freeze()
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
         self._verifier: Verifier | None = None
@@ -146,6 +151,7 @@ class VerdictModule(pl.LightningModule):
             batch.get("document_pixels"),
             batch.get("claim_image_mask"),
             batch.get("document_image_mask"),
+            batch.get("word_match"),
         )
 
     def training_step(self, batch: dict[str, Any], _batch_index: int) -> Tensor:

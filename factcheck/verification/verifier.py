@@ -111,7 +111,9 @@ class Verifier:
 
             transform = ImageTransform(network.image.input_size, network.image.mean, network.image.std)
         settings = network.config
-        builder = InputBuilder(tokenizer, settings.max_length, settings.max_claim_tokens, transform)
+        builder = InputBuilder(
+            tokenizer, settings.max_length, settings.max_claim_tokens, transform, settings.word_match
+        )
         chosen = config["preprocessing"]
         options.setdefault("retrieval_method", chosen["retrieval_method"])
         return cls(
