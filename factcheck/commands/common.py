@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], 
 
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar on standard error: a bar on a terminal, nothing where output goes to a file."""
+    """Progress on standard error: a bar on a terminal, a line a minute where output goes to a file."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -75,6 +76,9 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
     )
 
     console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield _progress_lines(what)
+        return
     columns: tuple[Any, ...] = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -82,9 +86,32 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _progress_lines(what: str, seconds: float = 60.0) -> Callable[[int, int | None], None]:
+    """A function that prints ``what: 1200 of 5000, 3 min left`` when its last line is ``seconds`` old."""
+    start = last = time.monotonic()
+    first: int | None = None
+
+    def update(done: int, total: int | None) -> None:
+        nonlocal last, first
+        if first is None:
+            first = done  # what a resumed run finds done took no time
+        now = time.monotonic()
+        if now - last < seconds:
+            return
+        last = now
+        line = f"{what}: {done}"
+        if total is not None:
+            line += f" of {total}"
+            if done > first:
+                line += f", {(now - start) / (done - first) * (total - done) / 60:.0f} min left"
+        print(line, file=sys.stderr, flush=True)
+
+    return update
 
 
 def quiet_libraries() -> None:

@@ -1,6 +1,8 @@
 """``factcheck fit|validate|test|predict``: the Lightning CLI with this project's defaults."""
 
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +14,7 @@ from pytorch_lightning import LightningDataModule, LightningModule
 from pytorch_lightning.cli import LightningCLI
 
 from factcheck.errors import InputError
+from factcheck.training.progress import ProgressLines
 
 __all__ = ["FactcheckCLI", "run_lightning"]
 
@@ -48,12 +51,29 @@ def _explicit(parser: Any, arguments: Sequence[str], subcommand: str) -> set[str
     return set(vars(model.get("init_args") or Namespace()))
 
 
+#: Libraries' remarks on what is meant here: our own argument list, frozen parts in evaluation mode, their own internals.
+_EXPECTED_WARNINGS = (
+    "LightningCLI's args parameter",
+    r"Found \d+ module\(s\) in eval mode",
+    r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+)
+
+
+def _quiet() -> None:
+    """Keep expected remarks and advertisements of libraries off the terminal; warnings about real trouble stay."""
+    for message in _EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning.pytorch.utilities.rank_zero"):
+        logging.getLogger(name).addFilter(lambda record: "litlogger" not in record.getMessage())
+
+
 def run_lightning(arguments: Sequence[str]) -> int:
     """Run a subcommand of the Lightning CLI; returns the exit status.
 
     Raises:
         InputError: a configuration file is missing, or a value is out of range.
     """
+    _quiet()
     FactcheckCLI._arguments = list(arguments)
     for flag, value in pairwise(arguments):
         if flag in ("--config", "-c") and not Path(value).is_file():
@@ -66,6 +86,7 @@ def run_lightning(arguments: Sequence[str]) -> int:
         args=list(arguments),
         auto_configure_optimizers=False,
         seed_everything_default=0,
+        trainer_defaults={"callbacks": [ProgressLines()]},
         # The saver also runs on `predict` and `validate` and fails the second time in a folder.
         save_config_kwargs={"overwrite": True},
         parser_kwargs={"default_env": False},
