@@ -18,6 +18,7 @@ import numpy as np
 
 from retrieval import Sentence, TextEncoder, build_index, load_encoder, open_index, select_evidence, split_sentences
 from retrieval.cache import EmbeddingCache
+from retrieval.encoders import RUNTIMES
 from retrieval.evaluation import evaluate_run
 from retrieval.rerank import CrossEncoderReranker
 from retrieval.select import METHODS
@@ -158,7 +159,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with claims-text and flickr-factify")
     parser.add_argument("--split", default="val", choices=("train", "val"))
     parser.add_argument("--encoder", default="bundled")
-    parser.add_argument("--runtime", default="torch", choices=("torch", "onnx", "onnx-int8"))
+    parser.add_argument("--runtime", default="torch", choices=RUNTIMES)
     parser.add_argument("--reranker", help="Hugging Face sequence classifier")
     parser.add_argument("--open", metavar="SPLITS", help="also the open corpus of these splits, e.g. train,val")
     parser.add_argument("--cache", type=Path, help="SQLite file of vectors")

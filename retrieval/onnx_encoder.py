@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.encoders import TextEncoder, TransformersEncoder, batches_by_length, check_texts, pad, tokenize
+from retrieval.batching import batches_by_length, check_texts, pad, tokenize
+from retrieval.encoders import TextEncoder, TransformersEncoder
 from retrieval.errors import InputError
 
 __all__ = ["OnnxEncoder", "cache_folder"]

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retrieval.encoders import batches_by_length, load_pretrained, pad, resolve_encoder
+from retrieval.batching import TOKENS_AT_ONCE, batches_by_length, pad
+from retrieval.encoders import load_pretrained, resolve_encoder
 from retrieval.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ class CrossEncoderReranker(Reranker):
         )
         types = encoded.get("token_type_ids")
         device = next(self._model.parameters()).device
+        bound = TOKENS_AT_ONCE if device.type == "cpu" else None
         with torch.inference_mode():
-            for rows, ids in batches_by_length(encoded["input_ids"], self.batch_size):
+            for rows, ids in batches_by_length(encoded["input_ids"], self.batch_size, bound):
                 tokens, mask = pad(ids, self._pad)
                 inputs = {"input_ids": tokens, "attention_mask": mask}
                 if types is not None:

@@ -121,6 +121,56 @@ def test_what_cannot_be_loaded_is_refused(tiny, tmp_path, monkeypatch):
         encoder.encode(["a"], batch_size=0)
 
 
+def plain(encoder, texts):
+    """Vectors by the Hugging Face model itself, one text at a time."""
+    import torch
+
+    vectors = []
+    for text in texts:
+        inputs = encoder.tokenizer(text, truncation=True, max_length=encoder.max_length, return_tensors="pt")
+        hidden = encoder.model(**inputs).last_hidden_state[0]
+        pooled = hidden[0] if encoder.pooling == "cls" else hidden.mean(0)
+        vectors.append(torch.nn.functional.normalize(pooled, dim=0).numpy())
+    return np.stack(vectors)
+
+
+def test_the_packed_network_is_the_network(tiny, tiny_deberta, tmp_path):
+    from retrieval.packed import is_packable
+
+    texts = [text.replace("\ud800", "?") for text in TEXTS] + ["two", "three", "a longer sentence of words"] * 3
+    encoder = load_encoder(tiny)
+    assert is_packable(encoder.model)
+    np.testing.assert_allclose(encoder.encode(texts, batch_size=5), plain(encoder, texts), atol=1e-6)
+    settings = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    cls = load_encoder(copy(tiny, tmp_path / "cls", **{"1_Pooling__config": settings}))
+    np.testing.assert_allclose(cls.encode(texts), plain(cls, texts), atol=1e-6)
+    other = load_encoder(tiny_deberta)
+    assert not is_packable(other.model)
+    np.testing.assert_allclose(other.encode(texts, batch_size=5), plain(other, texts), atol=1e-5)
+
+
+def test_int8_is_near_and_does_not_depend_on_the_batch(tiny, tiny_deberta):
+    exact, int8 = load_encoder(tiny), load_encoder(tiny, runtime="int8")
+    vectors = int8.encode(TEXTS, batch_size=8)
+    np.testing.assert_allclose(vectors, np.concatenate([int8.encode([text]) for text in TEXTS]), atol=1e-6)
+    expected = exact.encode(TEXTS)
+    assert (vectors * expected).sum(1).min() > 0.999
+    assert not np.array_equal(vectors, expected)
+    assert int8.fingerprint != exact.fingerprint
+    with pytest.raises(InputError, match="knows BERT encoders only"):
+        load_encoder(tiny_deberta, runtime="int8")
+
+
+def test_batches_hold_like_lengths_and_bounded_tokens():
+    from retrieval.batching import batches_by_length
+
+    ids = [[1] * n for n in (3, 700, 5, 4, 4, 300, 5)]
+    batches = [[len(row) for row in part] for _, part in batches_by_length(ids, 3, tokens=16)]
+    assert batches == [[700], [300], [5, 5, 4], [4, 3]]
+    assert sorted(int(i) for rows, _ in batches_by_length(ids, 3, tokens=16) for i in rows) == list(range(7))
+    assert [len(part) for _, part in batches_by_length(ids, 4, tokens=None)] == [4, 3]
+
+
 @pytest.mark.slow
 def test_onnx_gives_the_same_vectors(tiny, tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
