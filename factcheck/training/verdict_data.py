@@ -1,6 +1,7 @@
 """The data module of verdict training: one or many labelled sets, mixed by weight."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from factcheck.training.rows import TrainingRow, read_training_rows, with_eviden
 from factcheck.training.sampler import MixtureBatchSampler
 
 __all__ = ["VerdictDataModule"]
+
+#: Row number, whether its photos are kept, and the seed of its distractors (None for none).
+_Item = tuple[int, bool, int | None]
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -37,6 +41,9 @@ class VerdictDataModule(pl.LightningDataModule):
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
         batch_size: rows a step and process.
         modality_dropout: probability that a training row's photos are both left out, whatever its class, in [0, 1).
+        distractors: share of the training batches whose rows get sentences of other rows of their source among their evidence,
+            in [0, 1): one or more, after the best, ``top_k`` at most in all. Claims stay what they are when something irrelevant stands beside
+            the evidence, and sentence pairs come to look like claims with a document.
         num_workers: loader processes; 0 loads in the training process.
         predict: claims table for ``factcheck predict``.
         predict_out: verdict table that ``factcheck predict`` writes.
@@ -58,6 +65,7 @@ class VerdictDataModule(pl.LightningDataModule):
         retrieval_method: str = "hybrid",
         batch_size: int = 32,
         modality_dropout: float = 0.0,
+        distractors: float = 0.0,
         num_workers: int = 0,
         predict: str | None = None,
         predict_out: str = "verdicts.parquet",
@@ -66,8 +74,9 @@ class VerdictDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()  # `factcheck export` stores the evidence selection with the model
-        if not 0 <= modality_dropout < 1:
-            raise InputError(f"modality_dropout must lie in [0, 1), found {modality_dropout}")
+        for name, value in (("modality_dropout", modality_dropout), ("distractors", distractors)):
+            if not 0 <= value < 1:
+                raise InputError(f"{name} must lie in [0, 1), found {value}")
         if top_k < 1:
             raise InputError(f"top_k must be at least 1, found {top_k}")
         self.root = Path(root).expanduser()
@@ -81,6 +90,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.columns, self.top_k = columns, top_k
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
         self.batch_size, self.modality_dropout = batch_size, modality_dropout
+        self.distractors = distractors
         self.num_workers, self.seed = num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
@@ -119,8 +129,8 @@ class VerdictDataModule(pl.LightningDataModule):
         )
         if self._resume:
             self._sampler.set_epoch(*self._resume)
-        dataset = _RowDataset(rows)
-        batches = _Epochs(self._sampler, self.trainer, self.modality_dropout)
+        dataset = _RowDataset(rows, self.top_k)
+        batches = _Epochs(self._sampler, self.trainer, self.modality_dropout, self.distractors)
         return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
 
     def val_dataloader(self) -> DataLoader:
@@ -167,7 +177,7 @@ class VerdictDataModule(pl.LightningDataModule):
         rows = [(self._images(name), row) for name in names for row in self.rows(name)]
         order = sorted(range(len(rows)), key=lambda i: _cost(rows[i][1]))
         order = order[self.trainer.global_rank :: self.trainer.world_size]
-        order = [(i, True) for i in order]
+        order = [(i, True, None) for i in order]
         batches = [order[i : i + 2 * self.batch_size] for i in range(0, len(order), 2 * self.batch_size)]
         return DataLoader(
             _RowDataset(rows), batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers()
@@ -194,26 +204,33 @@ def _cost(row: TrainingRow) -> int:
 
 
 class _Epochs:
-    """The sampler's batches of the trainer's epoch, each row with whether it keeps its photos.
+    """The sampler's batches of the trainer's epoch: rows, whether each keeps its photos, and the seed of its distractors.
 
-    Both are functions of seed, epoch and place alone, so that a resumed run sees what the interrupted one would have seen.
+    All are functions of seed, epoch and place alone, so that a resumed run sees what the interrupted one would have seen.
     """
 
     # Not called "sampler": Lightning would find that attribute and set its epoch, forgetting the place in it.
-    def __init__(self, mixture: MixtureBatchSampler, trainer: pl.Trainer, modality_dropout: float) -> None:
-        self.mixture, self.trainer, self.modality_dropout = mixture, trainer, modality_dropout
+    def __init__(
+        self, mixture: MixtureBatchSampler, trainer: pl.Trainer, modality_dropout: float, distractors: float
+    ) -> None:
+        self.mixture, self.trainer = mixture, trainer
+        self.modality_dropout, self.distractors = modality_dropout, distractors
 
     def __len__(self) -> int:
         return len(self.mixture)
 
-    def __iter__(self) -> Iterator[list[tuple[int, bool]]]:
+    def __iter__(self) -> Iterator[list[_Item]]:
         epoch = self.trainer.current_epoch
         skip = self.mixture.skip if epoch == self.mixture.epoch else 0
         self.mixture.set_epoch(epoch, skip)
         for number, batch in enumerate(self.mixture, start=skip):
             # Dropping is drawn for every row alike, whatever its class or photos: absence must carry no label.
             rng = np.random.default_rng((self.mixture.seed, epoch, number, self.mixture.rank))
-            yield list(zip(batch, (rng.random(len(batch)) >= self.modality_dropout).tolist(), strict=True))
+            keep = (rng.random(len(batch)) >= self.modality_dropout).tolist()
+            # Whole batches, because one lengthened row would pad the others.
+            distract = rng.random() < self.distractors
+            seeds = rng.integers(2**31, size=len(batch)).tolist() if distract else [None] * len(batch)
+            yield list(zip(batch, keep, seeds, strict=True))
 
 
 class _ResumableLoader(DataLoader):
@@ -227,15 +244,34 @@ class _ResumableLoader(DataLoader):
 
 
 class _RowDataset(Dataset):
-    def __init__(self, rows: Sequence[tuple[Path, TrainingRow]]) -> None:
-        self.rows = rows
+    def __init__(self, rows: Sequence[tuple[Path, TrainingRow]], top_k: int = 0) -> None:
+        self.rows, self.top_k = rows, top_k
+        self._by_source: dict[str, list[int]] = {}
+        for number, (_, row) in enumerate(rows):
+            if row.text.evidence:
+                self._by_source.setdefault(row.source, []).append(number)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: tuple[int, bool]) -> tuple[Path, TrainingRow, bool]:
-        number, keep = index
-        return (*self.rows[number], keep)
+    def __getitem__(self, item: _Item) -> tuple[Path, TrainingRow, bool]:
+        number, keep, seed = item
+        root, row = self.rows[number]
+        return root, row if seed is None else self._distracted(row, np.random.default_rng(seed)), keep
+
+    def _distracted(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
+        """The row with sentences of other rows of its source among its evidence, the best sentence still first."""
+        evidence = list(row.text.evidence)
+        room = self.top_k - len(evidence)
+        if not evidence or room < 1:
+            return row
+        others = self._by_source[row.source]
+        for other in rng.integers(len(others), size=rng.integers(1, room + 1)):
+            sentences = self.rows[others[other]][1].text.evidence
+            sentence = sentences[rng.integers(len(sentences))]
+            if sentence not in evidence:
+                evidence.insert(int(rng.integers(1, len(evidence) + 1)), sentence)
+        return replace(row, text=replace(row.text, evidence=tuple(evidence)))
 
 
 class _Collate:

@@ -93,6 +93,31 @@ def test_modality_dropout_takes_both_photos_and_their_labels(tiny_bert, factify_
     assert kept > 2
 
 
+def test_distractors_come_from_rows_of_the_same_source_after_the_best_sentence(tiny_bert, tmp_path):
+    rows = [
+        {"premise": f"{s} dog {i}.", "hypothesis": "A dog.", "label": "refute", "source": s}
+        for s in "ab"
+        for i in range(8)
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    source = data(tmp_path, tiny_bert, train="pairs.jsonl", val="pairs.jsonl", distractors=0.7, top_k=3)
+    run = trainer(tmp_path, max_epochs=1)
+    run.strategy.connect(module(tiny_bert))
+    run._data_connector.attach_data(run.lightning_module, datamodule=source)
+    source.trainer = run
+    loader = source.train_dataloader()
+    once, again = ([[loader.dataset[item][1] for item in batch] for batch in loader.batch_sampler] for _ in range(2))
+    assert once == again  # a resumed run sees what the interrupted one would have seen
+    own = {row.id: row.text.evidence for row in source.rows("pairs.jsonl")}
+    lengths = []
+    for row in (row for batch in once for row in batch):
+        assert row.text.evidence[:1] == own[row.id]
+        assert {sentence[0] for sentence in row.text.evidence} == {row.source}
+        assert len(set(row.text.evidence)) == len(row.text.evidence) <= 3
+        lengths.append(len(row.text.evidence))
+    assert set(lengths) == {1, 2, 3}
+
+
 def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
     pairs = tmp_path / "pairs.jsonl"
     rows = [{"premise": "A dog runs.", "hypothesis": "A dog sleeps.", "label": x} for x in ("refute", "not_support")]
