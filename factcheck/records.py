@@ -9,7 +9,7 @@ from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, ImageRelatio
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Claim", "Evidence", "Verdict", "claims_schema", "verdict_schema"]
+__all__ = ["Claim", "Evidence", "PhotoEvidence", "Verdict", "claims_schema", "verdict_schema"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +60,32 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoEvidence:
+    """The claim's photo, found again in the evidence index: shown to the reader, not read by the model.
+
+    Attributes:
+        document_id: the document that shows it.
+        photo: its path or URL as the corpus gives it, or None.
+        text: its caption there, else alt text, else the text around it, else the document's title or first sentence.
+        date: date of the document as the corpus gives it, or None.
+        score: cosine of the two photos' descriptors, in [-1, 1].
+    """
+
+    document_id: str
+    photo: str | None
+    text: str
+    date: str | None
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The answer for one claim; fields are the columns of the verdict table (see :func:`verdict_schema`).
 
     ``photo_attribution`` is how much the probability of the stance drops without the photo of either side, in [-1, 1]: keys
     ``claim_image`` and ``document_image``, None for a photo that is not there; None as a whole unless it was asked for.
+    ``photo_evidence`` is where the claim's photo was found again in the evidence index, nearest first; None unless it was
+    looked for (a claim with a photo and without a document, an index with photos).
     """
 
     id: str
@@ -81,6 +102,7 @@ class Verdict:
     reason: str | None
     model: str
     photo_attribution: Mapping[str, float | None] | None = None
+    photo_evidence: tuple[PhotoEvidence, ...] | None = None
 
 
 def claims_schema() -> "pa.Schema":
@@ -127,6 +149,15 @@ def verdict_schema() -> "pa.Schema":
             ("attribution", pa.float32()),
         ]
     )
+    photo = pa.struct(
+        [
+            ("document_id", pa.string()),
+            ("photo", pa.string()),
+            ("text", pa.string()),
+            ("date", pa.string()),
+            ("score", pa.float32()),
+        ]
+    )
     return pa.schema(
         [
             ("id", pa.string()),
@@ -144,5 +175,7 @@ def verdict_schema() -> "pa.Schema":
             ("model", pa.string()),
             # Null unless asked for, and in tables that earlier releases wrote.
             ("photo_attribution", pa.struct([("claim_image", pa.float32()), ("document_image", pa.float32())])),
+            # Null unless a photo was looked for, and in tables that earlier releases wrote.
+            ("photo_evidence", pa.list_(photo)),
         ]
     )

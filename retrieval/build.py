@@ -34,7 +34,7 @@ SHARD_SENTENCES = 2048
 
 
 class ImageEncoder(Protocol):
-    """What turns photos into vectors: any object with this method (and a ``fingerprint``, if it has one)."""
+    """What turns photos into vectors: any object with this method (and a ``fingerprint`` and a ``name``, if it has them)."""
 
     def embed_images(self, images: list[bytes]) -> np.ndarray:
         """Encoded image files to float32 (n, D), rows of length 1."""
@@ -127,6 +127,7 @@ def build_index(
                 "normalised": True,
             },
             "image_encoder": plan["image_encoder"],
+            "image_encoder_name": getattr(image_encoder, "name", None),
             "preset": preset,
             "factory": built.pop("factory"),
             "max_chars": max_chars,

@@ -34,7 +34,8 @@ class Photo:
     Attributes:
         data: the encoded file, or None where it could not be read.
         reference: its path or URL as the corpus gives it; shown to people, never read by a model.
-        caption: caption, else alt text, else "".
+        caption: what can be searched by words: its caption, else alt text, else the text around it (``context``), else the
+            document's title or first sentence, else "".
     """
 
     data: bytes | None
@@ -162,7 +163,7 @@ def _documents(
             date=_string(value["date"]),
             source=_string(value["source"]),
             language=_string(value["language"]),
-            photos=tuple(_photos(value["images"], path.parent, where)),
+            photos=tuple(_photos(value["images"], path.parent, where, title, text)),
             metadata={str(k): _plain(v) for k, v in row.items() if k not in used and not _missing(v)},
         )
 
@@ -181,7 +182,7 @@ def _text(value: Any, where: str) -> tuple[str, tuple[tuple[int, int], ...] | No
     raise InputError(f"{where}: the text is {type(value).__name__}, expected a string or a list of strings")
 
 
-def _photos(value: Any, folder: Path, where: str) -> Iterator[Photo]:
+def _photos(value: Any, folder: Path, where: str, title: str | None, text: str) -> Iterator[Photo]:
     if _missing(value):
         return
     for item in value if isinstance(value, list | tuple) else [value]:
@@ -195,8 +196,12 @@ def _photos(value: Any, folder: Path, where: str) -> Iterator[Photo]:
         data = item.get("bytes")
         if data is None and reference and "://" not in reference and (folder / reference).is_file():
             data = (folder / reference).read_bytes()
-        caption = _string(item.get("caption")) or _string(item.get("alt")) or ""
-        yield Photo(data, reference, caption)
+        caption = next((found for key in ("caption", "alt", "context") if (found := _string(item.get(key)))), None)
+        yield Photo(data, reference, caption or title or _first_sentence(text))
+
+
+def _first_sentence(text: str) -> str:
+    return next((sentence.text for sentence in split_sentences(text[:2000])), "")
 
 
 def _missing(value: Any) -> bool:

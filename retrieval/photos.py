@@ -50,6 +50,11 @@ class PhotoSearch:
         if store.photo_count:
             self._photos, self._captions = FaissIndex.open(folder / "photo"), FaissIndex.open(folder / "caption")
 
+    @property
+    def ready(self) -> bool:
+        """Whether the index holds photos and :meth:`search` can embed another."""
+        return self._photos is not None and self._image_encoder is not None
+
     def search(
         self, photos: Sequence[bytes], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
     ) -> list[list[Hit]]:

@@ -1,5 +1,6 @@
 """An opened index: queries in, evidence out."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,13 @@ class EvidenceSearch:
         self._reranker: Reranker | None = options["reranker"]
         self._candidates, self._window = options["candidates"], options["window"]
         self._diversity, self._unique = options["diversity"], options["unique"]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the index's content and with every option that decides what a search finds."""
+        facts = [self.manifest["data"], type(self._index).__name__, self._candidates, self._window, self._diversity]
+        facts += [self._unique, self.photos.ready, type(self._reranker).__name__]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def search(
         self, queries: Sequence[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None

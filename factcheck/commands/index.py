@@ -5,10 +5,13 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from factcheck.commands.common import column_mapping, positive, probability, progress_bar
 from factcheck.errors import InputError
+
+if TYPE_CHECKING:
+    from retrieval import Hit
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,8 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build.add_argument("--no-cache", action="store_true", help="keep no embeddings between builds")
     search = actions.add_parser("search", help="search an index; one JSON line a hit with --json")
     search.add_argument("index", metavar="DIR")
-    search.add_argument("query", nargs="+", help="one or more queries, each quoted")
+    search.add_argument("query", nargs="*", help="one or more queries, each quoted")
+    search.add_argument(
+        "--photo", action="append", metavar="FILE", help="find this photo in the index (may be repeated)"
+    )
+    search.add_argument(
+        "--captions", action="store_true", help="find photos by what stands under and around them, not sentences"
+    )
     search.add_argument("--top-k", type=positive, default=10, metavar="K")
+    search.add_argument("--photos", metavar="ENCODER", help="where the index's photo encoder is now, if it moved")
     search.add_argument("--method", default="hybrid", choices=("hybrid", "dense", "bm25"))
     search.add_argument("--encoder", help="where the index's encoder is now, if it moved")
     search.add_argument("--rerank", metavar="MODEL", help="Hugging Face sequence classifier that scores the hits again")
@@ -59,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from factcheck.commands.common import quiet_libraries
+    from factcheck.verification.photo_vectors import PhotoVectors
     from retrieval import build_index
     from retrieval.corpus import detect_format, read_corpus
 
@@ -83,7 +94,7 @@ def _build(args: argparse.Namespace) -> int:
             encoder=args.encoder,
             preset=args.preset,
             factory=args.factory,
-            image_encoder=_PhotoVectors(args.photos) if args.photos else None,
+            image_encoder=PhotoVectors(args.photos) if args.photos else None,
             format=args.format,
             columns=columns,
             cache=False if args.no_cache else args.cache or True,
@@ -101,16 +112,21 @@ def _build(args: argparse.Namespace) -> int:
 
 def _search(args: argparse.Namespace) -> int:
     from factcheck.commands.common import quiet_libraries
+    from factcheck.verification.photo_vectors import photo_vectors_of
     from retrieval import open_index
     from retrieval.manifest import read_manifest
 
-    read_manifest(Path(args.index))
+    manifest = read_manifest(Path(args.index))
     if args.window < 0:
         raise InputError(f"--window is {args.window}, expected at least 0")
+    photos = [(name, _read(name)) for name in args.photo or ()]
+    if not args.query and not photos:
+        raise InputError("index search found neither a query nor --photo; give at least one")
     quiet_libraries()
     index = open_index(
         args.index,
         encoder=args.encoder,
+        image_encoder=photo_vectors_of(manifest, args.photos) if photos else None,
         method=args.method,
         reranker=args.rerank,
         window=args.window,
@@ -122,7 +138,14 @@ def _search(args: argparse.Namespace) -> int:
         "source": args.source,
         "language": args.language,
     }
-    for query, hits in zip(args.query, index.search(args.query, top_k=args.top_k, filters=filters), strict=True):
+    results: list[tuple[str, list[Hit]]] = []
+    if args.query:
+        search = index.photos.search_captions if args.captions else index.search
+        results += zip(args.query, search(args.query, top_k=args.top_k, filters=filters), strict=True)
+    if photos:
+        found = index.photos.search([data for _, data in photos], top_k=args.top_k, filters=filters)
+        results += zip([name for name, _ in photos], found, strict=True)
+    for query, hits in results:
         if args.json:
             for hit in hits:
                 row = {key: getattr(hit, key) for key in ("document_id", "sentence", "start", "end", "text", "score")}
@@ -130,15 +153,21 @@ def _search(args: argparse.Namespace) -> int:
             continue
         print(query)
         for rank, hit in enumerate(hits, 1):
-            about = ", ".join(str(v) for k, v in (hit.metadata or {}).items() if k in ("title", "source", "date"))
+            shown = ("title", "source", "date", "photo")
+            about = ", ".join(str(v) for k, v in (hit.metadata or {}).items() if k in shown and v)
             text = " ".join(hit.text.split())
-            print(
-                f"{rank:3}. {hit.score:.4f}  [{hit.document_id} #{hit.sentence}] {text}"
-                + (f"  ({about})" if about else "")
-            )
+            place = f"{hit.document_id} #{hit.sentence}" if hit.sentence >= 0 else f"{hit.document_id} photo"
+            print(f"{rank:3}. {hit.score:.4f}  [{place}] {text}" + (f"  ({about})" if about else ""))
         if not hits:
             print("     nothing found")
     return 0
+
+
+def _read(photo: str) -> bytes:
+    try:
+        return Path(photo).read_bytes()
+    except OSError as error:
+        raise InputError(f"--photo {photo}: {error.strerror or error}; name a photo file") from None
 
 
 def _info(args: argparse.Namespace) -> int:
@@ -160,26 +189,3 @@ def _info(args: argparse.Namespace) -> int:
     print(f"FAISS         {manifest['factory']} ({vectors / max(1, counts['sentences']):.1f} bytes a vector)")
     print(f"size          {size / 2**20:.1f} MiB, all checksums match")
     return 0
-
-
-class _PhotoVectors:
-    """A photo encoder of this package behind the one method that :mod:`retrieval` asks for."""
-
-    def __init__(self, name: str) -> None:
-        from factcheck.data.transforms import ImageTransform
-        from factcheck.models.image import bundled_photo_encoder, load_photo_encoder
-
-        self._model = load_photo_encoder(bundled_photo_encoder() if name == "bundled" else name)
-        self._model.eval()
-        self._transform = ImageTransform(self._model.input_size, self._model.mean, self._model.std)
-        self.fingerprint = self._model.fingerprint
-
-    def embed_images(self, images: list[bytes]) -> Any:
-        """Encoded image files to float32 (n, D), rows of length 1."""
-        import torch
-
-        from factcheck.data.images import decode_image
-
-        photos = [self._transform(decode_image(data, min_size=self._model.input_size)) for data in images]
-        with torch.inference_mode():
-            return self._model.embed(torch.stack(photos)).float().numpy()

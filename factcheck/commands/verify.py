@@ -14,6 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, help="verdict table to write: .parquet, .csv, .tsv or .jsonl")
     parser.add_argument("--model", default="bundled", help="model folder, Hugging Face id, or 'bundled' (default)")
     parser.add_argument("--evidence", help="evidence index (a folder) for claims that bring no document")
+    parser.add_argument(
+        "--photos",
+        metavar="ENCODER",
+        help="photo encoder of the index, if it moved: 'bundled' or a folder; 'none' leaves its photos unsearched",
+    )
     parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
     parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
     parser.add_argument("--top-k", type=positive, help="evidence sentences a claim (default: as the model was trained)")
@@ -56,9 +61,13 @@ def run(args: argparse.Namespace) -> int:
 
     evidence = None
     if args.evidence:
+        from factcheck.verification.photo_vectors import photo_vectors_of
         from retrieval import open_index
+        from retrieval.manifest import read_manifest
 
-        evidence = open_index(args.evidence)
+        manifest = read_manifest(Path(args.evidence))
+        photos = None if args.photos == "none" else photo_vectors_of(manifest, args.photos)
+        evidence = open_index(args.evidence, image_encoder=photos)
     verifier = Verifier.load(
         args.model,
         top_k=args.top_k,

@@ -111,6 +111,12 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
         }
         for i, hit in enumerate(row.evidence)
     ]
+    shown = row.photo_evidence
+    found = shown and [
+        {"document_id": hit.document_id, "text": hit.text, "score": hit.score}
+        | {key: (hit.metadata or {}).get(key) for key in ("photo", "date")}
+        for hit in shown
+    ]
     return {
         "id": row.item["id"],
         "label": name,
@@ -126,6 +132,7 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
         "reason": "; ".join(row.reasons) or None,
         "model": model,
         "photo_attribution": photos and {"claim_image": photos[0], "document_image": photos[1]},
+        "photo_evidence": found,
     }
 
 

@@ -41,6 +41,7 @@ class Row:
         claim: the cleaned claim.
         evidence: selected sentences, best first, as they stand in their documents.
         cleaned: the same sentences as the encoders read them.
+        photo_evidence: where the claim's photo was found again, nearest first; None where it was not looked for.
         photos: decoded photos of the claim and the document.
         reasons: what is missing, for the verdict table.
         decision: the verdict; not there before the row is decided.
@@ -53,6 +54,7 @@ class Row:
     claim: str
     evidence: "list[Hit]" = field(default_factory=list)
     cleaned: list[str] = field(default_factory=list)
+    photo_evidence: "list[Hit] | None" = None
     photos: "tuple[Image.Image | None, Image.Image | None]" = (None, None)
     reasons: list[str] = field(default_factory=list)
     decision: Decision = field(init=False, repr=False, compare=False)

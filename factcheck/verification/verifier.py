@@ -14,7 +14,7 @@ from factcheck.labels import ImageRelation, Stance
 from factcheck.models.folder import fingerprint, load_model, resolve_model
 from factcheck.models.inputs import InputBuilder
 from factcheck.models.text import load_tokenizer
-from factcheck.records import Claim, Evidence, Verdict, claims_schema, verdict_schema
+from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, claims_schema, verdict_schema
 from factcheck.verification.attribution import attribute_photos, attribute_sentences
 from factcheck.verification.calibration import Calibration
 from factcheck.verification.decisions import error_row, verdict_row
@@ -48,7 +48,8 @@ class Verifier:
         attribution: compute what each evidence sentence contributes (one more pass of the text model a sentence).
         photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).
         abstain_below: confidence in [0, 1] under which a verdict counts as abstained; None takes the model's threshold.
-        evidence: index for claims that bring no document.
+        evidence: index for claims that bring no document; opened with ``image_encoder=PhotoVectors(…)`` (see
+            :mod:`factcheck.verification.photo_vectors`) it also shows where a claim's photo was found again.
         batch_size: rows a forward pass; bounds memory, changes no result.
         device: torch device.
     """
@@ -144,6 +145,8 @@ class Verifier:
         )
         row = self.verify_batch(table).to_pylist()[0]
         row["evidence"] = tuple(Evidence(**item) for item in row["evidence"] or ())
+        if row["photo_evidence"] is not None:
+            row["photo_evidence"] = tuple(PhotoEvidence(**item) for item in row["photo_evidence"])
         row["stance"] = Stance(row["stance"]) if row["stance"] else None
         row["image_relation"] = ImageRelation(row["image_relation"]) if row["image_relation"] else None
         return Verdict(**row)

@@ -16,9 +16,9 @@ from factcheck.records import verdict_schema
 __all__ = ["check_output", "merge_parts", "read_verdicts", "write_part"]
 
 FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
-_NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution")
+_NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution", "photo_evidence")
 # Columns that a verdict table may lack: earlier releases did not write them.
-_LATER = ("photo_attribution",)
+_LATER = ("photo_attribution", "photo_evidence")
 
 
 def check_output(out: Path) -> None:

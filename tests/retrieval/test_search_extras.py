@@ -68,6 +68,31 @@ def test_a_photo_is_found_by_words(photo_index, hashing_encoder):
     assert [h.metadata["photo"] for h in hits] == ["parade.jpg"]
 
 
+def test_a_photo_without_a_caption_is_found_by_what_stands_around_it(tmp_path, hashing_encoder):
+    for name in "abcd":
+        (tmp_path / f"{name}.jpg").write_bytes(name.encode() * 8)
+    rows = [
+        {"id": "context", "text": "It rained.", "images": [{"path": "a.jpg", "context": "A bridge under water"}]},
+        {"id": "title", "text": "They marched.", "title": "Parade of the guilds", "images": "b.jpg"},
+        {"id": "text", "text": "A cat slept on the sofa. It snored.", "images": ["c.jpg"]},
+        {"id": "none", "text": "", "images": ["d.jpg"]},
+    ]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
+    index = open_index(tmp_path / "index", encoder=hashing_encoder)
+    queries = ["bridge water", "guilds parade", "cat sofa"]
+    found = [(hits[0].document_id, hits[0].text) for hits in index.photos.search_captions(queries, top_k=1)]
+    assert found == [
+        ("context", "A bridge under water"),
+        ("title", "Parade of the guilds"),
+        ("text", "A cat slept on the sofa."),
+    ]
+    assert not index.photos.ready
+    with_photos = open_index(tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
+    assert with_photos.photos.ready
+    assert with_photos.fingerprint != index.fingerprint
+
+
 def test_photo_mistakes(photo_index, hashing_encoder, tmp_path):
     with pytest.raises(InputError, match="needs the image encoder"):
         open_index(photo_index, encoder=hashing_encoder).photos.search([b"a"])

@@ -42,6 +42,7 @@ def test_build_search_info(corpus, tmp_path, capsys):
         (["search", "nothing", "query"], "no manifest.json there"),
         (["info", "nothing"], "no manifest.json there"),
         (["build", "{corpus}", "--out", "x", "--columns", "text=body"], "no column 'body'"),
+        (["build", "{corpus}", "--out", "x", "--photos", "nowhere"], "nowhere"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_2(corpus, argv, message, tmp_path, monkeypatch, capsys):
@@ -54,18 +55,62 @@ def test_mistakes_are_one_line_and_exit_2(corpus, argv, message, tmp_path, monke
 
 @pytest.mark.slow
 def test_photos_of_the_sample_are_found_again(tmp_path):
-    from factcheck.commands.index import _PhotoVectors
     from factcheck.sample import sample_folder
+    from factcheck.verification.photo_vectors import PhotoVectors
     from retrieval import open_index
 
     sample = sample_folder()
     assert (
         main(["index", "build", str(sample / "corpus.jsonl"), "--out", str(tmp_path / "i"), "--photos", "bundled"]) == 0
     )
-    index = open_index(tmp_path / "i", method="bm25", image_encoder=_PhotoVectors("bundled"))
+    index = open_index(tmp_path / "i", method="bm25", image_encoder=PhotoVectors("bundled"))
     rows = [json.loads(line) for line in (sample / "corpus.jsonl").read_text("utf-8").splitlines()]
     row = next(row for row in rows if row.get("image"))
     (hits,) = index.photos.search([(sample / row["image"]).read_bytes()], top_k=2)
     assert hits[0].document_id == row["id"]
     assert hits[0].score == pytest.approx(1, abs=0.01)
     assert hits[0].metadata["photo"].endswith(row["image"])
+
+
+@pytest.mark.slow
+def test_a_claims_photo_found_again_is_shown_with_the_verdict(tmp_path, capsys, tiny_model, photo):
+    rows = [
+        {"id": "flood", "text": "The street was under water in 2012.", "date": "2012-05-01", "image": "flood.jpg"},
+        {"id": "later", "text": "The water came back.", "date": "2024-01-01", "image": "flood.jpg"},
+        {"id": "parade", "text": "They marched.", "title": "Parade", "image": "parade.jpg"},
+    ]
+    (tmp_path / "flood.jpg").write_bytes(photo(1))
+    (tmp_path / "parade.jpg").write_bytes(photo(2))
+    (tmp_path / "broken.jpg").write_bytes(b"no photo")
+    (tmp_path / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    claims = [
+        {"id": "old photo", "claim": "Flood in our city", "claim_image": "flood.jpg", "date": "2020-02-02"},
+        {"id": "broken", "claim": "Flood in our city", "claim_image": "broken.jpg"},
+        {"id": "no photo", "claim": "They marched"},
+        {"id": "own", "claim": "They marched", "document": "They marched.", "claim_image": "parade.jpg"},
+    ]
+    (tmp_path / "claims.jsonl").write_text("".join(json.dumps(row) + "\n" for row in claims))
+    index, out = str(tmp_path / "index"), tmp_path / "verdicts.jsonl"
+    assert main(["index", "build", str(tmp_path / "corpus.jsonl"), "--out", index, "--photos", "bundled"]) == 0
+    verify = ["verify", str(tmp_path / "claims.jsonl"), "--evidence", index, "--model", str(tiny_model)]
+    assert main([*verify, "--out", str(out)]) == 0
+    found = {row["id"]: row["photo_evidence"] for row in map(json.loads, out.read_text("utf-8").splitlines())}
+    item = found["old photo"][0]
+    # What was published after the claim is left out.
+    assert "later" not in {other["document_id"] for other in found["old photo"]}
+    assert item.pop("score") == pytest.approx(1, abs=0.01)
+    text = "The street was under water in 2012."
+    assert item == {"document_id": "flood", "photo": "flood.jpg", "text": text, "date": "2012-05-01"}
+    assert (found["broken"], found["no photo"], found["own"]) == (None, None, None)
+    assert main([*verify, "--out", str(out), "--photos", "none"]) == 0
+    assert all(json.loads(line)["photo_evidence"] is None for line in out.read_text("utf-8").splitlines())
+
+    capsys.readouterr()
+    assert main(["index", "search", index, "--photo", str(tmp_path / "parade.jpg"), "--top-k", "1"]) == 0
+    assert "[parade photo] Parade  (Parade, parade.jpg)" in capsys.readouterr().out
+    assert main(["index", "search", index, "parade", "--captions", "--top-k", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metadata"]["photo"] == "parade.jpg"
+    assert main(["index", "search", index]) == 2
+    assert "neither a query nor --photo" in capsys.readouterr().err
+    assert main(["index", "search", index, "--photo", "nowhere.jpg"]) == 2
+    assert "--photo nowhere.jpg: No such file" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""A photo encoder of this package behind the one method that :mod:`retrieval` asks for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+__all__ = ["PhotoVectors", "photo_vectors_of"]
+
+
+class PhotoVectors:
+    """Photos to the vectors that an index holds and is searched with.
+
+    Args:
+        name: ``bundled`` or the folder of a photo encoder.
+
+    Attributes:
+        name: as given; an index records it, so that it can be opened without naming the encoder again.
+        fingerprint: of the encoder; an index is only searched with the one it was built with.
+
+    Raises:
+        InputError: no photo encoder there.
+    """
+
+    def __init__(self, name: str | Path = "bundled") -> None:
+        from factcheck.data.transforms import ImageTransform
+        from factcheck.models.image import bundled_photo_encoder, load_photo_encoder
+
+        self.name = str(name)
+        self._model = load_photo_encoder(bundled_photo_encoder() if self.name == "bundled" else self.name)
+        self._model.eval()
+        self._transform = ImageTransform(self._model.input_size, self._model.mean, self._model.std)
+        self.fingerprint = self._model.fingerprint
+
+    def embed_images(self, images: list[bytes]) -> np.ndarray:
+        """Encoded image files to float32 (n, D), rows of length 1.
+
+        Raises:
+            InputError: one cannot be decoded.
+        """
+        import torch
+
+        from factcheck.data.images import decode_image
+
+        photos = [self._transform(decode_image(data, min_size=self._model.input_size)) for data in images]
+        with torch.inference_mode():
+            return self._model.embed(torch.stack(photos)).float().numpy()
+
+
+def photo_vectors_of(manifest: Mapping[str, Any], name: str | None = None) -> PhotoVectors | None:
+    """What the photos of an index are searched with, or None if it holds none.
+
+    Args:
+        manifest: the index's, see :func:`retrieval.manifest.read_manifest`.
+        name: ``bundled`` or a folder; None takes what the index was built with (None too, if it does not say).
+
+    Raises:
+        InputError: no photo encoder under that name.
+    """
+    wanted = name or manifest.get("image_encoder_name")
+    return PhotoVectors(wanted) if wanted and manifest["counts"]["photos"] else None
