@@ -3,7 +3,8 @@
 import argparse
 import json
 
-from factcheck.commands.common import check_folder, column_mapping, positive, quiet_libraries
+from factcheck.commands.common import column_mapping, positive, quiet_libraries
+from factcheck.outputs import check_output_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    check_folder("--out", args.out)
+    check_output_file("--out", args.out, {"the claims table": args.claims, "the gold evidence": args.gold})
     columns = column_mapping(args.columns)
     from factcheck.data import open_claims
 

@@ -4,23 +4,26 @@ import argparse
 import contextlib
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
 
-__all__ = ["check_folder", "column_mapping", "positive", "probability", "progress_bar", "quiet_libraries"]
+__all__ = ["check_checkpoint", "column_mapping", "positive", "probability", "progress_bar", "quiet_libraries"]
 
 
-def check_folder(flag: str, path: str | None) -> None:
-    """Refuse a file to be written at the end of the work whose folder does not exist; ``path`` may be None.
+def check_checkpoint(path: str, name: str = "checkpoint") -> None:
+    """Refuse what cannot be a training checkpoint, before anything heavy is imported.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: no such file, or none that PyTorch wrote (they are zip archives).
     """
-    if path and not Path(path).parent.is_dir():
-        raise InputError(f"{flag} {path!r}: there is no folder {str(Path(path).parent)!r}; make it first")
+    if not Path(path).is_file():
+        raise InputError(f"{name} {path!r}: no such file; 'factcheck fit' writes checkpoints")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{name} {path!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote")
 
 
 def column_mapping(text: str | None) -> dict[str, str] | None:

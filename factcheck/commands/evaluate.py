@@ -4,7 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from factcheck.commands.common import check_folder, column_mapping, quiet_libraries
+from factcheck.commands.common import column_mapping, quiet_libraries
+from factcheck.errors import InputError
+from factcheck.outputs import check_output_file
 
 __all__ = ["add_arguments", "print_scores", "run"]
 
@@ -24,8 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
+    inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
     for flag, path in (("--report", args.report), ("--json", args.json)):
-        check_folder(flag, path)
+        check_output_file(flag, path, inputs)
+    if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
+        raise InputError(f"--report and --json both name {args.json!r}; name two files")
     from factcheck.evaluation.scoring import score
 
     scores = score(args.verdicts, args.truth, columns=column_mapping(args.columns))

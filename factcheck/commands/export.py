@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from factcheck.commands.common import probability, quiet_libraries
+from factcheck.commands.common import check_checkpoint, probability, quiet_libraries
 from factcheck.errors import InputError
+from factcheck.outputs import check_output_folder
 
 __all__ = ["add_arguments", "run"]
 
@@ -29,18 +30,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, save, calibrate."""
-    import torch
-
-    checkpoint = Path(args.checkpoint)
-    if not checkpoint.is_file():
-        raise InputError(f"checkpoint {args.checkpoint!r}: no such file; 'factcheck fit' writes them")
-    out = Path(args.out)
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / "config.json").is_file())):
-        raise InputError(f"--out {args.out!r} exists and is no model folder; name another")
+    checkpoint, out = Path(args.checkpoint), Path(args.out)
+    check_checkpoint(args.checkpoint)
+    check_output_folder("--out", out, "model folder", {"kind": "factcheck-verdict-model"})
     if args.target_precision is not None and not args.calibrate_on:
         raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
+    if args.image_root and not Path(args.image_root).is_dir():
+        raise InputError(f"--image-root {args.image_root!r} is no folder")
+    from factcheck.data import open_claims
+
+    for table in args.calibrate_on or ():
+        open_claims(table, on_error="mark")  # mistakes show before the checkpoint is loaded
+    import torch
+
     quiet_libraries()
     from factcheck.models.folder import fingerprint, save_model
     from factcheck.training.checkpoints import load_checkpoint

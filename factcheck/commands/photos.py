@@ -4,7 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
+from factcheck.commands.common import check_checkpoint
 from factcheck.errors import InputError
+from factcheck.outputs import check_output_file, check_output_folder
 
 __all__ = ["add_arguments", "run"]
 
@@ -51,22 +53,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from factcheck.models.image import save_photo_encoder
-    from factcheck.training.photo_module import load_pretrained_encoder
-
-    encoder = load_pretrained_encoder(args.checkpoint)
+    check_checkpoint(args.checkpoint)
+    check_output_folder("--out", args.out, "photo encoder", {"format": "factcheck-photo-encoder"})
     card = None
     if args.card:
         if not Path(args.card).is_file():
             raise InputError(f"--card {args.card!r}: no such file")
         card = Path(args.card).read_text("utf-8")
+    from factcheck.models.image import save_photo_encoder
+    from factcheck.training.photo_module import load_pretrained_encoder
+
+    encoder = load_pretrained_encoder(args.checkpoint)
     print(f"{save_photo_encoder(encoder, args.out, card=card)}: photo encoder {encoder.fingerprint}")
     return 0
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    if args.json and not Path(args.json).parent.is_dir():
-        raise InputError(f"--json {args.json!r}: there is no folder {str(Path(args.json).parent)!r}; make it first")
+    inputs = {"the table of queries": args.queries, "the gold file": args.gold}
+    check_output_file("--json", args.json, inputs | {f"the table {path}": path for path in args.references})
     from rich.console import Console
     from rich.table import Table
 

@@ -3,7 +3,8 @@
 import argparse
 import json
 
-from factcheck.commands.common import check_folder, column_mapping, positive, progress_bar, quiet_libraries
+from factcheck.commands.common import column_mapping, positive, progress_bar, quiet_libraries
+from factcheck.outputs import check_output_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify under every perturbation and print what changed."""
-    check_folder("--out", args.out)
+    check_output_file("--out", args.out, {"the claims table": args.claims})
     columns = column_mapping(args.columns)
     from factcheck.data import open_claims
 

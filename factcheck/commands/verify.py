@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     """Verify and print a summary."""
     from factcheck.verification.writers import check_output
 
-    check_output(Path(args.out))
+    check_output(Path(args.out), Path(args.claims), name="--out")
     columns = column_mapping(args.columns)
     # A mistake in the claims file must show at once, not after the model is loaded.
     from factcheck.data import open_claims

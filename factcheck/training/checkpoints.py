@@ -22,8 +22,11 @@ def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:
 
     try:
         checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"checkpoint {str(path)!r} cannot be read: {str(error).splitlines()[0]}") from None
+    except OSError as error:
+        raise InputError(f"checkpoint {str(path)!r} cannot be read: {error.strerror or error}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
+        # What PyTorch says here advises to run the code that an unknown file holds.
+        raise InputError(f"{str(path)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote") from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InputError(f"{str(path)!r} is no Lightning checkpoint: it has no state_dict")
     stored = dict(checkpoint.get("hyper_parameters", {}))

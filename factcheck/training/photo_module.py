@@ -190,11 +190,14 @@ def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> Ph
         InputError: no such file, or not a checkpoint of :class:`PhotoPretrainModule`.
     """
     if not Path(checkpoint).is_file():
-        raise InputError(f"The checkpoint {checkpoint} does not exist.")
+        raise InputError(f"checkpoint {str(checkpoint)!r}: no such file; 'factcheck fit' writes checkpoints")
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise InputError(f"{checkpoint} is not a Lightning checkpoint that can be read safely: {error}") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
+        # What PyTorch says here advises to run the code that an unknown file holds.
+        raise InputError(
+            f"{str(checkpoint)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote"
+        ) from None
     settings = content.get("hyper_parameters", {})
     prefix = "average."
     state = {k.removeprefix(prefix): v for k, v in content.get("state_dict", {}).items() if k.startswith(prefix)}

@@ -43,7 +43,7 @@ class VerdictWriter(Callback):
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check the output before the work, and make room for the chunks."""
         out = Path(trainer.datamodule.predict_out)
-        check_output(out)
+        check_output(out, trainer.datamodule.predict and Path(trainer.datamodule.predict), name="predict_out")
         if trainer.is_global_zero:
             shutil.rmtree(_parts(out), ignore_errors=True)
             _parts(out).mkdir()

@@ -68,13 +68,13 @@ def verify_file(
         progress: called after each chunk with the rows done and the rows in all (None if unknown).
 
     Raises:
-        InputError: the file cannot be read, ``out`` cannot be written or has an unknown ending, or, with
-            ``on_error="fail"``, a row is bad.
+        InputError: the file cannot be read; ``out`` cannot be written, has an unknown ending, or is a file other than a
+            verdict table (the claims, for one); or, with ``on_error="fail"``, a row is bad.
     """
     claims, out = Path(claims), Path(out)
     if chunk_size < 1:
         raise InputError(f"chunk_size must be at least 1, found {chunk_size}")
-    check_output(out)
+    check_output(out, claims)
     source = open_claims(claims, columns=columns, on_error=on_error)
     root = Path(image_root) if image_root is not None else claims.parent
     if not root.is_dir():
@@ -134,8 +134,17 @@ def _identity(
 
 
 def _prepare(parts: Path, identity: str, resume: bool) -> int:
-    """Make the folder of parts ready; returns how many complete parts it holds."""
+    """Make the folder of parts ready; returns how many complete parts it holds.
+
+    Raises:
+        InputError: something else has that name.
+    """
     key = parts / "run.json"
+    if parts.exists() and not (parts.is_dir() and (key.is_file() or not any(parts.iterdir()))):
+        raise InputError(
+            f"{str(parts)!r}, where the chunks of the run would go, is there and holds something else; "
+            "move it away, or name another output"
+        )
     stored = None
     if key.is_file():
         try:

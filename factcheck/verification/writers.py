@@ -1,6 +1,7 @@
 """Verdict tables on disk: Parquet, JSONL, CSV and TSV, each written whole or not at all."""
 
 import contextlib
+import csv
 import json
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from factcheck.errors import InputError
+from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
 
 __all__ = ["check_output", "merge_parts", "read_verdicts", "write_part"]
@@ -19,22 +21,43 @@ FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
 _NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution", "photo_evidence")
 # Columns that a verdict table may lack: earlier releases did not write them.
 _LATER = ("photo_attribution", "photo_evidence")
+# Bytes of a verdict table's first line that are read to know it for one.
+_LONGEST_LINE = 2**24
 
 
-def check_output(out: Path) -> None:
-    """Refuse an output that could not be written at the end of a long run.
+def check_output(out: Path, claims: Path | None = None, *, name: str = "out") -> None:
+    """Refuse an output that could not be written at the end of a long run, or would overwrite what is no verdict table.
+
+    Args:
+        out: the verdict table to write.
+        claims: the table that is verified.
+        name: what messages call ``out`` (``--out``).
 
     Raises:
-        InputError: unknown ending, missing folder, or no right to write there.
+        InputError: unknown ending, missing folder, no right to write there, or a file that is no verdict table.
     """
     if out.suffix.lower() not in FORMATS:
-        raise InputError(f"--out {str(out)!r}: unknown ending {out.suffix!r}; use one of {', '.join(FORMATS)}")
-    if out.is_dir():
-        raise InputError(f"--out {str(out)!r} is a folder; name a file in it")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}; make it first")
-    if not os.access(out.parent, os.W_OK):
-        raise InputError(f"--out {str(out)!r}: no right to write in {str(out.parent)!r}")
+        raise InputError(f"{name} {str(out)!r}: unknown ending {out.suffix!r}; use one of {', '.join(FORMATS)}")
+    check_output_file(name, out, {"the claims table": claims})
+    if out.exists() and out.stat().st_size and not _is_verdict_table(out):
+        raise InputError(f"{name} {str(out)!r} is there and is no verdict table; name another file, or remove it first")
+
+
+def _is_verdict_table(path: Path) -> bool:
+    """Whether a file has the columns of a verdict table; only its start (of Parquet, its footer) is read."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".parquet":
+            found = set(pq.read_schema(path).names)
+        else:
+            with path.open(encoding="utf-8", newline="") as text:
+                first = text.readline(_LONGEST_LINE)
+            found = set(
+                json.loads(first) if suffix == ".jsonl" else next(csv.reader([first], delimiter=_delimiter(suffix)))
+            )
+    except (pa.ArrowException, OSError, ValueError, TypeError, csv.Error, StopIteration):
+        return False
+    return set(verdict_schema().names) - set(_LATER) <= found
 
 
 def write_part(path: Path, verdicts: pa.Table) -> None:
@@ -81,11 +104,9 @@ def read_verdicts(path: str | Path) -> pa.Table:
             _check_columns(path, set().union(*(row.keys() for row in rows)))
             table = pa.Table.from_pylist(rows, schema=schema)
         elif suffix in (".csv", ".tsv"):
-            import csv
-
             csv.field_size_limit(2**31 - 1)
             with path.open(encoding="utf-8", newline="") as text:
-                reader = csv.DictReader(text, delimiter="\t" if suffix == ".tsv" else ",")
+                reader = csv.DictReader(text, delimiter=_delimiter(suffix))
                 _check_columns(path, set(reader.fieldnames or ()))
                 rows = list(reader)
             table = pa.Table.from_pylist([_from_text(row, schema) for row in rows], schema=schema)
@@ -102,6 +123,10 @@ def read_verdicts(path: str | Path) -> pa.Table:
         raise InputError(f"{path} is no verdict table: {str(error).splitlines()[0]}") from None
 
 
+def _delimiter(suffix: str) -> str:
+    return "\t" if suffix == ".tsv" else ","
+
+
 def _check_columns(path: Path, found: set[str]) -> None:
     missing = sorted(set(verdict_schema().names) - found - set(_LATER))
     if missing:
@@ -115,7 +140,7 @@ def _writer(path: Path, suffix: str, schema: pa.Schema, stack: contextlib.ExitSt
         sink = stack.enter_context(path.open("w", encoding="utf-8"))
         return lambda table: sink.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
     flat = pa.schema([(f.name, pa.string()) if f.name in _NESTED else f for f in schema])
-    options = pyarrow.csv.WriteOptions(delimiter="\t" if suffix == ".tsv" else ",")
+    options = pyarrow.csv.WriteOptions(delimiter=_delimiter(suffix))
     writer = stack.enter_context(pyarrow.csv.CSVWriter(str(path), flat, write_options=options))
     return lambda table: writer.write_table(_flatten(table, flat))
 

@@ -1,0 +1,140 @@
+"""Outputs that would overwrite an input, or could not be written: refused before the work, with nothing changed."""
+
+import os
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from factcheck.cli import main
+from factcheck.errors import InputError
+from factcheck.records import verdict_schema
+from factcheck.verification.writers import check_output
+
+CSV = "id,claim,document,label\na,Two dogs run,Two dogs run in the park.,support\n"
+
+
+@pytest.fixture
+def claims(tmp_path):
+    path = tmp_path / "claims.csv"
+    path.write_text(CSV, "utf-8")
+    return path
+
+
+@pytest.fixture
+def verdicts(tmp_path):
+    row = {"id": "a", "label": "Support", "stance": "support", "confidence": 0.9, "abstained": False, "status": "ok"}
+    path = tmp_path / "verdicts.parquet"
+    pq.write_table(pa.Table.from_pylist([{**row, "evidence": [], "model": "m"}], schema=verdict_schema()), path)
+    return path
+
+
+def refused(capsys, *arguments):
+    status = main([str(a) for a in arguments])
+    err = capsys.readouterr().err
+    assert status == 2
+    assert err.startswith("factcheck: error: ")
+    assert err.count("\n") == 1, err
+    return err
+
+
+def test_verify_does_not_overwrite_its_claims(claims, tmp_path, capsys):
+    assert "is the claims table itself" in refused(capsys, "verify", claims, "--out", claims)
+    (tmp_path / "link.csv").symlink_to(claims)
+    assert "is the claims table itself" in refused(capsys, "verify", claims, "--out", tmp_path / "link.csv")
+    os.link(claims, tmp_path / "hard.csv")
+    assert "is the claims table itself" in refused(capsys, "verify", claims, "--out", tmp_path / "hard.csv")
+    assert claims.read_text("utf-8") == CSV
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["claims.csv", "hard.csv", "link.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("mine.csv", b"id,claim\n1,a\n"),
+        ("mine.tsv", b"id\tlabel\n"),
+        ("mine.jsonl", b'{"id": 1}\n'),
+        ("mine.jsonl", b"[1, 2"),
+        ("mine.csv", b"\xff\xfe\x00"),
+        ("mine.parquet", b"PAR1 not really"),
+    ],
+)
+def test_verify_does_not_overwrite_what_is_no_verdict_table(claims, tmp_path, capsys, name, content):
+    (tmp_path / name).write_bytes(content)
+    assert "is there and is no verdict table" in refused(capsys, "verify", claims, "--out", tmp_path / name)
+    assert (tmp_path / name).read_bytes() == content
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv", ".tsv", ".jsonl"])
+def test_a_verdict_table_of_an_earlier_run_may_be_replaced(claims, verdicts, tmp_path, ending):
+    from factcheck.verification.writers import merge_parts
+
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    verdicts.rename(parts / "0.parquet")
+    out = tmp_path / f"out{ending}"
+    list(merge_parts(parts, out))
+    check_output(out, claims)
+    (tmp_path / f"empty{ending}").touch()
+    check_output(tmp_path / f"empty{ending}", claims)
+
+
+def test_chunks_do_not_replace_somebody_elses_folder(claims, tiny_model, tmp_path, capsys):
+    taken = tmp_path / "v.parquet.parts"
+    taken.mkdir()
+    (taken / "thesis.txt").write_text("years of work")
+    err = refused(capsys, "verify", claims, "--model", tiny_model, "--out", tmp_path / "v.parquet")
+    assert "v.parquet.parts', where the chunks of the run would go" in err
+    assert (taken / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("flag", ["--report", "--json"])
+def test_evaluate_does_not_overwrite_its_tables(claims, verdicts, capsys, flag):
+    arguments = ("evaluate", verdicts, "--truth", claims, flag)
+    assert "is the verdict table itself" in refused(capsys, *arguments, verdicts)
+    assert "is the truth table itself" in refused(capsys, *arguments, claims)
+
+
+def test_evaluate_refuses_reports_that_cannot_be_written(claims, verdicts, tmp_path, capsys):
+    arguments = ("evaluate", verdicts, "--truth", claims)
+    assert "is a folder; name a file in it" in refused(capsys, *arguments, "--report", tmp_path)
+    assert "make it first" in refused(capsys, *arguments, "--report", tmp_path / "no" / "r.html")
+    assert "is no folder" in refused(capsys, *arguments, "--report", claims / "r.html")
+    same = tmp_path / "same"
+    assert "name two files" in refused(capsys, *arguments, "--report", same, "--json", same)
+    if os.geteuid():  # root may write anywhere
+        locked = tmp_path / "locked"
+        locked.mkdir(mode=0o500)
+        assert "no right to write in" in refused(capsys, *arguments, "--report", locked / "r.html")
+
+
+def test_export_takes_checkpoints_and_replaces_its_own_folders_only(claims, tmp_path, capsys):
+    import torch
+
+    err = refused(capsys, "export", claims, "--out", tmp_path / "mo")
+    assert "claims.csv' is no checkpoint; give a .ckpt file" in err
+    assert "weights_only" not in err
+    checkpoint, foreign = tmp_path / "x.ckpt", tmp_path / "foreign"
+    torch.save({"state_dict": {}}, checkpoint)
+    foreign.mkdir()
+    (foreign / "config.json").write_text('{"model_type": "bert"}')
+    assert "is no model folder" in refused(capsys, "export", checkpoint, "--out", foreign)
+    assert "is no photo encoder" in refused(capsys, "photos", "export", checkpoint, "--out", foreign)
+    assert "is a file; name a folder" in refused(capsys, "export", checkpoint, "--out", claims)
+    assert not (tmp_path / "mo").exists()
+    assert (foreign / "config.json").read_text() == '{"model_type": "bert"}'
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tmp_path):
+    import torch
+
+    from factcheck.training.checkpoints import load_checkpoint
+
+    torch.save({"state_dict": {}, "pickled": CheckOut()}, tmp_path / "x.ckpt")
+    with pytest.raises(InputError, match="is no checkpoint; give a .ckpt file") as caught:
+        load_checkpoint(tmp_path / "x.ckpt")
+    assert "weights_only" not in str(caught.value)
+
+
+class CheckOut:
+    """A class that an unpickler would have to import."""
