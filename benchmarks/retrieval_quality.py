@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from factcheck.verification.rerank import load_reranker
 from retrieval import Sentence, TextEncoder, build_index, load_encoder, open_index, select_evidence, split_sentences
 from retrieval.cache import EmbeddingCache
 from retrieval.encoders import RUNTIMES
 from retrieval.evaluation import evaluate_run
-from retrieval.rerank import CrossEncoderReranker
+from retrieval.rerank import Reranker
 from retrieval.select import METHODS
 
 CUTS = (1, 3, 5, 10)
@@ -78,7 +79,7 @@ def flickr(data: Path, split: str) -> list[tuple[str, list[Sentence], list[int]]
 
 
 def inside(
-    rows: list[tuple[str, list[Sentence], list[int]]], encoder: TextEncoder, reranker: CrossEncoderReranker | None
+    rows: list[tuple[str, list[Sentence], list[int]]], encoder: TextEncoder, reranker: Reranker | None
 ) -> dict[str, dict[str, float]]:
     """Mean recall of gold sentences at each cut, for each method."""
     claims, documents = [r[0] for r in rows], [r[1] for r in rows]
@@ -108,7 +109,7 @@ def inside(
 
 
 def open_corpus(
-    data: Path, splits: Sequence[str], encoder: TextEncoder, reranker: CrossEncoderReranker | None
+    data: Path, splits: Sequence[str], encoder: TextEncoder, reranker: Reranker | None
 ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
     """One corpus of all different sentences; queries are the claims with gold evidence."""
     rows = [row for split in splits for row in claims_text(data, split)]
@@ -160,13 +161,13 @@ def main() -> None:
     parser.add_argument("--split", default="val", choices=("train", "val"))
     parser.add_argument("--encoder", default="bundled")
     parser.add_argument("--runtime", default="torch", choices=RUNTIMES)
-    parser.add_argument("--reranker", help="Hugging Face sequence classifier")
+    parser.add_argument("--reranker", help="'bundled', a verdict model's folder, or a Hugging Face sequence classifier")
     parser.add_argument("--open", metavar="SPLITS", help="also the open corpus of these splits, e.g. train,val")
     parser.add_argument("--cache", type=Path, help="SQLite file of vectors")
     parser.add_argument("--out", type=Path, help="JSON")
     args = parser.parse_args()
     encoder = CachedEncoder(load_encoder(args.encoder, runtime=args.runtime), EmbeddingCache(args.cache))
-    reranker = CrossEncoderReranker(args.reranker) if args.reranker else None
+    reranker = load_reranker(args.reranker) if args.reranker else None
     results: dict[str, Any] = {}
     for name, read in (("flickr-factify", flickr), ("wice", wice)):
         results[f"{name} {args.split}"] = inside(read(args.data, args.split), encoder, reranker)

@@ -49,7 +49,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--photos", metavar="ENCODER", help="where the index's photo encoder is now, if it moved")
     search.add_argument("--method", default="hybrid", choices=("hybrid", "dense", "bm25"))
     search.add_argument("--encoder", help="where the index's encoder is now, if it moved")
-    search.add_argument("--rerank", metavar="MODEL", help="Hugging Face sequence classifier that scores the hits again")
+    search.add_argument(
+        "--rerank",
+        metavar="MODEL",
+        help="score the hits again: 'bundled', a verdict model's folder, or a Hugging Face sequence classifier",
+    )
     search.add_argument("--window", type=int, default=0, metavar="N", help="neighbouring sentences shown on each side")
     search.add_argument("--diversity", type=probability, metavar="P", help="0 … 1, maximal marginal relevance")
     search.add_argument("--date-before", metavar="DATE", help="only documents published before")
@@ -123,12 +127,17 @@ def _search(args: argparse.Namespace) -> int:
     if not args.query and not photos:
         raise InputError("index search found neither a query nor --photo; give at least one")
     quiet_libraries()
+    reranker = None
+    if args.rerank:
+        from factcheck.verification.rerank import load_reranker
+
+        reranker = load_reranker(args.rerank)
     index = open_index(
         args.index,
         encoder=args.encoder,
         image_encoder=photo_vectors_of(manifest, args.photos) if photos else None,
         method=args.method,
-        reranker=args.rerank,
+        reranker=reranker,
         window=args.window,
         diversity=args.diversity,
     )

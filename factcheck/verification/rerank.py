@@ -1,0 +1,104 @@
+"""The verdict model as a re-ranker of evidence: what speaks for or against a claim goes before what says nothing of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from factcheck.data import clean_text
+from factcheck.errors import InputError
+from factcheck.labels import STANCES, Stance
+from factcheck.models.folder import load_model, read_config, resolve_model
+from factcheck.models.inputs import InputBuilder, TextRow
+from factcheck.models.text import load_tokenizer
+from factcheck.models.verifier import VerdictModel
+from factcheck.verification.calibration import Calibration
+from retrieval.batching import TOKENS_AT_ONCE
+from retrieval.rerank import CrossEncoderReranker, Reranker
+
+__all__ = ["StanceReranker", "load_reranker"]
+
+
+class StanceReranker(Reranker):
+    """One minus the probability that a passage is insufficient to decide the claim, by a verdict model's stance head.
+
+    It needs no model beside the one that decides, so it works offline. Evidence for and against a claim rank alike.
+
+    Args:
+        model: the verdict model, in evaluation mode; it reads the text alone.
+        builder: makes its inputs.
+        calibration: temperature of the stance head.
+        batch_size: pairs in one forward pass, at most.
+    """
+
+    def __init__(
+        self,
+        model: VerdictModel,
+        builder: InputBuilder,
+        calibration: Calibration | None = None,
+        *,
+        batch_size: int = 32,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size must be at least 1, found {batch_size}")
+        self._model, self._builder = model, builder
+        self._temperature = (calibration or Calibration()).stance
+        self.batch_size = batch_size
+
+    @classmethod
+    def load(cls, model: str | Path = "bundled") -> "StanceReranker":
+        """Load from ``bundled``, a model folder or a Hugging Face repository id.
+
+        Raises:
+            InputError: no such model, a damaged one or one of another version.
+        """
+        folder = resolve_model(model)
+        network, config = load_model(folder)
+        name = config["tokenizer"]
+        tokenizer = load_tokenizer(name if name == "bundled" else str(folder / name))
+        builder = InputBuilder(tokenizer, network.config.max_length, network.config.max_claim_tokens)
+        return cls(network.eval(), builder, Calibration.read(folder))
+
+    def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
+        """Scores of n pairs, float32 (n,), in [0, 1]."""
+        if len(queries) != len(passages):
+            raise InputError(f"got {len(queries)} queries for {len(passages)} passages; give one a pair")
+        rows = [TextRow(clean_text(q), [clean_text(p)]) for q, p in zip(queries, passages, strict=True)]
+        lengths = np.array(self._builder.lengths(rows), np.int64)
+        scores = np.empty(len(rows), np.float32)
+        order = np.argsort(-lengths, kind="stable")
+        start = 0
+        with torch.inference_mode():
+            while start < len(order):
+                # Like lengths together, and no more than stays in the processor's cache.
+                count = min(self.batch_size, max(1, TOKENS_AT_ONCE // int(lengths[order[start]])))
+                part = order[start : start + count]
+                scores[part] = self._relevance([rows[i] for i in part])
+                start += count
+        return scores
+
+    def _relevance(self, rows: list[TextRow]) -> np.ndarray:
+        device = next(self._model.parameters()).device
+        inputs = {name: tensor.to(device) for name, tensor in self._builder.texts(rows).items()}
+        hidden = self._model.encode_text(**inputs)
+        logits = self._model.decide(hidden, inputs["attention_mask"]).stance_logits.float()  # (B, 3)
+        probabilities = (logits / self._temperature).softmax(1)
+        return (1 - probabilities[:, STANCES.index(Stance.INSUFFICIENT)]).cpu().numpy()
+
+
+def load_reranker(name: str | Path) -> Reranker:
+    """A re-ranker by name.
+
+    Args:
+        name: ``bundled`` or a verdict model's folder (:class:`StanceReranker`), else the folder or Hugging Face id of a
+            sequence classifier (:class:`retrieval.rerank.CrossEncoderReranker`).
+
+    Raises:
+        InputError: nothing can be loaded under that name.
+    """
+    try:
+        verdict = str(name) == "bundled" or bool(read_config(name))
+    except InputError:
+        verdict = False
+    return StanceReranker.load(name) if verdict else CrossEncoderReranker(name)
