@@ -74,10 +74,18 @@ _BY_NAME: dict[str, FactifyLabel | Stance] = {
 }
 # "Refute" is a stance and a class; a five-class name always wins so that Factify rows keep all their supervision.
 _BY_NAME["refute"] = FactifyLabel.REFUTE
+# FEVER's names (arXiv 1803.05355), and SciFact's, which has photos on no side either.
+_BY_NAME |= {
+    "supports": Stance.SUPPORT,
+    "refutes": Stance.REFUTE,
+    "contradict": Stance.REFUTE,
+    "not enough info": Stance.INSUFFICIENT,
+    "nei": Stance.INSUFFICIENT,
+}
 
 
 def parse_label(text: str) -> FactifyLabel | Stance:
-    """The label that ``text`` names, whatever its case: a five-class name or a bare stance.
+    """The label that ``text`` names, whatever its case: a five-class name or a bare stance, also as FEVER writes it.
 
     Raises:
         InputError: ``text`` names no label.
@@ -85,8 +93,9 @@ def parse_label(text: str) -> FactifyLabel | Stance:
     try:
         return _BY_NAME[text.strip().casefold()]
     except KeyError:
-        known = ", ".join([*FACTIFY_LABELS, *STANCE_LABELS.values()])
-        raise InputError(f"unknown label {text!r}; expected one of {known}") from None
+        known = ", ".join(dict.fromkeys([*FACTIFY_LABELS, *STANCE_LABELS.values()]))
+        fever = "SUPPORTS, REFUTES, NOT ENOUGH INFO"
+        raise InputError(f"unknown label {text!r}; expected one of {known} (or FEVER's {fever})") from None
 
 
 def stance_of(label: FactifyLabel | Stance) -> Stance:

@@ -11,7 +11,15 @@ from typing import Any
 
 from factcheck.errors import InputError
 
-__all__ = ["check_checkpoint", "column_mapping", "positive", "probability", "progress_bar", "quiet_libraries"]
+__all__ = [
+    "check_checkpoint",
+    "column_mapping",
+    "counted",
+    "positive",
+    "probability",
+    "progress_bar",
+    "quiet_libraries",
+]
 
 
 def check_checkpoint(path: str, name: str = "checkpoint") -> None:
@@ -43,6 +51,11 @@ def column_mapping(text: str | None) -> dict[str, str] | None:
             )
         mapping[name.strip()] = column.strip()
     return mapping
+
+
+def counted(number: int, what: str) -> str:
+    """``1 row``, ``2 rows``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def probability(text: str) -> float:

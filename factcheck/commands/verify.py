@@ -1,11 +1,14 @@
 """``factcheck verify``: a table of claims in, the verdict table out."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping, positive, probability, progress_bar, quiet_libraries
+from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar, quiet_libraries
 
 __all__ = ["add_arguments", "print_summary", "run"]
+
+_REASONS_SHOWN = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,14 +93,20 @@ def run(args: argparse.Namespace) -> int:
             resume=not args.no_resume,
             progress=progress,
         )
+    if not summary.rows:
+        print(f"factcheck: warning: {args.claims} holds 0 rows; so does the verdict table", file=sys.stderr)
     print_summary(summary)
     return 0
 
 
 def print_summary(summary) -> None:
-    """A few lines on standard output: rows, statuses, labels, reasons."""
+    """A few lines on standard output: rows, statuses, labels, and what the reasons are, most frequent first."""
     resumed = f" ({summary.resumed} of them from an interrupted run)" if summary.resumed else ""
-    print(f"{summary.rows} rows{resumed} -> {summary.out}")
-    for title, counts in (("status", summary.statuses), ("label", summary.labels), ("reasons", summary.reasons)):
+    print(f"{counted(summary.rows, 'row')}{resumed} -> {summary.out}")
+    for title, counts in (("status", summary.statuses), ("label", summary.labels)):
         if counts:
-            print(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in counts.most_common(8)))
+            print(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
+    for reason, count in summary.reasons.most_common(_REASONS_SHOWN):
+        print(f"  {count} x {reason}")
+    if len(summary.reasons) > _REASONS_SHOWN:
+        print(f"  and {len(summary.reasons) - _REASONS_SHOWN} more kinds of reason; each row has its own in the table")

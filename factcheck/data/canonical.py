@@ -59,8 +59,9 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
     Args:
         rows: what was read.
         where: the table, as messages name it.
-        on_error: ``fail`` raises at the first bad row; ``mark`` gives it the status ``error`` and a reason.
-        names: canonical name to the table's own column name, for messages.
+        on_error: ``fail`` raises at the first bad row; ``mark`` gives it a reason and the status ``error``, or ``degraded``
+            where only its label is bad (verification needs none, and what needs one must look for it).
+        names: canonical name to the table's own column name. Where it has no ``id``, rows are numbered.
 
     Raises:
         InputError: a row is bad and ``on_error`` is ``fail``. Names the table, row, line, column and fault.
@@ -70,7 +71,7 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
         problems.add(row, "", message)
     columns = {name: rows.columns.get(name) for name in (*CLAIM_COLUMNS, "document_spans")}
     empty = [None] * rows.length
-    arrays: dict[str, Any] = {"id": _ids(columns["id"] or empty, rows.first, problems)}
+    arrays: dict[str, Any] = {"id": _ids(columns["id"] or empty, rows.first, "id" in names, problems)}
     arrays["claim"] = _texts("claim", columns["claim"] or empty, problems)
     for row, claim in enumerate(arrays["claim"]):
         if claim is None and row not in problems.rows:
@@ -126,7 +127,9 @@ def _texts(name: str, values: Sequence[Any], problems: _Problems) -> list[str | 
     return texts
 
 
-def _ids(values: Sequence[Any], first: int, problems: _Problems) -> list[str]:
+def _ids(values: Sequence[Any], first: int, named: bool, problems: _Problems) -> list[str]:
+    # A bare number might be another row's id, where the table has a column of ids.
+    number = "row {}" if named else "{}"
     ids = []
     for row, value in enumerate(values):
         if isinstance(value, float) and value.is_integer():
@@ -136,7 +139,7 @@ def _ids(values: Sequence[Any], first: int, problems: _Problems) -> list[str]:
         elif isinstance(value, int) and not isinstance(value, bool):
             ids.append(str(value))
         else:
-            ids.append(str(first + row))
+            ids.append(number.format(first + row))
             if not _absent(value) and not isinstance(value, str):
                 problems.add(row, "id", f"expected text or a whole number, found {_kind(value)}")
     return ids
@@ -270,8 +273,10 @@ def _statuses(rows: RawRows, problems: _Problems) -> tuple[pa.Array, pa.Array]:
     status = ["ok" if value is None else value for value in rows.columns.get("status") or [None] * rows.length]
     reason = list(rows.columns.get("reason") or [None] * rows.length)
     for row, faults in problems.rows.items():
-        added = "; ".join(f"{column}: {message}" if column else message for column, message in faults)
-        status[row] = "error"
+        line = f"line {rows.lines[row]}: " if rows.lines is not None else ""
+        added = "; ".join(f"{column}: {message}" if column else line + message for column, message in faults)
+        only_label = all(column == "label" for column, _ in faults) and status[row] != "error"
+        status[row] = "degraded" if only_label else "error"
         reason[row] = f"{reason[row]}; {added}" if reason[row] else added
     return pa.array(status, pa.string()), pa.array(reason, pa.string())
 
@@ -286,7 +291,7 @@ def _message(rows: RawRows, problems: _Problems, where: str, names: Mapping[str,
         own = names.get(column, column)
         at += f", column {column!r}" if own == column else f", column {own!r} ({column})"
     more = f" ({len(problems.rows) - 1} more bad rows close by)" if len(problems.rows) > 1 else ""
-    return f"{at}: {message}{more}. Correct the row, or mark bad rows and go on with --on-error mark"
+    return f"{at}: {message}{more}. Correct the row, or mark bad rows and go on (--on-error mark; in Python on_error='mark')"
 
 
 def _kind(value: Any) -> str:

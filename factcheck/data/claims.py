@@ -111,7 +111,8 @@ def open_claims(
         columns: canonical name to column name, for tables that use other names, as in ``{"claim": "text"}``.
         format: ``csv``, ``tsv``, ``jsonl``, ``parquet`` or ``datasets``; None to tell by the file's suffix and header.
         on_error: what a bad row does: ``fail`` raises, naming file, row, column and fault; ``mark`` yields it with
-            the status ``error`` and the fault as its reason, so that each input row gives one output row.
+            the status ``error`` and the fault as its reason, so that each input row gives one output row (``degraded`` where
+            only its label is bad: the claim can be verified).
 
     Raises:
         InputError: no such file, an unknown format, the wrong separator, another encoding than UTF-8, or missing
@@ -139,6 +140,8 @@ def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None
             raise InputError(f"{path} is a folder; a {format} table is a file")
         return DatasetReader(load_saved(path), columns, str(path))
     kind = format or _SUFFIXES.get(path.suffix.lower())
+    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        raise InputError(f"{path}: a spreadsheet; save or export it as CSV (UTF-8) and give that file")
     if kind is None:
         raise InputError(
             f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(_SUFFIXES)}, "

@@ -58,7 +58,7 @@ class DelimitedReader:
         return sum(1 for _ in self.records())
 
     def records(self) -> Iterator[_Record]:
-        """``(line, fields, error)`` of each row; fields are None where it does not split into the header's columns."""
+        """``(line, fields, error)`` of each row; where it does not split into the header's columns, fields hold its id or are None."""
         width = len(self.header)
         with self.path.open("rb") as file:
             lines = _Lines(file)
@@ -76,14 +76,18 @@ class DelimitedReader:
                     # first line; lines that do not parse either belong to the same broken row.
                     lines.give_back()
                     if not recovering:
-                        yield lines.start, None, _explain(error)
+                        yield lines.start, self._only_id(lines.first), _explain(error)
                     recovering = True
                     continue
                 if not fields:  # an empty line
                     continue
                 if len(fields) != width:
                     if not recovering:
-                        yield lines.start, None, f"split into {len(fields)}, where the header has {width} columns"
+                        yield (
+                            lines.start,
+                            self._only_id(lines.first),
+                            f"split into {len(fields)}, where the header has {width} columns",
+                        )
                     continue
                 recovering = False
                 yield lines.start, fields, lines.encoding_error
@@ -97,6 +101,16 @@ class DelimitedReader:
         }
         errors = {i: error for i, (_, _, error) in enumerate(batch) if error}
         return RawRows(first, len(batch), columns, errors, [line for line, _, _ in batch])
+
+    def _only_id(self, line: str) -> list[str] | None:
+        """The fields of a row of which no more can be told than its id: that of a first column, which nothing can shift."""
+        if self.names.get("id") != self.header[0]:
+            return None
+        start, separator, _ = line.partition(self.delimiter)
+        identifier = start[1:-1] if len(start) > 1 and start[0] == start[-1] == '"' else start
+        if not separator or '"' in identifier:
+            return None
+        return [identifier, *[""] * (len(self.header) - 1)]
 
 
 def detect_delimiter(path: Path, columns: Mapping[str, str] | None = None, expected: str | None = None) -> str:
@@ -169,6 +183,11 @@ class _Lines:
         self._number += 1
         self._taken.append((text, error))
         return text
+
+    @property
+    def first(self) -> str:
+        """The current record's first line."""
+        return self._taken[0][0]
 
     def begin_record(self) -> None:
         self._taken.clear()

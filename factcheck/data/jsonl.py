@@ -1,6 +1,7 @@
 """Claims tables with one JSON object a line."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,7 @@ __all__ = ["JsonLinesReader", "json_lines", "parse_row"]
 
 _PEEK = 100
 _BATCH_BYTES = 64 * 2**20
+_ID = rb'\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]{1,20}(?=\s*[,}]))'
 
 
 class JsonLinesReader:
@@ -38,6 +40,10 @@ class JsonLinesReader:
         # A key may turn up later than the rows looked at.
         late = {name: name for name in CLAIM_COLUMNS if name not in names.values()}
         self._keys = {**late, **names}
+        # An id that opens its object can be told even where the rest is broken.
+        self._opening_id = re.compile(
+            rb"\s*\{\s*" + re.escape(json.dumps(names.get("id"), ensure_ascii=False).encode()) + _ID
+        )
 
     def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]:
         """Raw rows from row ``skip`` on; skipped lines are not parsed."""
@@ -52,6 +58,7 @@ class JsonLinesReader:
                 row, error = parse_row(raw)
                 if error:
                     errors[len(rows)] = error
+                    row = self._only_id(raw)
                 numbers.append(number)
                 rows.append(row or {})
                 size += len(raw)
@@ -62,6 +69,15 @@ class JsonLinesReader:
             columns = {canonical: [row.get(key) for row in rows] for canonical, key in self._keys.items()}
             yield RawRows(first, len(rows), columns, errors, numbers)
             first += len(rows)
+
+    def _only_id(self, raw: bytes) -> dict[str, Any]:
+        match = self._opening_id.match(raw)
+        if match is None or "id" not in self.names:
+            return {}
+        try:
+            return {self.names["id"]: json.loads(match[1].decode("utf-8"))}
+        except ValueError:
+            return {}
 
     def count(self) -> int:
         """Number of rows: lines that are not blank."""

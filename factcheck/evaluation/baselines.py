@@ -12,6 +12,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import Classification, classification
 from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS, parse_label, stance_of
@@ -112,6 +113,7 @@ def _features(
     sources = row_fields(path, "source")
     features, claims, labels, kept, first = [], [], [], [], 0
     for table in open_claims(path, columns=columns, on_error="mark").batches(256):
+        check_labels(table, str(path), first)
         keep = [i for i, (label, status) in enumerate(_pairs(table)) if label and status != "error"]
         kept += [first + i for i in keep]
         first += table.num_rows

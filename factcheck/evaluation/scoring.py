@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from factcheck.data import open_claims, row_fields
+from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import (
     Classification,
@@ -118,11 +119,12 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
 
     Raises:
-        InputError: a table cannot be read, rows cannot be matched, or there is no label at all.
+        InputError: a table cannot be read, a label is none, rows cannot be matched, or there is no label at all.
     """
     rows = read_verdicts(verdicts).to_pylist()
     gold: list[tuple[str, str | None]] = []
     for table in open_claims(truth, columns=columns, on_error="mark").batches(2048):
+        check_labels(table, str(truth), len(gold))
         gold += list(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
     places = _match([row["id"] for row in rows], [identifier for identifier, _ in gold], verdicts, truth)
     labels = [gold[place][1] for place in places]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from factcheck.data import load_images, open_claims
+from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.errors import InputError
 from factcheck.verification.writers import check_output, merge_parts, write_part
 
@@ -96,8 +97,8 @@ def verify_file(
         summary.rows += verdicts.num_rows
         summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())
         summary.statuses.update(verdicts["status"].to_pylist())
-        reasons = (reason for text in verdicts["reason"].to_pylist() if text for reason in text.split("; "))
-        summary.reasons.update(":".join(reason.split(":")[:2]) for reason in reasons)
+        reasons = (reason for text in verdicts["reason"].to_pylist() for reason in split_reasons(text))
+        summary.reasons.update(map(reason_kind, reasons))
     summary.resumed = min(summary.resumed, summary.rows)
     shutil.rmtree(parts)
     return summary

@@ -132,8 +132,9 @@ class Verifier:
         has_list = claim.document is not None and not isinstance(claim.document, str)
         document = pa.array([claim.document], pa.list_(pa.string()) if has_list else pa.string())
         table = pa.table(
-            {
-                "id": pa.array([claim.id], pa.string()),
+            # Without a column of ids the row is numbered.
+            ({} if claim.id is None else {"id": pa.array([claim.id], pa.string())})
+            | {
                 "claim": pa.array([claim.claim], pa.string()),
                 "claim_image": pa.array([claim.claim_image], pa.binary()),
                 "document": document,

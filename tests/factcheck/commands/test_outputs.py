@@ -131,7 +131,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tm
     from factcheck.training.checkpoints import load_checkpoint
 
     torch.save({"state_dict": {}, "pickled": CheckOut()}, tmp_path / "x.ckpt")
-    with pytest.raises(InputError, match="is no checkpoint; give a .ckpt file") as caught:
+    with pytest.raises(InputError, match=r"is no checkpoint; give a \.ckpt file") as caught:
         load_checkpoint(tmp_path / "x.ckpt")
     assert "weights_only" not in str(caught.value)
 

@@ -21,7 +21,7 @@ def test_jsonl_with_text_and_lists(tmp_path):
     ]
     path.write_text("\ufeff" + "\n\n".join(json.dumps(line, ensure_ascii=False) for line in lines) + "\n", "utf-8")
     first, second, third, fourth = rows_of(open_claims(path))
-    assert [r["id"] for r in (first, second, third, fourth)] == ["5", "1", "2", "3"]
+    assert [r["id"] for r in (first, second, third, fourth)] == ["5", "row 1", "row 2", "row 3"]
     assert first["document"] == "One é.  Two."
     assert [first["document"][s["start"] : s["end"]] for s in first["document_spans"]] == ["One é.", "", "Two."]
     assert (first["label"], second["label"]) == ("Support", None)
@@ -53,7 +53,7 @@ def test_parquet_types(tmp_path):
     )
     pq.write_table(table, tmp_path / "t.parquet")
     first, second = rows_of(open_claims(tmp_path / "t.parquet", columns={"claim": "text"}))
-    assert (first["id"], second["id"]) == ("1", "1")
+    assert (first["id"], second["id"]) == ("1", "row 1")
     assert first["document"] == "x y"
     assert first["claim_image"] == {"bytes": b"123", "path": None}
     assert first["document_image"] == {"bytes": None, "path": "p.jpg"}
