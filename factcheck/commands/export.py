@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from factcheck.commands.common import check_checkpoint, probability, quiet_libraries
+from factcheck.commands.common import check_checkpoint, check_image_root, probability, quiet_libraries
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
 
@@ -37,8 +37,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
-    if args.image_root and not Path(args.image_root).is_dir():
-        raise InputError(f"--image-root {args.image_root!r} is no folder")
+    check_image_root(args.image_root)
     from factcheck.data import open_claims
 
     for table in args.calibrate_on or ():

@@ -3,7 +3,14 @@
 import argparse
 import json
 
-from factcheck.commands.common import column_mapping, positive, progress_bar, quiet_libraries
+from factcheck.commands.common import (
+    check_image_root,
+    check_model,
+    column_mapping,
+    positive,
+    progress_bar,
+    quiet_libraries,
+)
 from factcheck.outputs import check_output_file
 
 __all__ = ["add_arguments", "run"]
@@ -28,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.data import open_claims
 
     open_claims(args.claims, columns=columns, on_error="mark")  # mistakes show before the model is loaded
+    check_image_root(args.image_root)
+    check_model(args.model)
     quiet_libraries()
     from factcheck.evaluation.robustness import robustness
     from factcheck.verification.verifier import Verifier

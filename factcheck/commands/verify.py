@@ -4,7 +4,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar, quiet_libraries
+from factcheck.commands.common import (
+    check_image_root,
+    check_model,
+    column_mapping,
+    counted,
+    positive,
+    probability,
+    progress_bar,
+    quiet_libraries,
+)
 
 __all__ = ["add_arguments", "print_summary", "run"]
 
@@ -52,23 +61,30 @@ def run(args: argparse.Namespace) -> int:
     """Verify and print a summary."""
     from factcheck.verification.writers import check_output
 
+    # A mistake must show at once, not after everything is loaded.
     check_output(Path(args.out), Path(args.claims), name="--out")
     columns = column_mapping(args.columns)
-    # A mistake in the claims file must show at once, not after the model is loaded.
     from factcheck.data import open_claims
 
     open_claims(args.claims, columns=columns, on_error=args.on_error)
-    quiet_libraries()
-    from factcheck.verification.stream import verify_file
-    from factcheck.verification.verifier import Verifier
-
-    evidence = None
+    check_image_root(args.image_root)
+    check_model(args.model)
+    manifest = None
     if args.evidence:
-        from factcheck.verification.photo_vectors import photo_vectors_of
-        from retrieval import open_index
         from retrieval.manifest import read_manifest
 
         manifest = read_manifest(Path(args.evidence))
+    quiet_libraries()
+    from factcheck.verification.device import find_device
+    from factcheck.verification.stream import verify_file
+    from factcheck.verification.verifier import Verifier
+
+    find_device(args.device)
+    evidence = None
+    if manifest is not None:
+        from factcheck.verification.photo_vectors import photo_vectors_of
+        from retrieval import open_index
+
         photos = None if args.photos == "none" else photo_vectors_of(manifest, args.photos)
         evidence = open_index(args.evidence, image_encoder=photos)
     verifier = Verifier.load(

@@ -123,7 +123,8 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
         "stance": stance.value,
         "image_relation": relation.value if relation is not None else None,
         "confidence": decision.confidence,
-        "abstained": decision.confidence < abstain_below,
+        # Without evidence nothing was judged, however certain "insufficient" is then.
+        "abstained": not decision.has_evidence or decision.confidence < abstain_below,
         "probabilities": _named(FACTIFY_LABELS, decision.label),
         "stance_probabilities": _named(STANCES, decision.stance),
         "image_similarity": decision.similarity,

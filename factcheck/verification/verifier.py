@@ -18,6 +18,7 @@ from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, claims_sc
 from factcheck.verification.attribution import attribute_photos, attribute_sentences
 from factcheck.verification.calibration import Calibration
 from factcheck.verification.decisions import error_row, verdict_row
+from factcheck.verification.device import find_device
 from factcheck.verification.encoded import EncodedRows
 from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.rows import Row, Variant
@@ -77,7 +78,7 @@ class Verifier:
             raise InputError(f"batch_size must be at least 1, found {batch_size}")
         if abstain_below is not None and not 0 <= abstain_below <= 1:
             raise InputError(f"abstain_below is a probability in [0, 1], found {abstain_below}")
-        self.device = torch.device(device or "cpu")
+        self.device = find_device(device)
         self.model = model.to(self.device).eval()
         self.builder, self.encoder = builder, encoder
         self.calibration = calibration or Calibration()
@@ -98,10 +99,11 @@ class Verifier:
             options: the keyword arguments of :class:`Verifier`.
 
         Raises:
-            InputError: no such model, a damaged one, one of another version, or an option out of range.
+            InputError: no such model or device, a damaged model, one of another version, or an option out of range.
         """
         from retrieval.encoders import load_encoder
 
+        find_device(options.get("device"))  # before the long load
         folder = resolve_model(model)
         network, config = load_model(folder)
         tokenizer = config["tokenizer"]
@@ -128,7 +130,16 @@ class Verifier:
         )
 
     def verify(self, claim: Claim) -> Verdict:
-        """The verdict on one claim."""
+        """The verdict on one claim.
+
+        Raises:
+            InputError: ``claim`` is something else than a :class:`~factcheck.records.Claim`.
+        """
+        if not isinstance(claim, Claim):
+            raise InputError(
+                f"verify takes one Claim, found {type(claim).__name__}; "
+                "write verifier.verify(Claim(claim='…', document='…')), or verify_batch(table) for many"
+            )
         has_list = claim.document is not None and not isinstance(claim.document, str)
         document = pa.array([claim.document], pa.list_(pa.string()) if has_list else pa.string())
         table = pa.table(
@@ -163,7 +174,7 @@ class Verifier:
             A table with :func:`factcheck.records.verdict_schema`.
 
         Raises:
-            InputError: the table has no ``claim`` column or columns of unusable types. A bad *row* raises nothing: it
+            InputError: ``table`` is no :class:`pyarrow.Table`, or has no ``claim`` column. A bad *row* raises nothing: it
                 comes back with status ``error`` and a reason.
         """
         rows, results = self._prepare(table)
@@ -189,6 +200,11 @@ class Verifier:
 
     def _prepare(self, table: pa.Table) -> tuple[list[Row], list[dict[str, Any] | None]]:
         """The usable rows with evidence and photos, and the results of the table: those of unusable rows, else None."""
+        if not isinstance(table, pa.Table):
+            raise InputError(
+                f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
+                "pyarrow.Table.from_pandas(frame) or pyarrow.Table.from_pylist([{'claim': …, 'document': …}])"
+            )
         if table.schema != claims_schema():
             table = normalize_claims(table)
         results: list[dict[str, Any] | None] = [None] * table.num_rows
@@ -214,6 +230,8 @@ class Verifier:
             decisions = encoded.decide([Variant(i) for i in range(len(encoded.rows))])
             for row, decision in zip(encoded.rows, decisions, strict=True):
                 row.decision = decision if any(row.cleaned) else decision.without_evidence()
+                if not any(row.cleaned) and not any(r.startswith(("document", "evidence")) for r in row.reasons):
+                    row.reasons.append("document: no readable sentence")
             yield encoded
 
     def _photo(self, row: Row, name: str) -> "Image.Image | None":
