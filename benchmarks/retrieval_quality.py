@@ -21,7 +21,7 @@ from retrieval import Sentence, TextEncoder, build_index, load_encoder, open_ind
 from retrieval.cache import EmbeddingCache
 from retrieval.encoders import RUNTIMES
 from retrieval.evaluation import evaluate_run
-from retrieval.rerank import Reranker
+from retrieval.rerank import Reranker, rerank_scores
 from retrieval.select import METHODS
 
 CUTS = (1, 3, 5, 10)
@@ -89,7 +89,7 @@ def inside(
     if reranker is not None:
         ranked = []
         for claim, hits in zip(claims, found["hybrid"], strict=True):
-            scores = reranker.score([claim] * len(hits), [hit.text for hit in hits])
+            scores = rerank_scores(reranker.score([claim] * len(hits), [hit.text for hit in hits]), reranker.weight)
             ranked.append([hits[i] for i in np.argsort(-scores, kind="stable")])
         found["hybrid + re-ranking"] = ranked
     return {
@@ -109,7 +109,7 @@ def inside(
 
 
 def open_corpus(
-    data: Path, splits: Sequence[str], encoder: TextEncoder, reranker: Reranker | None
+    data: Path, splits: Sequence[str], encoder: TextEncoder, reranker: Reranker | None, claims: int | None
 ) -> tuple[dict[str, dict[str, float]], dict[str, int]]:
     """One corpus of all different sentences; queries are the claims with gold evidence."""
     rows = [row for split in splits for row in claims_text(data, split)]
@@ -119,6 +119,8 @@ def open_corpus(
             if text.strip():
                 numbers.setdefault(text, len(numbers))
     judged = [row for row in rows if row["evidence"]]
+    if claims is not None and claims < len(judged):
+        judged = [judged[i] for i in np.sort(np.random.default_rng(0).choice(len(judged), claims, replace=False))]
     qrels = {
         row["id"]: {str(numbers[row["document"][i]]): 1 for i in row["evidence"] if row["document"][i].strip()}
         for row in judged
@@ -163,6 +165,9 @@ def main() -> None:
     parser.add_argument("--runtime", default="torch", choices=RUNTIMES)
     parser.add_argument("--reranker", help="'bundled', a verdict model's folder, or a Hugging Face sequence classifier")
     parser.add_argument("--open", metavar="SPLITS", help="also the open corpus of these splits, e.g. train,val")
+    parser.add_argument(
+        "--claims", type=int, help="of the open corpus, this many claims drawn at random (default: all)"
+    )
     parser.add_argument("--cache", type=Path, help="SQLite file of vectors")
     parser.add_argument("--out", type=Path, help="JSON")
     args = parser.parse_args()
@@ -173,7 +178,7 @@ def main() -> None:
         results[f"{name} {args.split}"] = inside(read(args.data, args.split), encoder, reranker)
         show(f"{name} {args.split}: gold sentences found inside the document", results[f"{name} {args.split}"])
     if args.open:
-        figures, size = open_corpus(args.data, args.open.split(","), encoder, reranker)
+        figures, size = open_corpus(args.data, args.open.split(","), encoder, reranker, args.claims)
         results["open corpus"] = figures | {"size": size}
         show(f"open corpus of {size['sentences']} sentences, {size['queries']} claims", figures)
     if args.out:

@@ -14,15 +14,36 @@ from retrieval.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CrossEncoderReranker", "Reranker"]
+__all__ = ["CrossEncoderReranker", "Reranker", "rerank_scores"]
 
 
 class Reranker(ABC):
-    """Scores (query, passage) pairs; the scores of one query are comparable."""
+    """Scores (query, passage) pairs; the scores of one query are comparable.
+
+    Attributes:
+        weight: share of its ranking in the final one, in (0, 1]; the rest is the first search's, see :func:`rerank_scores`.
+            1 leaves the order to the re-ranker alone, which suits models trained to rank.
+    """
+
+    weight: float = 1.0
 
     @abstractmethod
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
         """Scores of n pairs, float32 (n,), higher is better."""
+
+
+def rerank_scores(scores: np.ndarray, weight: float) -> np.ndarray:
+    """Final scores (n,) of one query's candidates, which come in the order of the first search.
+
+    Args:
+        scores: (n,) from the re-ranker.
+        weight: 1 returns them as they are; less fuses both rankings by rank, each rank counting 1 / (61 + rank).
+    """
+    if weight >= 1:
+        return scores
+    ranks = np.empty(len(scores), np.int64)
+    ranks[np.argsort(-scores, kind="stable")] = np.arange(len(scores))
+    return weight / (61 + ranks) + (1 - weight) / (61 + np.arange(len(scores)))
 
 
 class CrossEncoderReranker(Reranker):

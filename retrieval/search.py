@@ -18,7 +18,7 @@ from retrieval.indexes.hybrid import HybridIndex
 from retrieval.manifest import read_manifest, verify_files
 from retrieval.photos import PhotoSearch
 from retrieval.ranking import Candidate, drop_duplicates, maximal_marginal_relevance
-from retrieval.rerank import Reranker
+from retrieval.rerank import Reranker, rerank_scores
 from retrieval.store import EvidenceStore
 
 __all__ = ["SEARCH_METHODS", "EvidenceSearch", "open_index"]
@@ -119,7 +119,7 @@ class EvidenceSearch:
         scores = self._reranker.score([a for a, _ in pairs], [b for _, b in pairs])
         ranked, position = [], 0
         for candidates in found:
-            part = scores[position : position + len(candidates)]
+            part = rerank_scores(scores[position : position + len(candidates)], self._reranker.weight)
             position += len(candidates)
             scored = [c.with_score(float(s)) for c, s in zip(candidates, part, strict=True)]
             ranked.append(sorted(scored, key=lambda c: (-c.hit.score, c.row)))

@@ -23,7 +23,8 @@ __all__ = ["StanceReranker", "load_reranker"]
 class StanceReranker(Reranker):
     """One minus the probability that a passage is insufficient to decide the claim, by a verdict model's stance head.
 
-    It needs no model beside the one that decides, so it works offline. Evidence for and against a claim rank alike.
+    It needs no model beside the one that decides, so it works offline. Evidence for and against a claim rank alike. Trained to
+    decide and not to rank, it is a second opinion: by itself it finds less than the first search does.
 
     Args:
         model: the verdict model, in evaluation mode; it reads the text alone.
@@ -31,6 +32,9 @@ class StanceReranker(Reranker):
         calibration: temperature of the stance head.
         batch_size: pairs in one forward pass, at most.
     """
+
+    #: The best of 0.1, 0.2, 0.3, 0.5, 0.7 and 1 for recall at 5 and 10, on pages of the training split of WiCE.
+    weight = 0.2
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from retrieval import InputError, build_index, open_index
 from retrieval.dates import date_range
 from retrieval.evaluation import evaluate_run, read_qrels
 from retrieval.ranking import maximal_marginal_relevance
-from retrieval.rerank import CrossEncoderReranker, Reranker
+from retrieval.rerank import CrossEncoderReranker, Reranker, rerank_scores
 
 
 class Colours:
@@ -118,6 +118,23 @@ def test_reranking_decides_the_order(tmp_path, hashing_encoder):
     build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder)
     index = open_index(tmp_path / "index", encoder=hashing_encoder, reranker=Longest())
     assert [[h.document_id for h in hits] for hits in index.search(["rain", "drop"], top_k=3)] == [["5", "4", "3"]] * 2
+
+
+def test_a_reranker_of_less_weight_is_a_second_opinion(tmp_path, hashing_encoder):
+    np.testing.assert_array_equal(rerank_scores(np.array([3.0, 1.0]), 1.0), [3.0, 1.0])
+    # Ranks 0, 1, 2 of the first search; 2, 0, 1 of the re-ranker.
+    expected = [0.8 / 61 + 0.2 / 63, 0.8 / 62 + 0.2 / 61, 0.8 / 63 + 0.2 / 62]
+    np.testing.assert_allclose(rerank_scores(np.array([0.1, 0.9, 0.5]), 0.2), expected)
+    rows = [{"id": str(n), "text": "rain " + "drop " * n} for n in range(1, 6)]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder)
+    light = Longest()
+    light.weight = 1e-6
+    found = [
+        [h.document_id for h in open_index(tmp_path / "index", encoder=hashing_encoder, reranker=r).search(["rain"])[0]]
+        for r in (None, light, Longest())
+    ]
+    assert found[0] == found[1] != found[2]
 
 
 @pytest.fixture(scope="module")
