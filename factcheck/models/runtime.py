@@ -37,9 +37,10 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
 
     Args:
         model: maps (B, ...) to (B, ...); its own training state is left alone.
-        runtime: ``"eager"``: frozen, weights laid out for the kernels. ``"compile"``: TorchInductor; compiles at the
-            first call for a shape. ``"onnxruntime"``: exported once, for any batch size at the example's image size.
-            ``"openvino"``: exported in the same way, planned anew for each batch size.
+        runtime: ``"eager"``: frozen, weights laid out for the kernels (on the CPU such a model cannot be moved or
+            saved). ``"compile"``: TorchInductor; compiles at the first call for a shape. ``"onnxruntime"``: exported
+            once, for any batch size at the example's image size. ``"openvino"``: exported in the same way, planned
+            anew for each batch size.
         example: an input (B, ...) on the device to run on; needed for ``"onnxruntime"`` and ``"openvino"``.
 
     Returns:
@@ -52,7 +53,7 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
         raise InputError(f"unknown runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     model = _freeze(model)
     if runtime == "eager":
-        return _NoGrad(model).eval()
+        return _NoGrad(_pack(model)).eval()
     if runtime == "compile":
         return _NoGrad(torch.compile(model, dynamic=False)).eval()
     extra, packages = _PACKAGES[runtime]
@@ -176,4 +177,19 @@ def _freeze(model: nn.Module) -> nn.Module:
             module.weight.data = module.weight.data.t().contiguous().t()
         elif isinstance(module, nn.Conv2d):  # lets patch projections use the weight without a copy
             module.weight.data = module.weight.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
+def _pack(model: nn.Module) -> nn.Module:
+    """``model`` with packed layers where attention and MLP call a linear layer by itself, on the CPU; changed in place."""
+    from factcheck.models.lsa import LocallyGroupedSelfAttention
+    from factcheck.models.packed import PackedLinear, can_pack
+    from factcheck.models.twins_blocks import GlobalSubsampledAttention, Mlp
+
+    # The last projections of attention and MLP stay: their products add onto the residual, see `Block`.
+    layers = {LocallyGroupedSelfAttention: ("qkv",), GlobalSubsampledAttention: ("q", "kv"), Mlp: ("fc1",)}
+    for module in list(model.modules()):
+        for name in layers.get(type(module), ()):
+            if can_pack(layer := getattr(module, name)):
+                setattr(module, name, PackedLinear(layer, gelu=name == "fc1"))
     return model

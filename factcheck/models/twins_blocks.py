@@ -11,15 +11,18 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 
+from factcheck.models.caches import cache_floats
 from factcheck.models.lsa import LocallyGroupedSelfAttention, attend, check_heads
+from factcheck.models.packed import PackedLinear
 from factcheck.models.windows import recording
 
 __all__ = ["Block", "GlobalSubsampledAttention", "Mlp", "PatchEmbed", "PositionalEncodingGenerator"]
 
 Size = tuple[int, int]
 
-# Without gradients the MLP runs over as many tokens at a time as keep its hidden layer (floats) in a core's cache.
-MLP_HIDDEN = 2**18
+# Without gradients the MLP runs over as many tokens at a time as keep its hidden layer (floats) near a core: twice its own
+# cache, which measured best (with less the matrix products are too small to run at full speed).
+MLP_HIDDEN = 2 * cache_floats()
 MLP_MIN_ROWS = 384
 # From this many channels on a patch is long enough to be copied quickly, and a matrix product beats a convolution.
 MERGE_CHANNELS = 16
@@ -103,6 +106,8 @@ class Mlp(nn.Module):
     def activate(self, x: Tensor) -> Tensor:
         """The hidden layer, (..., D) -> (..., hidden)."""
         x = self.fc1(x)
+        if isinstance(self.fc1, PackedLinear):  # applies GELU itself
+            return x
         return F.gelu(x) if recording() else torch.ops.aten.gelu_(x)
 
 

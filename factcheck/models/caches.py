@@ -1,0 +1,18 @@
+"""How much of a tensor stays in a core's cache, which decides how large the parts are that work is cut into."""
+
+import torch
+
+__all__ = ["cache_floats"]
+
+#: Assumed where the processor does not say: a size that every server and desktop processor of the last ten years has.
+FALLBACK_BYTES = 2**19
+
+
+def cache_floats() -> int:
+    """Floats in a core's second-level cache."""
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)
+    try:
+        size = int(capabilities().get("l2_cache_size") or 0)
+    except (RuntimeError, TypeError, ValueError):
+        size = 0
+    return max(size, FALLBACK_BYTES) // 4
