@@ -20,6 +20,7 @@ __all__ = ["calibrate", "fit_temperature"]
 
 _BOUNDS = (0.05, 20.0)
 _DECIMALS = 5
+_ENOUGH = 200  # rows that fix one temperature to a few percent
 # Probabilities come in single precision; their logarithms stand for the logits down to its smallest number.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -108,8 +109,11 @@ def calibrate(
     if not rows:
         raise InputError(f"calibration: no labelled row in {', '.join(map(str, claims))}")
     five = [row for row in rows if row.label is not None and row.gold_label is not None]
+    # The stance is a verdict's confidence where there is no pair of photos: with enough such rows they alone decide.
+    plain = [row for row in rows if row.label is None]
+    plain = plain if len(plain) >= _ENOUGH else rows
     result = replace(
-        verifier.calibration, stance=fit_temperature([row.stance for row in rows], [row.gold_stance for row in rows])
+        verifier.calibration, stance=fit_temperature([row.stance for row in plain], [row.gold_stance for row in plain])
     )
     if five:
         result = replace(result, label=fit_temperature([row.label for row in five], [row.gold_label for row in five]))
