@@ -4,6 +4,8 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from factcheck import __version__
 from factcheck.errors import InputError
@@ -35,12 +37,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         if argv and argv[0] in LIGHTNING:
+            _check_configurations(argv)
             from factcheck.commands.lightning import run_lightning
 
             return run_lightning(argv)
         # Only the chosen command's module is imported, so that `factcheck --help` and errors stay instant.
         parser = _parser(argv[0] if argv else None)
-        args = parser.parse_args(argv)
+        args, unknown = parser.parse_known_args(argv)
+        if unknown:
+            raise InputError(f"unknown argument {unknown[0]!r}; see 'factcheck {argv[0]} --help'")
         return int(args.run(args) or 0)
     except InputError as error:
         print(f"factcheck: error: {error}", file=sys.stderr)
@@ -52,10 +57,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (head, less) has gone; that is its choice, not an error.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # A disk that is full, a file without the right to it: the user's to correct, wherever it shows.
+        what = error.strerror or str(error).strip().split("\n")[0] or type(error).__name__
+        place = f"{error.filename!r}: " if error.filename else ""
+        print(f"factcheck: error: {place}{what}", file=sys.stderr)
+        return 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says in one line what was wrong; the usage is what ``--help`` is for."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"factcheck: error: {message}; see '{self.prog} --help'\n")
+
+
+def _check_configurations(argv: Sequence[str]) -> None:
+    """Refuse a training command without arguments or with a configuration that is not there, before the heavy imports."""
+    if len(argv) == 1:
+        raise InputError(f"{argv[0]}: give --config FILE, for example --config configs/quickstart.yaml")
+    for flag, value in zip(argv, [*argv[1:], ""], strict=True):
+        name, equals, joined = flag.partition("=")
+        path = joined if equals else value
+        if name in ("--config", "-c") and not Path(path).is_file():
+            raise InputError(f"configuration {path!r}: no such file")
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="factcheck", description="Check claims (text and photo) against evidence.")
+    parser = _Parser(prog="factcheck", description="Check claims (text and photo) against evidence.")
     parser.add_argument("--version", action="version", version=f"factcheck {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module, summary) in COMMANDS.items():

@@ -1,18 +1,20 @@
 """``factcheck fit|validate|test|predict``: the Lightning CLI with this project's defaults."""
 
 import logging
+import pickle
 import sys
 import warnings
 from collections.abc import Sequence
-from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from pytorch_lightning import LightningDataModule, LightningModule
+from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningCLI
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from factcheck.commands.common import check_checkpoint
+from factcheck.commands.lightning_errors import OneLineParser, root_cause
 from factcheck.errors import InputError
 from factcheck.training.progress import ProgressLines
 
@@ -27,9 +29,17 @@ class FactcheckCLI(LightningCLI):
         # fill in what was left at its default: a checkpoint describes itself, and the user has the last word.
         subcommand = self.config.get("subcommand")
         path = self.config[subcommand].get("ckpt_path") if subcommand else None
-        if not path or not Path(path).is_file():
+        # Lightning finds these itself.
+        if not path or str(path) in ("best", "last", "hpc") or str(path).startswith("registry") or "://" in str(path):
             return
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        check_checkpoint(str(path), "--ckpt_path")
+        try:
+            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+        except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
+            # What PyTorch says here advises to run the code that an unknown file holds.
+            raise InputError(
+                f"--ckpt_path {str(path)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote"
+            ) from None
         stored = dict(checkpoint.get("hyper_parameters", {}))
         stored.pop("_instantiator", None)
         class_path = stored.pop("_class_path", None)
@@ -40,6 +50,23 @@ class FactcheckCLI(LightningCLI):
         for name, value in stored.items():
             if name in current.init_args and name not in explicit:
                 current.init_args[name] = value
+
+    def instantiate_classes(self) -> None:
+        """Make data, model and trainer; a value that one of them refuses is the user's to correct."""
+        try:
+            super().instantiate_classes()
+        except ValueError as error:
+            cause = root_cause(error)  # the parser wraps what a class raises in the types that it tried
+            if cause is None or cause is error:
+                raise
+            raise cause from None
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Make the trainer; what it refuses are its flags."""
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (ValueError, TypeError) as error:
+            raise InputError(f"trainer: {' '.join(str(error).split())}") from None
 
     _arguments: Sequence[str] | None = None
 
@@ -71,24 +98,25 @@ def run_lightning(arguments: Sequence[str]) -> int:
     """Run a subcommand of the Lightning CLI; returns the exit status.
 
     Raises:
-        InputError: a configuration file is missing, or a value is out of range.
+        InputError: an argument or key is unknown, or a value is out of range.
     """
     _quiet()
     FactcheckCLI._arguments = list(arguments)
-    for flag, value in pairwise(arguments):
-        if flag in ("--config", "-c") and not Path(value).is_file():
-            raise InputError(f"configuration {value!r}: no such file")
-    FactcheckCLI(
-        LightningModule,
-        LightningDataModule,
-        subclass_mode_model=True,
-        subclass_mode_data=True,
-        args=list(arguments),
-        auto_configure_optimizers=False,
-        seed_everything_default=0,
-        trainer_defaults={"callbacks": [ProgressLines()]},
-        # The saver also runs on `predict` and `validate` and fails the second time in a folder.
-        save_config_kwargs={"overwrite": True},
-        parser_kwargs={"default_env": False},
-    )
+    try:
+        FactcheckCLI(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            args=list(arguments),
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            trainer_defaults={"callbacks": [ProgressLines()]},
+            # The saver also runs on `predict` and `validate` and fails the second time in a folder.
+            save_config_kwargs={"overwrite": True},
+            parser_class=OneLineParser,
+            parser_kwargs={"default_env": False},
+        )
+    except MisconfigurationException as error:
+        raise InputError(f"{arguments[0]}: {' '.join(str(error).split())}") from None
     return 0

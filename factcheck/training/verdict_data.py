@@ -77,8 +77,13 @@ class VerdictDataModule(pl.LightningDataModule):
         for name, value in (("modality_dropout", modality_dropout), ("distractors", distractors)):
             if not 0 <= value < 1:
                 raise InputError(f"{name} must lie in [0, 1), found {value}")
-        if top_k < 1:
-            raise InputError(f"top_k must be at least 1, found {top_k}")
+        for name, number, least in (
+            ("top_k", top_k, 1),
+            ("batch_size", batch_size, 1),
+            ("num_workers", num_workers, 0),
+        ):
+            if number < least:
+                raise InputError(f"{name} must be at least {least}, found {number}")
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise InputError(f"data root {root!r} is no folder; give the folder that holds the training files")

@@ -173,7 +173,22 @@ class TestMistakes:
         with pytest.raises(SystemExit) as stop:
             main(["verify", str(claims), "--out", str(tmp_path / "v.parquet"), flag, value])
         assert stop.value.code == 2
-        assert flag in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert f"argument {flag}: expected a whole number" in err or "a number in [0, 1]" in err
+        assert err.endswith("; see 'factcheck verify --help'\n")
+        assert err.count("\n") == 1
+
+    def test_unknown_argument(self, capsys, claims, tmp_path):
+        err = fails(capsys, "verify", claims, "--out", tmp_path / "v.parquet", "--fast")
+        assert "unknown argument '--fast'; see 'factcheck verify --help'" in err
+
+    def test_what_the_system_refuses(self, capsys, claims, tmp_path, monkeypatch):
+        def full(*_args, **_options):
+            raise OSError(28, "No space left on device", "v.parquet")
+
+        monkeypatch.setattr("factcheck.data.open_claims", full)
+        err = fails(capsys, "verify", claims, "--out", tmp_path / "v.parquet")
+        assert err == "factcheck: error: 'v.parquet': No space left on device"
 
     def test_evaluating_against_another_table(self, capsys, claims, tiny_model, tmp_path):
         out = tmp_path / "v.parquet"
