@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, positive, probability, progress_bar
+from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar
 from factcheck.errors import InputError
+from factcheck.outputs import check_output_file, check_output_folder
 
 if TYPE_CHECKING:
     from retrieval import Hit
@@ -19,7 +20,13 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the three actions."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    build = actions.add_parser("build", help="build an index of a corpus; a killed build resumes")
+    build = actions.add_parser(
+        "build",
+        help="build an index of a corpus; a killed build resumes",
+        description="Split a corpus into sentences, encode them, and write an index folder that 'factcheck verify "
+        "--evidence' searches. The same command again resumes a build that was killed; an index that is there is replaced "
+        "when the new one is complete.",
+    )
     build.add_argument("corpus", help="JSONL, CSV, TSV or Parquet file, BEIR folder, or folder of text files")
     build.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
     build.add_argument(
@@ -36,8 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--cache", metavar="FILE", help="embedding cache (default: inside the index folder)")
     build.add_argument("--no-cache", action="store_true", help="keep no embeddings between builds")
-    search = actions.add_parser("search", help="search an index; one JSON line a hit with --json")
-    search.add_argument("index", metavar="DIR")
+    search = actions.add_parser(
+        "search",
+        help="search an index; one JSON line a hit with --json",
+        description="Print the sentences (or photos) of an index that are nearest to each query, best first.",
+    )
+    search.add_argument("index", metavar="DIR", help="folder that 'factcheck index build' wrote")
     search.add_argument("query", nargs="*", help="one or more queries, each quoted")
     search.add_argument(
         "--photo", action="append", metavar="FILE", help="find this photo in the index (may be repeated)"
@@ -45,9 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument(
         "--captions", action="store_true", help="find photos by what stands under and around them, not sentences"
     )
-    search.add_argument("--top-k", type=positive, default=10, metavar="K")
+    search.add_argument("--top-k", type=positive, default=10, metavar="K", help="hits a query (default 10)")
     search.add_argument("--photos", metavar="ENCODER", help="where the index's photo encoder is now, if it moved")
-    search.add_argument("--method", default="hybrid", choices=("hybrid", "dense", "bm25"))
+    search.add_argument(
+        "--method",
+        default="hybrid",
+        choices=("hybrid", "dense", "bm25"),
+        help="meaning (dense), words (bm25), or both (hybrid, the default)",
+    )
     search.add_argument("--encoder", help="where the index's encoder is now, if it moved")
     search.add_argument(
         "--rerank",
@@ -61,8 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--source", action="append", help="only this source (may be repeated)")
     search.add_argument("--language", action="append", help="only this language (may be repeated)")
     search.add_argument("--json", action="store_true", help="print JSON lines")
-    info = actions.add_parser("info", help="say what an index holds, and whether it is whole")
-    info.add_argument("index", metavar="DIR")
+    info = actions.add_parser(
+        "info",
+        help="say what an index holds, and whether it is whole",
+        description="Say what an index holds, and check every file of it against its checksum.",
+    )
+    info.add_argument("index", metavar="DIR", help="folder that 'factcheck index build' wrote")
     info.add_argument("--json", action="store_true", help="print the manifest")
 
 
@@ -73,14 +93,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from factcheck.commands.common import quiet_libraries
-    from factcheck.verification.photo_vectors import PhotoVectors
-    from retrieval import build_index
     from retrieval.corpus import detect_format, read_corpus
 
     columns = column_mapping(args.columns)
-    # A mistake in the corpus must show at once, not after the encoder is loaded.
+    # A mistake must show at once, not after the encoder is loaded.
+    check_output_folder("--out", args.out, "index", marks=("manifest.json", "building", ".lock"))
+    check_output_file("--cache", args.cache, {"the corpus": args.corpus})
     detect_format(Path(args.corpus))
-    next(read_corpus(args.corpus, format=args.format, columns=columns), None)
+    if next(read_corpus(args.corpus, format=args.format, columns=columns), None) is None:
+        raise InputError(f"corpus {args.corpus!r} holds no document; an index needs at least one")
+    from factcheck.verification.photo_vectors import PhotoVectors
+    from retrieval import build_index
+
     quiet_libraries()
     with contextlib.ExitStack() as stack:
         bars: dict[str, Any] = {}
@@ -106,18 +130,16 @@ def _build(args: argparse.Namespace) -> int:
         )
     counts = manifest["counts"]
     print(
-        f"{args.out}: {counts['documents']} documents, {counts['sentences']} sentences, {counts['photos']} photos "
+        f"{args.out}: {', '.join(counted(counts[what + 's'], what) for what in ('document', 'sentence', 'photo'))} "
         f"({manifest['encoded']} texts encoded, {manifest['reused']} known), FAISS {manifest['factory']}"
     )
     if counts["unreadable"]:
-        print(f"{counts['unreadable']} photos could not be read and were left out", file=sys.stderr)
+        print(f"left out, as they could not be read: {counted(counts['unreadable'], 'photo')}", file=sys.stderr)
     return 0
 
 
 def _search(args: argparse.Namespace) -> int:
     from factcheck.commands.common import quiet_libraries
-    from factcheck.verification.photo_vectors import photo_vectors_of
-    from retrieval import open_index
     from retrieval.manifest import read_manifest
 
     manifest = read_manifest(Path(args.index))
@@ -126,6 +148,11 @@ def _search(args: argparse.Namespace) -> int:
     photos = [(name, _read(name)) for name in args.photo or ()]
     if not args.query and not photos:
         raise InputError("index search found neither a query nor --photo; give at least one")
+    if any(not query.strip() for query in args.query):
+        raise InputError("index search found an empty query; write what to look for")
+    from factcheck.verification.photo_vectors import photo_vectors_of
+    from retrieval import open_index
+
     quiet_libraries()
     reranker = None
     if args.rerank:

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from factcheck.commands.common import check_checkpoint
+from factcheck.commands.common import check_checkpoint, positive
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
 
@@ -14,7 +14,13 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    evaluate = actions.add_parser("evaluate", help="recall@1, uAP and AUC of finding a photo's original")
+    evaluate = actions.add_parser(
+        "evaluate",
+        help="recall@1, uAP and AUC of finding a photo's original",
+        description="Measure how well photo encoders find the original of an altered photo among references: recall@1 (the "
+        "nearest is the original), uAP (average precision over all queries at one threshold) and, for pairs, AUC of same "
+        "against different.",
+    )
     evaluate.add_argument(
         "--references",
         nargs="+",
@@ -29,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of altered photos named as their originals, or a claims table (claim photo against document photo)",
     )
     evaluate.add_argument("--gold", help="JSONL with same_photo for each row of the table")
-    evaluate.add_argument("--max-references", type=int, metavar="N", help="use so many references (those needed first)")
+    evaluate.add_argument(
+        "--max-references", type=positive, metavar="N", help="use so many references (those needed first)"
+    )
     evaluate.add_argument("--model", default="bundled", help="bundled, or the folder of a photo encoder")
     evaluate.add_argument(
         "--compare",
@@ -40,7 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     evaluate.add_argument("--json", help="figures to write as JSON")
     evaluate.set_defaults(action_run=_evaluate)
-    export = actions.add_parser("export", help="turn a pre-training checkpoint into the folder of a photo encoder")
+    export = actions.add_parser(
+        "export",
+        help="turn a pre-training checkpoint into the folder of a photo encoder",
+        description="Turn a pre-training checkpoint into the folder of a photo encoder, which 'image_weights' and 'index "
+        "build --photos' take.",
+    )
     export.add_argument("checkpoint", help="checkpoint that 'factcheck fit' wrote with configs/photo_pretrain.yaml")
     export.add_argument("--out", required=True, help="folder to write")
     export.add_argument("--card", help="Markdown file to put in as README.md")
@@ -70,6 +83,11 @@ def _export(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     inputs = {"the table of queries": args.queries, "the gold file": args.gold}
+    for path in (*args.references, args.queries):
+        if not Path(path).exists():
+            raise InputError(f"{path!r}: no such folder or table of photos")
+    if args.gold and not Path(args.gold).is_file():
+        raise InputError(f"--gold {args.gold!r}: no such file")
     check_output_file("--json", args.json, inputs | {f"the table {path}": path for path in args.references})
     from rich.console import Console
     from rich.table import Table

@@ -1,0 +1,54 @@
+"""``factcheck index``: what is refused before anything is loaded, with nothing written."""
+
+import json
+
+import pytest
+
+from factcheck.cli import main
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.jsonl"
+    path.write_text(json.dumps({"id": "a", "text": "The bridge opened in 2019."}) + "\n")
+    return path
+
+
+def refused(capsys, *arguments):
+    assert main(["index", *map(str, arguments)]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1, err
+    return err
+
+
+@pytest.fixture(autouse=True)
+def no_heavy_import(monkeypatch):
+    monkeypatch.setattr("factcheck.commands.common.quiet_libraries", None)  # called just before the first
+
+
+def test_a_folder_that_is_no_index_is_left_alone(corpus, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    err = refused(capsys, "build", corpus, "--out", tmp_path / "mine")
+    assert "mine' exists and is no index; name another, or an empty folder" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+    assert "is a file; name a folder" in refused(capsys, "build", corpus, "--out", corpus)
+
+
+def test_the_cache_is_not_the_corpus(corpus, tmp_path, capsys):
+    err = refused(capsys, "build", corpus, "--out", tmp_path / "i", "--cache", corpus)
+    assert "is the corpus itself and would overwrite it" in err
+    assert not (tmp_path / "i").exists()
+
+
+def test_a_corpus_without_documents(tmp_path, capsys):
+    (tmp_path / "empty.csv").write_text("id,text\n")
+    assert "holds no document" in refused(capsys, "build", tmp_path / "empty.csv", "--out", tmp_path / "i")
+    assert not (tmp_path / "i").exists()
+
+
+def test_an_empty_query(tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text(
+        json.dumps({"format_version": 1, "data": "d", "encoder": {}, "files": {}, "counts": {}, "preset": "fast"})
+    )
+    assert "found an empty query" in refused(capsys, "search", tmp_path, " ")
