@@ -3,7 +3,8 @@
 import argparse
 import json
 
-from factcheck.commands.common import check_image_root, check_model, column_mapping, positive, quiet_libraries
+from factcheck.commands.common import column_mapping, positive, quiet_libraries
+from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.outputs import check_output_file
 
 __all__ = ["add_arguments", "run"]

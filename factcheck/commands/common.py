@@ -4,67 +4,12 @@ import argparse
 import contextlib
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
 
-__all__ = [
-    "check_checkpoint",
-    "column_mapping",
-    "counted",
-    "positive",
-    "probability",
-    "progress_bar",
-    "quiet_libraries",
-]
-
-
-def check_model(name: str, flag: str = "--model") -> None:
-    """Refuse what cannot be a model folder, before anything heavy is imported; ``bundled`` and Hugging Face ids pass.
-
-    Raises:
-        InputError: a file, a folder without ``config.json``, or a path where there is nothing.
-    """
-    path = Path(name).expanduser()
-    if name == "bundled" or (path / "config.json").is_file():
-        return
-    if path.is_dir():
-        raise InputError(
-            f"{flag} {name!r} is no model folder: it has no config.json; 'factcheck export' makes one from a checkpoint"
-        )
-    if path.is_file():
-        raise InputError(
-            f"{flag} {name!r} is a file; give a model folder ('factcheck export' makes one from a checkpoint)"
-        )
-    if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise InputError(
-            f"{flag} {name!r}: no such folder; give a model folder, 'bundled', or a Hugging Face id like 'owner/name'"
-        )
-
-
-def check_image_root(path: str | None) -> None:
-    """Refuse an ``--image-root`` that is no folder.
-
-    Raises:
-        InputError: see above.
-    """
-    if path is not None and not Path(path).is_dir():
-        raise InputError(f"--image-root {path!r} is no folder; give the folder that image paths are relative to")
-
-
-def check_checkpoint(path: str, name: str = "checkpoint") -> None:
-    """Refuse what cannot be a training checkpoint, before anything heavy is imported.
-
-    Raises:
-        InputError: no such file, or none that PyTorch wrote (they are zip archives).
-    """
-    if not Path(path).is_file():
-        raise InputError(f"{name} {path!r}: no such file; 'factcheck fit' writes checkpoints")
-    if not zipfile.is_zipfile(path):
-        raise InputError(f"{name} {path!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote")
+__all__ = ["column_mapping", "counted", "positive", "probability", "progress_bar", "quiet_libraries"]
 
 
 def column_mapping(text: str | None) -> dict[str, str] | None:
@@ -112,8 +57,13 @@ def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], 
 
 
 @contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Progress on standard error: a bar on a terminal, a line a minute where output goes to a file."""
+def progress_bar(what: str, *, resumes: bool = False) -> Iterator[Callable[[int, int | None], None]]:
+    """Progress on standard error: a bar on a terminal; where output goes to a file, a line at the start and one a minute.
+
+    Args:
+        what: what is being done.
+        resumes: the first update says how many rows an interrupted run has left done (else it is work like the rest).
+    """
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -126,7 +76,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
     console = Console(file=sys.stderr)
     if not console.is_terminal:
-        yield _progress_lines(what)
+        yield _progress_lines(what, resumes)
         return
     columns: tuple[Any, ...] = (
         TextColumn("{task.description}"),
@@ -140,26 +90,32 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _progress_lines(what: str, seconds: float = 60.0) -> Callable[[int, int | None], None]:
+def _progress_lines(what: str, resumes: bool, seconds: float = 60.0) -> Callable[[int, int | None], None]:
     """A function that prints ``what: 1200 of 5000, 3 min left`` when its last line is ``seconds`` old."""
     start = last = time.monotonic()
     first: int | None = None
 
+    def say(text: str) -> None:
+        print(f"{what}: {text}", file=sys.stderr, flush=True)
+
     def update(done: int, total: int | None) -> None:
         nonlocal last, first
+        of = "" if total is None else f" of {total}"
         if first is None:
             first = done  # what a resumed run finds done took no time
+            if resumes:
+                say(f"resuming after {counted(done, 'row')}{of}" if done else f"{done}{of}")
         now = time.monotonic()
         if now - last < seconds:
             return
         last = now
-        line = f"{what}: {done}"
-        if total is not None:
-            line += f" of {total}"
-            if done > first:
-                line += f", {(now - start) / (done - first) * (total - done) / 60:.0f} min left"
-        print(line, file=sys.stderr, flush=True)
+        left = ""
+        if total is not None and done > first:
+            left = f", {(now - start) / (done - first) * (total - done) / 60:.0f} min left"
+        say(f"{done}{of}{left}")
 
+    if not resumes:
+        say("started")
     return update
 
 

@@ -4,9 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping, quiet_libraries
+from factcheck.commands.common import column_mapping, counted, quiet_libraries
+from factcheck.commands.inputs import check_model
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file
+from factcheck.verification.writers import check_verdicts
 
 __all__ = ["add_arguments", "print_scores", "run"]
 
@@ -31,9 +33,20 @@ def run(args: argparse.Namespace) -> int:
         check_output_file(flag, path, inputs)
     if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
         raise InputError(f"--report and --json both name {args.json!r}; name two files")
+    columns = column_mapping(args.columns)
+    check_verdicts(Path(args.verdicts))
+    from factcheck.data import open_claims
+
+    open_claims(args.truth, columns=columns, on_error="mark")  # mistakes show before the heavy imports
+    if args.baselines:
+        open_claims(args.baselines, columns=columns, on_error="mark")
+        check_model(args.model)
+        from factcheck.evaluation.baselines import check_training_table
+
+        check_training_table(args.baselines, columns=columns)
     from factcheck.evaluation.scoring import score
 
-    scores = score(args.verdicts, args.truth, columns=column_mapping(args.columns))
+    scores = score(args.verdicts, args.truth, columns=columns)
     print_scores(scores)
     figures = scores.to_dict()
     baselines, by_source = {}, {}
@@ -43,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         from factcheck.verification.verifier import Verifier
 
         verifier = Verifier.load(args.model)
-        predicted = predict_baselines(args.baselines, args.truth, verifier, columns=column_mapping(args.columns))
+        predicted = predict_baselines(args.baselines, args.truth, verifier, columns=columns)
         baselines, by_source = predicted.scores(), predicted.by_source()
         for name, part in baselines.items():
             print(f"baseline {name}: weighted F1 {part.weighted_f1:.4f}, accuracy {part.accuracy:.4f}")
@@ -57,7 +70,15 @@ def run(args: argparse.Namespace) -> int:
         from factcheck.evaluation.report import write_report
 
         title = f"Evaluation of {Path(args.verdicts).name}"
-        write_report(scores, args.report, title=title, baselines=baselines, baselines_by_source=by_source)
+        write_report(
+            scores,
+            args.report,
+            title=title,
+            baselines=baselines,
+            baselines_by_source=by_source,
+            verdicts=args.verdicts,
+            truth=args.truth,
+        )
         print(f"report: {args.report}")
     return 0
 
@@ -75,7 +96,8 @@ def _print_sources(model, baselines) -> None:
         table.add_column(title, justify="right", overflow="fold")
     for source, part in model.items():
         others = (f"{baselines.get(source, {}).get(name, float('nan')):.3f}" for name in names)
-        table.add_row(source, str(part.rows), f"{part.ece:.3f}", f"{part.accuracy:.3f}", *others)
+        ece = "-" if part.ece is None else f"{part.ece:.3f}"
+        table.add_row(source, str(part.rows), ece, f"{part.accuracy:.3f}", *others)
     console.print(table)
 
 
@@ -87,14 +109,14 @@ def print_scores(scores) -> None:
     # Output that goes to a file or a pipe is not cut to an imagined terminal.
     console = Console(width=None if Console().is_terminal else 160)
     statuses = ", ".join(f"{name} {count}" for name, count in sorted(scores.statuses.items()))
-    console.print(f"{scores.rows} rows ({statuses}); {scores.abstained} abstained")
+    console.print(f"{counted(scores.rows, 'row')} ({statuses}); {scores.abstained} abstained")
     parts = (("five classes", scores.five_class), ("stance", scores.stance), ("image relation", scores.image_relation))
     for name, part in parts:
         if part is None:
             continue
         table = Table(
             title=f"{name}: weighted F1 {part.weighted_f1:.4f}, macro F1 {part.macro_f1:.4f}, "
-            f"accuracy {part.accuracy:.4f} ({part.rows} rows)",
+            f"accuracy {part.accuracy:.4f} ({counted(part.rows, 'row')})",
             title_justify="left",
         )
         table.add_column("gold \\ predicted")
@@ -106,6 +128,8 @@ def print_scores(scores) -> None:
             figures = (f"{x:.3f}" for x in (part.precision[i], part.recall[i], part.f1[i]))
             table.add_row(label, *map(str, part.confusion[i]), *figures)
         console.print(table)
+        if part is scores.five_class and scores.photo_remark:
+            console.print(f"{scores.photo_remark}.")
     if scores.calibration:
         c = scores.calibration
         coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())

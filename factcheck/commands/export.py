@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from factcheck.commands.common import check_checkpoint, check_image_root, probability, quiet_libraries
+from factcheck.commands.common import probability, quiet_libraries
+from factcheck.commands.inputs import check_checkpoint, check_image_root
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
 

@@ -13,7 +13,7 @@ from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
-from factcheck.commands.common import check_checkpoint
+from factcheck.commands.inputs import check_checkpoint
 from factcheck.commands.lightning_errors import OneLineParser, root_cause
 from factcheck.errors import InputError
 from factcheck.training.progress import ProgressLines

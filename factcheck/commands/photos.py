@@ -4,7 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from factcheck.commands.common import check_checkpoint, positive
+from factcheck.commands.common import positive
+from factcheck.commands.inputs import check_checkpoint
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
 

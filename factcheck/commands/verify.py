@@ -4,16 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from factcheck.commands.common import (
-    check_image_root,
-    check_model,
-    column_mapping,
-    counted,
-    positive,
-    probability,
-    progress_bar,
-    quiet_libraries,
-)
+from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar, quiet_libraries
+from factcheck.commands.inputs import check_image_root, check_model
 
 __all__ = ["add_arguments", "print_summary", "run"]
 
@@ -97,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         evidence=evidence,
         device=args.device,
     )
-    with progress_bar("verifying") as progress:
+    with progress_bar("verifying", resumes=True) as progress:
         summary = verify_file(
             verifier,
             args.claims,

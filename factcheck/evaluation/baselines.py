@@ -10,8 +10,9 @@ from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
+from factcheck.data import open_claims
 from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import Classification, classification
@@ -21,7 +22,10 @@ from factcheck.models.baseline import IMAGE_FEATURES, TEXT_FEATURES, similarity_
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["BaselinePredictions", "predict_baselines", "score_baselines"]
+__all__ = ["BaselinePredictions", "check_training_table", "predict_baselines", "score_baselines"]
+
+#: Fewest labelled rows that baselines are trained on: below, words that two claims share may be lacking.
+MIN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,26 @@ def score_baselines(
     return predict_baselines(train, test, verifier, columns=columns).scores()
 
 
+def check_training_table(path: str | Path, *, columns: Mapping[str, str] | None = None) -> None:
+    """Refuse a table that baselines cannot be trained on, by its labels alone, before the long work.
+
+    Raises:
+        InputError: the table cannot be read, has a label that is none, too few labelled rows, or a single class.
+    """
+    labels, first = [], 0
+    for table in open_claims(path, columns=columns, on_error="mark").batches(2048):
+        check_labels(table, str(path), first)
+        first += table.num_rows
+        labels += [label for label, status in _pairs(table) if label and status != "error"]
+    if len(labels) < MIN_ROWS:
+        raise InputError(
+            f"{path}: the training table has {len(labels)} labelled row{'s' if len(labels) != 1 else ''}; baselines need at "
+            f"least {MIN_ROWS}, of two classes. Give the table that the model was trained on"
+        )
+    if len(set(labels)) < 2:
+        raise InputError(f"{path}: all rows have the label {labels[0]!r}; baselines need at least two classes")
+
+
 def predict_baselines(
     train: str | Path, test: str | Path, verifier: "Verifier", *, columns: Mapping[str, str] | None = None
 ) -> BaselinePredictions:
@@ -80,12 +104,11 @@ def predict_baselines(
         columns: names of columns in the tables.
 
     Raises:
-        InputError: a table cannot be read, has no labels, or ``train`` has a single class.
+        InputError: a table cannot be read or has no labels, or ``train`` has too few rows or a single class.
     """
+    check_training_table(train, columns=columns)
     x, claims, y, _ = _features(train, verifier, columns)
     x_test, claims_test, y_test, sources = _features(test, verifier, columns)
-    if len(set(y)) < 2:
-        raise InputError(f"{train}: all rows have the label {y[0]!r}; baselines need at least two classes")
     text = slice(0, len(TEXT_FEATURES))
     photos = slice(len(TEXT_FEATURES), len(TEXT_FEATURES) + len(IMAGE_FEATURES))
 
@@ -95,7 +118,7 @@ def predict_baselines(
     words = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), min_df=2), LogisticRegression(max_iter=2000, C=3.0))
     guesses = {
         "majority": DummyClassifier().fit(x, y).predict(x_test),
-        "claim only (words, logistic regression)": words.fit(claims, y).predict(claims_test),
+        "claim only (words, logistic regression)": _fitted(words, claims, y, train).predict(claims_test),
         "photos only (random forest)": forest().fit(x[:, photos], y).predict(x_test[:, photos]),
         "text only (random forest)": forest().fit(x[:, text], y).predict(x_test[:, text]),
         "similarity + random forest": forest().fit(x, y).predict(x_test),
@@ -108,7 +131,7 @@ def predict_baselines(
 def _features(
     path: str | Path, verifier: "Verifier", columns: Mapping[str, str] | None
 ) -> tuple[np.ndarray, list[str], list[str], tuple[str, ...] | None]:
-    from factcheck.data import load_images, open_claims, row_fields
+    from factcheck.data import load_images, row_fields
 
     sources = row_fields(path, "source")
     features, claims, labels, kept, first = [], [], [], [], 0
@@ -125,6 +148,15 @@ def _features(
     if not labels:
         raise InputError(f"{path}: no row has a label; baselines are trained and scored on labelled rows")
     return np.vstack(features), claims, labels, tuple(str(sources[i]) for i in kept) if sources else None
+
+
+def _fitted(words: Pipeline, claims: list[str], labels: list[str], where: str | Path) -> Pipeline:
+    try:
+        return words.fit(claims, labels)
+    except ValueError:
+        raise InputError(
+            f"{where}: no word occurs in two claims, so nothing can be learnt from them; give more rows"
+        ) from None
 
 
 def _pairs(table) -> zip:

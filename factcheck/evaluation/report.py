@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def write_report(
     title: str = "Evaluation",
     baselines: Any = None,
     baselines_by_source: Any = None,
+    verdicts: str | Path | None = None,
+    truth: str | Path | None = None,
 ) -> Path:
     """Write the report.
 
@@ -61,6 +64,7 @@ def write_report(
         title: heading.
         baselines: figures of baselines by name, or None.
         baselines_by_source: stance accuracy of baselines by source and name, or None.
+        verdicts, truth: the tables that were scored, whose names the report states.
     """
     from jinja2 import Environment, PackageLoader
 
@@ -78,6 +82,10 @@ def write_report(
         figures=figures,
         baselines=baselines or {},
         baselines_by_source=baselines_by_source or {},
+        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
+        tables={
+            what: Path(table).name for what, table in (("verdict table", verdicts), ("truth table", truth)) if table
+        },
     )
     path = Path(path)
     partial = path.with_name(f".{path.name}.tmp")

@@ -9,6 +9,7 @@ from typing import Any
 from factcheck.data import open_claims, row_fields
 from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
+from factcheck.evaluation.examples import Example, choose_examples
 from factcheck.evaluation.metrics import (
     Classification,
     OperatingPoint,
@@ -73,9 +74,13 @@ class Scores:
         abstained: rows whose verdict was withheld.
         five_class: over rows whose gold label is one of the five classes; None if there is none.
         stance: over all rows with a gold label.
-        image_relation: over rows whose gold label has one; None if there is none.
+        image_relation: over rows whose gold label has one; None if there is none, or no verdict saw two photos.
         calibration: of the five-class confidence where there are such rows, else of the stance.
         by_source: the stance by the truth table's ``source`` (a field of JSONL tables); empty without one.
+        without_pair: of the five-class rows, those whose verdict saw no pair of photos. It names a stance alone, which is wrong
+            among the five classes unless it is ``Refute``.
+        models: fingerprints of the models that gave the verdicts.
+        examples: verdicts to read first (see :func:`factcheck.evaluation.examples.choose_examples`).
     """
 
     rows: int
@@ -86,6 +91,19 @@ class Scores:
     image_relation: Classification | None
     calibration: Calibrated | None
     by_source: Mapping[str, SourceScores] = field(default_factory=dict)
+    without_pair: int = 0
+    models: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = field(default=(), repr=False)
+
+    @property
+    def photo_remark(self) -> str | None:
+        """Why the five-class figures are lower than the stance's, where photos are missing; None where none is."""
+        if not self.five_class or not self.without_pair:
+            return None
+        return (
+            f"{self.without_pair} of these {self.five_class.rows} rows have no pair of photos: their verdict names the stance "
+            "alone, which counts as wrong among the five classes unless it is Refute"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -95,6 +113,8 @@ class Scores:
             "rows": self.rows,
             "statuses": dict(self.statuses),
             "abstained": self.abstained,
+            "models": list(self.models),
+            "five_class_rows_without_pair": self.without_pair,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
             "by_source": {source: asdict(part) for source, part in self.by_source.items()},
             "calibration": c
@@ -122,14 +142,15 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         InputError: a table cannot be read, a label is none, rows cannot be matched, or there is no label at all.
     """
     rows = read_verdicts(verdicts).to_pylist()
-    gold: list[tuple[str, str | None]] = []
+    gold: list[tuple[str, str | None, str | None]] = []
     for table in open_claims(truth, columns=columns, on_error="mark").batches(2048):
         check_labels(table, str(truth), len(gold))
-        gold += list(zip(table["id"].to_pylist(), table["label"].to_pylist(), strict=True))
-    places = _match([row["id"] for row in rows], [identifier for identifier, _ in gold], verdicts, truth)
+        gold += list(zip(*(table[name].to_pylist() for name in ("id", "label", "claim")), strict=True))
+    places = _match([row["id"] for row in rows], [identifier for identifier, _, _ in gold], verdicts, truth)
     labels = [gold[place][1] for place in places]
     sources = row_fields(truth, "source")
     judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
+    claims = [gold[place][2] for place in places if gold[place][1]]
     if not judged:
         raise InputError(f"{truth}: no row has a label; give the table with gold labels as --truth")
     five = [(row, label) for row, label in judged if isinstance(label, FactifyLabel)]
@@ -137,6 +158,8 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
     if all(label is FactifyLabel.REFUTE for _, label in five):
         five = []
     related = [(row, relation_of(label)) for row, label in five if relation_of(label)]
+    if all(row["image_relation"] is None for row, _ in related):
+        related = []
     return Scores(
         rows=len(rows),
         statuses=Counter(row["status"] for row in rows),
@@ -149,6 +172,9 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         calibration=_calibration(five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
         or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
         by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
+        without_pair=sum(row["probabilities"] is None for row, _ in five),
+        models=tuple(sorted({row["model"] for row in rows if row["model"]})),
+        examples=choose_examples(judged, claims),
     )
 
 

@@ -139,7 +139,9 @@ class VerdictModule(pl.LightningModule):
             keep = ("image.",) if self.hparams["image_weights"] else ()
             found = path if path.is_file() else resolve_model(source)
             loaded, left = load_compatible_weights(self.model, found, keep)
-            self.print(f"init_from {source}: {loaded} tensors loaded, {left} left at their start")
+            kept = sum(name.startswith(keep) for name in self.model.state_dict()) if keep else 0
+            photo = f", {kept} of the photo encoder kept from image_weights {self.hparams['image_weights']!r}"
+            self.print(f"init_from {source}: {loaded} tensors loaded{photo if kept else ''}, {left - kept} start anew")
 
     def forward(self, batch: dict[str, Any]) -> VerdictOutput:
         """Logits of a batch made by :class:`~factcheck.training.verdict_data.VerdictDataModule`."""

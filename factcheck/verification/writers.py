@@ -15,7 +15,7 @@ from factcheck.errors import InputError
 from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
 
-__all__ = ["check_output", "merge_parts", "read_verdicts", "write_part"]
+__all__ = ["check_output", "check_verdicts", "merge_parts", "read_verdicts", "write_part"]
 
 FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
 _NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution", "photo_evidence")
@@ -41,6 +41,16 @@ def check_output(out: Path, claims: Path | None = None, *, name: str = "out") ->
     check_output_file(name, out, {"the claims table": claims})
     if out.exists() and out.stat().st_size and not _is_verdict_table(out):
         raise InputError(f"{name} {str(out)!r} is there and is no verdict table; name another file, or remove it first")
+
+
+def check_verdicts(path: Path) -> None:
+    """Refuse a verdict table that is not there.
+
+    Raises:
+        InputError: no such file.
+    """
+    if not path.is_file():
+        raise InputError(f"verdict table {str(path)!r}: no such file; 'factcheck verify' writes one")
 
 
 def _is_verdict_table(path: Path) -> bool:
@@ -91,8 +101,7 @@ def read_verdicts(path: str | Path) -> pa.Table:
         InputError: no such file, unknown ending, or not a verdict table.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"verdict table {str(path)!r}: no such file; 'factcheck verify' writes one")
+    check_verdicts(path)
     schema = verdict_schema()
     suffix = path.suffix.lower()
     try:

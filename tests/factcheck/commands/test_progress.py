@@ -12,12 +12,13 @@ from factcheck.training.progress import ProgressLines
 def test_lines_say_how_far_and_how_long(monkeypatch, capsys):
     clock = iter([0.0, 30.0, 60.0, 100.0, 180.0])
     monkeypatch.setattr(common.time, "monotonic", lambda: next(clock))
-    with common.progress_bar("verifying") as update:
+    with common.progress_bar("verifying", resumes=True) as update:
         update(200, 1000)  # a resumed run
         update(400, 1000)  # 60 s: 200 rows
         update(500, 1000)  # 40 s after the last line: silence
         update(800, 1000)  # 180 s: 600 rows
     assert capsys.readouterr().err.splitlines() == [
+        "verifying: resuming after 200 rows of 1000",
         "verifying: 400 of 1000, 3 min left",
         "verifying: 800 of 1000, 1 min left",
     ]
@@ -28,7 +29,15 @@ def test_lines_without_a_known_total(monkeypatch, capsys):
     monkeypatch.setattr(common.time, "monotonic", lambda: next(clock))
     with common.progress_bar("encoding") as update:
         update(200, None)
-    assert capsys.readouterr().err == "encoding: 200\n"
+    assert capsys.readouterr().err == "encoding: started\nencoding: 200\n"
+
+
+def test_a_new_run_says_how_much_there_is_to_do(monkeypatch, capsys):
+    monkeypatch.setattr(common.time, "monotonic", lambda: 0.0)
+    with common.progress_bar("verifying", resumes=True) as update:
+        update(0, 1000)
+        update(256, 1000)
+    assert capsys.readouterr().err == "verifying: 0 of 1000\n"
 
 
 class _Line(pl.LightningModule):

@@ -110,7 +110,7 @@ def test_scores_by_source(two_sources, tiny_model, tmp_path, capsys):
 
 def test_a_table_with_one_class(verifier, tmp_path):
     path = tmp_path / "one.jsonl"
-    path.write_text('{"claim": "a dog", "document": "A dog.", "label": "support"}\n' * 3, "utf-8")
+    path.write_text('{"claim": "a dog", "document": "A dog.", "label": "support"}\n' * 12, "utf-8")
     with pytest.raises(InputError, match="at least two classes"):
         score_baselines(path, path, verifier)
 
