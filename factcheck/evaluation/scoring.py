@@ -172,7 +172,7 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         calibration=_calibration(five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
         or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
         by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
-        without_pair=sum(row["probabilities"] is None for row, _ in five),
+        without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
         models=tuple(sorted({row["model"] for row in rows if row["model"]})),
         examples=choose_examples(judged, claims),
     )

@@ -87,12 +87,17 @@ def verify_file(
     number = done
     if progress:
         progress(done * chunk_size, total)
-    for table in source.batches(chunk_size, skip=done * chunk_size):
-        verdicts = verifier.verify_batch(load_images(table, root))
-        write_part(parts / f"{number:08d}.parquet", verdicts)
-        number += 1
-        if progress:
-            progress((number - 1) * chunk_size + table.num_rows, total)
+    try:
+        for table in source.batches(chunk_size, skip=done * chunk_size):
+            verdicts = verifier.verify_batch(load_images(table, root))
+            write_part(parts / f"{number:08d}.parquet", verdicts)
+            number += 1
+            if progress:
+                progress((number - 1) * chunk_size + table.num_rows, total)
+    except InputError:
+        if number == 0:  # nothing that a later run could go on from
+            shutil.rmtree(parts)
+        raise
     for verdicts in merge_parts(parts, out):
         summary.rows += verdicts.num_rows
         summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())

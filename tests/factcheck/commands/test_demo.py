@@ -24,9 +24,48 @@ def test_the_demo_gives_every_sample_row_a_verdict_or_a_reason(tmp_path, capsys)
     assert {row["status"] for row in verdicts} == {"ok", "degraded", "error"}
     assert (tmp_path / "demo" / "report.html").is_file()
     assert "report:" in printed
+    assert "always the most frequent stance: 0." in printed
+    assert "evidence of highest" in printed
+    assert "gold" in printed
     for row in verdicts:
         if row["status"] != "ok":
             assert row["reason"].split(";")[0].split(":")[0] in printed
+
+
+def test_the_demo_needs_a_folder(tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert main(["demo", "--out", str(tmp_path / "file")]) == 2
+    assert capsys.readouterr().err.strip().endswith("file' is a file; name a folder")
+
+
+def test_how_to_activate_the_environment_is_said_where_the_command_is_not_found(tmp_path, monkeypatch):
+    from factcheck.commands import demo
+
+    monkeypatch.chdir(tmp_path)
+    environment = tmp_path / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    command = environment / "bin" / "factcheck"
+    command.write_text("")
+    command.chmod(0o755)
+    monkeypatch.setattr(sys, "prefix", str(environment))
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert demo._activation() == ". .venv/bin/activate"
+    monkeypatch.setenv("PATH", str(environment / "bin"))
+    assert demo._activation() is None
+    monkeypatch.setattr(sys, "base_prefix", str(environment))  # no virtual environment
+    assert demo._activation() is None
+
+
+def test_the_majority_baseline_is_scikit_learns():
+    from sklearn.metrics import f1_score
+
+    from factcheck.commands.demo import _majority_f1
+    from factcheck.evaluation.metrics import classification
+
+    gold = ["a"] * 5 + ["b"] * 3 + ["c"]
+    part = classification(gold, gold, ["a", "b", "c"])
+    assert _majority_f1(part) == pytest.approx(f1_score(gold, ["a"] * 9, average="weighted", zero_division=0))
 
 
 @pytest.mark.slow

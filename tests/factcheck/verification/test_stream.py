@@ -74,6 +74,7 @@ def test_parts_of_another_run_are_not_taken_over(verifier, claims, tiny_model, t
 def test_a_bad_row_stops_only_when_asked(verifier, claims, tmp_path):
     with pytest.raises(InputError, match=r"row 0.*claim"):
         verify_file(verifier, claims, tmp_path / "out.parquet", on_error="fail")
+    assert [path.name for path in tmp_path.iterdir()] == ["claims.jsonl"], "nothing is left behind"
 
 
 @pytest.mark.slow
