@@ -31,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load, save, calibrate."""
+    if args.target_precision is not None and not args.calibrate_on:
+        raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     checkpoint, out = Path(args.checkpoint), Path(args.out)
     check_checkpoint(args.checkpoint)
     check_output_folder("--out", out, "model folder", {"kind": "factcheck-verdict-model"})
-    if args.target_precision is not None and not args.calibrate_on:
-        raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
     check_image_root(args.image_root)
