@@ -37,7 +37,8 @@ class Example:
 def choose_examples(
     judged: Sequence[tuple[dict[str, Any], FactifyLabel | Stance]], claims: Sequence[str | None], limit: int = 50
 ) -> tuple[Example, ...]:
-    """The ``limit`` verdicts to read first: wrong ones by falling confidence, then errors, then right ones, least sure first.
+    """The ``limit`` verdicts to read first: wrong ones by falling confidence, then rows where nothing could be judged (errors,
+    no evidence), then right ones, least sure first.
 
     Args:
         judged: rows of the verdict table with their gold labels.
@@ -49,6 +50,8 @@ def choose_examples(
         row, gold = judged[place]
         if row["status"] == "error":
             return 1, 0.0
+        if not row["evidence"]:  # insufficient by definition, with a confidence of 1
+            return 1, 1.0
         right = _is_right(row, gold)
         return (2, row["confidence"]) if right else (0, -row["confidence"])
 

@@ -101,16 +101,15 @@ def test_examples_come_worst_first(tables):
     rows = [
         verdict("right, unsure", "Support", 0.5),
         verdict("wrong, unsure", "Support", 0.6),
+        verdict("not judged", "Insufficient", 1.0, evidence=[]),
         ERROR,
         verdict("right", "Refute", 0.9),
         verdict("wrong, sure", "Support", 0.95),
     ]
-    out, truth = tables(
-        [{**row, "id": row["id"].replace(",", "")} for row in rows], ["support", "refute", "refute", "refute", "refute"]
-    )
+    out, truth = tables([{**row, "id": row["id"].replace(",", "")} for row in rows], ["support", *["refute"] * 5])
     examples = score(out, truth).examples
-    assert [e.id for e in examples] == ["wrong sure", "wrong unsure", "broken", "right unsure", "right"]
-    assert [e.right for e in examples] == [False, False, False, True, True]
+    assert [e.id for e in examples] == ["wrong sure", "wrong unsure", "broken", "not judged", "right unsure", "right"]
+    assert [e.right for e in examples] == [False, False, False, False, True, True]
     assert examples[0].claim == "claim of wrong sure"
     assert examples[0].evidence == "<b>wrong, sure", "the sentence of highest attribution"
     assert (examples[2].predicted, examples[2].confidence, examples[2].evidence) == (None, None, None)
