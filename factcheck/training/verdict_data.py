@@ -41,9 +41,9 @@ class VerdictDataModule(pl.LightningDataModule):
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
         batch_size: rows a step and process.
         modality_dropout: probability that a training row's photos are both left out, whatever its class, in [0, 1).
-        distractors: share of the training batches whose rows get sentences of other rows of their source among their evidence,
-            in [0, 1): one or more, after the best, ``top_k`` at most in all. Claims stay what they are when something irrelevant stands beside
-            the evidence, and sentence pairs come to look like claims with a document.
+        distractors: share of the training batches whose rows get sentences of other rows of their source among their
+            evidence, in [0, 1): one or more, after the best, ``top_k`` at most in all. Claims stay what they are when
+            something irrelevant stands beside the evidence, and sentence pairs come to look like claims with a document.
         num_workers: loader processes; 0 loads in the training process.
         predict: claims table for ``factcheck predict``.
         predict_out: verdict table that ``factcheck predict`` writes.
