@@ -26,7 +26,10 @@ _SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
-    """The temperature that minimises the negative log-likelihood of ``gold``.
+    """The temperature that minimises the Brier score.
+
+    Guo et al. minimise the negative log-likelihood. Both are proper scores; the Brier score is bounded, so that a few wrong labels
+    given with certainty do not set the temperature of all the others.
 
     Args:
         probabilities: (N, C), the softmax at temperature 1 (its logarithm serves as logits: the softmax forgets the rest).
@@ -41,12 +44,14 @@ def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int
     if len(gold) == 0:
         raise InputError("calibration needs at least one labelled row")
     logits = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST, 1.0))
-    target = np.asarray(gold)
+    hit = np.zeros_like(logits)
+    hit[np.arange(len(logits)), np.asarray(gold)] = 1.0
 
     def loss(log_t: float) -> float:
         scaled = logits / np.exp(log_t)
-        scaled -= scaled.max(1, keepdims=True)
-        return float((np.log(np.exp(scaled).sum(1)) - scaled[np.arange(len(target)), target]).mean())
+        scaled = np.exp(scaled - scaled.max(1, keepdims=True))
+        scaled /= scaled.sum(1, keepdims=True)
+        return float(((scaled - hit) ** 2).sum(1).mean())
 
     found = minimize_scalar(loss, bounds=tuple(np.log(_BOUNDS)), method="bounded", options={"xatol": 1e-4})
     return float(np.exp(found.x))
