@@ -21,7 +21,7 @@ __all__ = ["LocallyGroupedSelfAttention", "lsa_flops"]
 # Fused CUDA kernels put the leading dimension into a grid coordinate that ends here.
 MAX_LEADING = 65_535
 # Without gradients, maps with more queries, keys and values than this (floats) are worked on in parts on the CPU.
-CHUNK_FLOATS = max(2**20, 4 * cache_floats())
+CHUNK_FLOATS = max(2**20, 8 * cache_floats())
 
 
 def _window_pair(window: int | tuple[int, int]) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from factcheck.errors import InputError
+from factcheck.models.caches import cache_floats
 from factcheck.models.twins_blocks import Block, PatchEmbed, PositionalEncodingGenerator, Size
 from factcheck.models.windows import recording
 
@@ -24,7 +25,7 @@ MIN_SIZE = 32
 """Smallest side of an input image, in pixels: the last stage has one token for 32 of them."""
 
 # Without gradients a stage takes as many images at a time as keep a map (floats) in a processor's cache.
-STAGE_FLOATS = 2**19
+STAGE_FLOATS = max(2**19, 2 * cache_floats())
 
 Window = int | tuple[int, int] | None
 

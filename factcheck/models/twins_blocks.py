@@ -20,9 +20,9 @@ __all__ = ["Block", "GlobalSubsampledAttention", "Mlp", "PatchEmbed", "Positiona
 
 Size = tuple[int, int]
 
-# Without gradients the MLP runs over as many tokens at a time as keep its hidden layer (floats) near a core: twice its own
+# Without gradients the MLP runs over as many tokens at a time as keep its hidden layer (floats) near a core: four times its own
 # cache, which measured best (with less the matrix products are too small to run at full speed).
-MLP_HIDDEN = 2 * cache_floats()
+MLP_HIDDEN = 4 * cache_floats()
 MLP_MIN_ROWS = 384
 # From this many channels on a patch is long enough to be copied quickly, and a matrix product beats a convolution.
 MERGE_CHANNELS = 16
