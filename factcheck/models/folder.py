@@ -15,10 +15,18 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model
+from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel
 
-__all__ = ["FORMAT_VERSION", "fingerprint", "load_compatible_weights", "load_model", "resolve_model", "save_model"]
+__all__ = [
+    "FORMAT_VERSION",
+    "fingerprint",
+    "load_compatible_weights",
+    "load_model",
+    "load_tokenizer_of",
+    "resolve_model",
+    "save_model",
+]
 
 FORMAT_VERSION = 1
 KIND = "factcheck-verdict-model"
@@ -144,6 +152,16 @@ def load_model(folder: str | Path) -> tuple[VerdictModel, dict[str, Any]]:
         )
     model.load_state_dict({n: t.to(state[n].dtype) for n, t in tensors.items()}, strict=False)
     return model.eval(), config
+
+
+def load_tokenizer_of(folder: Path, config: dict[str, Any]) -> Any:
+    """The tokenizer of a model folder with that configuration.
+
+    Raises:
+        InputError: it is missing.
+    """
+    name = config["tokenizer"]
+    return load_tokenizer(name if name == BUNDLED_TEXT_MODEL else str(folder / name))
 
 
 def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, ...] = ()) -> tuple[int, int]:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
 
     from factcheck.data.transforms import ImageTransform
+    from factcheck.models.verifier import VerdictModel
 
-__all__ = ["InputBuilder", "TextRow"]
+__all__ = ["InputBuilder", "TextRow", "input_builder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +109,13 @@ class InputBuilder:
         )
         offsets = encoded["offset_mapping"]
         return text[: offsets[-1][1]] if offsets else ""
+
+
+def input_builder(model: "VerdictModel", tokenizer: "PreTrainedTokenizerBase") -> InputBuilder:
+    """What makes the inputs of ``model``, by its configuration and its photo encoder: the one place that knows what it reads."""
+    config, transform = model.config, None
+    if model.image is not None:
+        from factcheck.data.transforms import ImageTransform
+
+        transform = ImageTransform(model.image.input_size, model.image.mean, model.image.std)
+    return InputBuilder(tokenizer, config.max_length, config.max_claim_tokens, transform, config.word_match)

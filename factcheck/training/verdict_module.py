@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassF1Score
 
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, STANCES
-from factcheck.models.inputs import InputBuilder
+from factcheck.models.inputs import input_builder
 from factcheck.models.text import load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
@@ -115,14 +115,7 @@ class VerdictModule(pl.LightningModule):
 
             image = create_image_encoder(image_encoder, image_weights)
         self.model = VerdictModel(config, text, image)
-        transform = None
-        if image is not None:
-            from factcheck.data.transforms import ImageTransform
-
-            transform = ImageTransform(image.input_size, image.mean, image.std)
-        self.input_builder = InputBuilder(
-            load_tokenizer(text_model), max_length, max_claim_tokens, transform, word_match
-        )
+        self.input_builder = input_builder(self.model, load_tokenizer(text_model))
         self._freeze()
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
         self._verifier: Verifier | None = None

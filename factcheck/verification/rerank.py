@@ -9,9 +9,8 @@ import torch
 from factcheck.data import clean_text
 from factcheck.errors import InputError
 from factcheck.labels import STANCES, Stance
-from factcheck.models.folder import load_model, read_config, resolve_model
-from factcheck.models.inputs import InputBuilder, TextRow
-from factcheck.models.text import load_tokenizer
+from factcheck.models.folder import load_model, load_tokenizer_of, read_config, resolve_model
+from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verifier import VerdictModel
 from factcheck.verification.calibration import Calibration
 from retrieval.batching import TOKENS_AT_ONCE
@@ -60,9 +59,7 @@ class StanceReranker(Reranker):
         """
         folder = resolve_model(model)
         network, config = load_model(folder)
-        name = config["tokenizer"]
-        tokenizer = load_tokenizer(name if name == "bundled" else str(folder / name))
-        builder = InputBuilder(tokenizer, network.config.max_length, network.config.max_claim_tokens)
+        builder = input_builder(network, load_tokenizer_of(folder, config))
         return cls(network.eval(), builder, Calibration.read(folder))
 
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:

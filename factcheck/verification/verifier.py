@@ -11,9 +11,8 @@ from factcheck.data import clean_text, normalize_claims
 from factcheck.data.images import decode_image
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
-from factcheck.models.folder import fingerprint, load_model, resolve_model
-from factcheck.models.inputs import InputBuilder
-from factcheck.models.text import load_tokenizer
+from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, resolve_model
+from factcheck.models.inputs import InputBuilder, input_builder
 from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, claims_schema, verdict_schema
 from factcheck.verification.attribution import attribute_photos, attribute_sentences
 from factcheck.verification.calibration import Calibration
@@ -106,17 +105,7 @@ class Verifier:
         find_device(options.get("device"))  # before the long load
         folder = resolve_model(model)
         network, config = load_model(folder)
-        tokenizer = config["tokenizer"]
-        tokenizer = load_tokenizer(tokenizer if tokenizer == "bundled" else str(folder / tokenizer))
-        transform = None
-        if network.image is not None:
-            from factcheck.data.transforms import ImageTransform
-
-            transform = ImageTransform(network.image.input_size, network.image.mean, network.image.std)
-        settings = network.config
-        builder = InputBuilder(
-            tokenizer, settings.max_length, settings.max_claim_tokens, transform, settings.word_match
-        )
+        builder = input_builder(network, load_tokenizer_of(folder, config))
         chosen = config["preprocessing"]
         options.setdefault("retrieval_method", chosen["retrieval_method"])
         return cls(

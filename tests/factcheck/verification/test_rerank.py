@@ -47,3 +47,9 @@ def test_mistakes(tiny_model):
         reranker.score(["a"], ["b", "c"])
     with pytest.raises(InputError, match="batch_size must be at least 1, found 0"):
         StanceReranker(reranker._model, reranker._builder, batch_size=0)
+
+
+def test_the_bundled_model_gets_every_input_it_reads():
+    scores = StanceReranker.load("bundled").score(["Two dogs run."] * 2, ["Two dogs are running.", "The sea is calm."])
+    assert scores.shape == (2,)
+    assert scores[0] > scores[1]
