@@ -7,7 +7,7 @@ import numpy as np
 
 from retrieval.errors import InputError
 
-__all__ = ["TOKENS_AT_ONCE", "batches_by_length", "check_texts", "pad", "tokenize"]
+__all__ = ["TOKENS_AT_ONCE", "batches_by_length", "check_texts", "pad", "rows_by_length", "tokenize"]
 
 #: Tokens in one forward pass on a CPU: the widest activations of a small encoder (1,536 floats a token) then stay within a
 #: few megabytes. Passes of 64 texts took twice as long a text.
@@ -37,20 +37,27 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list
 def batches_by_length(
     ids: Sequence[list[int]], batch_size: int, tokens: int | None = TOKENS_AT_ONCE
 ) -> Iterator[tuple[np.ndarray, list[list[int]]]]:
-    """Yield (row numbers, token ids) batches of like length, longest first so that memory peaks at once.
+    """Yield (row numbers, token ids) of each batch of :func:`rows_by_length`; ``ids`` are the token ids of each text."""
+    for rows in rows_by_length([len(row) for row in ids], batch_size, tokens):
+        yield rows, [ids[i] for i in rows]
+
+
+def rows_by_length(
+    lengths: Sequence[int], batch_size: int, tokens: int | None = TOKENS_AT_ONCE
+) -> Iterator[np.ndarray]:
+    """Yield the row numbers of batches of like length, longest first so that memory peaks at once.
 
     Args:
-        ids: token ids of each text.
+        lengths: tokens of each text.
         batch_size: most texts in a batch.
         tokens: most tokens in a batch with its padding (a longer text goes alone); None for no bound, as on a GPU.
     """
-    lengths = np.array([len(row) for row in ids], np.int64)
-    order = np.argsort(-lengths, kind="stable")
+    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     start = 0
     while start < len(order):
         fits = batch_size if tokens is None else min(batch_size, tokens // max(1, int(lengths[order[start]])))
         rows = order[start : start + max(1, fits)]
-        yield rows, [ids[i] for i in rows]
+        yield rows
         start += len(rows)
 
 

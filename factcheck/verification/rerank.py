@@ -13,7 +13,7 @@ from factcheck.models.folder import load_model, load_tokenizer_of, read_config, 
 from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verifier import VerdictModel
 from factcheck.verification.calibration import Calibration
-from retrieval.batching import TOKENS_AT_ONCE
+from retrieval.batching import rows_by_length
 from retrieval.rerank import CrossEncoderReranker, Reranker
 
 __all__ = ["StanceReranker", "load_reranker"]
@@ -67,17 +67,10 @@ class StanceReranker(Reranker):
         if len(queries) != len(passages):
             raise InputError(f"got {len(queries)} queries for {len(passages)} passages; give one a pair")
         rows = [TextRow(clean_text(q), [clean_text(p)]) for q, p in zip(queries, passages, strict=True)]
-        lengths = np.array(self._builder.lengths(rows), np.int64)
         scores = np.empty(len(rows), np.float32)
-        order = np.argsort(-lengths, kind="stable")
-        start = 0
         with torch.inference_mode():
-            while start < len(order):
-                # Like lengths together, and no more than stays in the processor's cache.
-                count = min(self.batch_size, max(1, TOKENS_AT_ONCE // int(lengths[order[start]])))
-                part = order[start : start + count]
+            for part in rows_by_length(self._builder.lengths(rows), self.batch_size):
                 scores[part] = self._relevance([rows[i] for i in part])
-                start += count
         return scores
 
     def _relevance(self, rows: list[TextRow]) -> np.ndarray:
