@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
+from factcheck.models.dropout import set_dropout
 
 __all__ = ["FusionTransformer", "TokenType"]
 
@@ -71,6 +72,8 @@ class FusionTransformer(nn.Module):
             dim, heads, 4 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        # Attention weights keep theirs: it is a number there, not a layer.
+        set_dropout(self.layers, dropout, dropout)
         self.norm = nn.LayerNorm(dim)
         nn.init.normal_(self.types.weight, std=0.02)
 

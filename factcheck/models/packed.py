@@ -46,3 +46,7 @@ class PackedLinear(nn.Module):
         """(..., in) float32 on the CPU -> (..., out)."""
         name, algorithm = ("gelu", "none") if self.gelu else ("none", "")
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, name, [], algorithm)
+
+    def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
+        """``residual + linear(x)``, added while the product is in cache; residual (..., out) -> a new (..., out)."""
+        return torch.ops.mkldnn._linear_pointwise.binary(x, residual, self.packed, self.bias, "add")

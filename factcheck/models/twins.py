@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from factcheck.errors import InputError
-from factcheck.models.caches import cache_floats
+from factcheck.models.caches import cache_floats, even_part
 from factcheck.models.twins_blocks import Block, PatchEmbed, PositionalEncodingGenerator, Size
 from factcheck.models.windows import recording
 
@@ -236,7 +236,7 @@ class Twins(nn.Module):
         """Stage k: (B, C, H, W) -> tokens (B, N, D_k) and their grid."""
         if recording() or x.device.type != "cpu" or (at_once := self._images_at_once(k, x)) >= x.shape[0]:
             return self._stage_images(k, x)
-        parts = [self._stage_images(k, part) for part in x.split(at_once)]
+        parts = [self._stage_images(k, part) for part in x.split(even_part(x.shape[0], at_once))]
         return torch.cat([tokens for tokens, _ in parts]), parts[0][1]
 
     def _images_at_once(self, k: int, x: Tensor) -> int:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 
-from factcheck.models.caches import cache_floats
+from factcheck.models.caches import cache_floats, even_part
 from factcheck.models.lsa import LocallyGroupedSelfAttention, attend, check_heads
 from factcheck.models.packed import PackedLinear
 from factcheck.models.windows import recording
@@ -150,18 +150,25 @@ class Block(nn.Module):
         mixed = self.attn.mix(self.norm1(x), size)
         out = torch.empty_like(x)
         rows = max(MLP_MIN_ROWS, MLP_HIDDEN // self.mlp.fc1.out_features) if x.device.type == "cpu" else x.numel()
+        rows = even_part(x.shape[0] * x.shape[1], rows)
         parts = (t.view(-1, t.shape[-1]).split(rows) for t in (x, mixed, out))
         for before, attended, part in zip(*parts, strict=True):
-            _project_onto(before, attended, self.attn.proj, part)
-            _project_onto(part, self.mlp.activate(self.norm2(part)), self.mlp.fc2, part)
+            if isinstance(self.mlp.fc2, PackedLinear):
+                tokens = self.attn.proj.add_to(before, attended)
+                part.copy_(self.mlp.fc2.add_to(tokens, self.mlp.activate(self.norm2(tokens))))
+            else:
+                _project_onto(before, attended, self.attn.proj, part)
+                _project_onto(part, self.mlp.activate(self.norm2(part)), self.mlp.fc2, part)
         return out
 
     def _may_take_apart(self) -> bool:
         """Whether attention and MLP are this module's own, without hooks or dropout, so that calls may be joined."""
         called = (self.attn, self.attn.proj, self.mlp, self.mlp.fc2)
         dropped = (self.attn.proj_drop, self.drop_path1, self.mlp.drop, self.drop_path2)
+        linear = type(self.mlp.fc2)
         return (
-            tuple(map(type, called[1:])) == (nn.Linear, Mlp, nn.Linear)
+            linear in (nn.Linear, PackedLinear)
+            and tuple(map(type, called[1:])) == (linear, Mlp, linear)
             and type(self.attn) in (LocallyGroupedSelfAttention, GlobalSubsampledAttention)
             and not any(m._forward_hooks or m._forward_pre_hooks for m in called)
             and not any(m.training for m in dropped)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,6 +11,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from factcheck.errors import InputError
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, Stance, compose_label
 from factcheck.models.inputs import InputBuilder
 from factcheck.training.losses import UNLABELLED
 from factcheck.training.predict import ClaimChunks
@@ -19,8 +20,14 @@ from factcheck.training.sampler import MixtureBatchSampler
 
 __all__ = ["VerdictDataModule"]
 
-#: Row number, whether its photos are kept, and the seed of its distractors (None for none).
-_Item = tuple[int, bool, int | None]
+
+class _Item(NamedTuple):
+    """A row to be drawn, and what happens to it on the way."""
+
+    row: int
+    photos: bool = True
+    distractors: int | None = None  # their seed
+    own_evidence: bool = False
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -44,6 +51,7 @@ class VerdictDataModule(pl.LightningDataModule):
         distractors: share of the training batches whose rows get sentences of other rows of their source among their
             evidence, in [0, 1): one or more, after the best, ``top_k`` at most in all. Claims stay what they are when
             something irrelevant stands beside the evidence, and sentence pairs come to look like claims with a document.
+        own_evidence: share of the training rows whose claim comes first among its evidence, and is supported by it, in [0, 1).
         num_workers: loader processes; 0 loads in the training process.
         predict: claims table for ``factcheck predict``.
         predict_out: verdict table that ``factcheck predict`` writes.
@@ -66,6 +74,7 @@ class VerdictDataModule(pl.LightningDataModule):
         batch_size: int = 32,
         modality_dropout: float = 0.0,
         distractors: float = 0.0,
+        own_evidence: float = 0.0,
         num_workers: int = 0,
         predict: str | None = None,
         predict_out: str = "verdicts.parquet",
@@ -74,7 +83,11 @@ class VerdictDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()  # `factcheck export` stores the evidence selection with the model
-        for name, value in (("modality_dropout", modality_dropout), ("distractors", distractors)):
+        for name, value in (
+            ("modality_dropout", modality_dropout),
+            ("distractors", distractors),
+            ("own_evidence", own_evidence),
+        ):
             if not 0 <= value < 1:
                 raise InputError(f"{name} must lie in [0, 1), found {value}")
         for name, number, least in (
@@ -95,7 +108,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.columns, self.top_k = columns, top_k
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
         self.batch_size, self.modality_dropout = batch_size, modality_dropout
-        self.distractors = distractors
+        self.distractors, self.own_evidence = distractors, own_evidence
         self.num_workers, self.seed = num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
@@ -135,7 +148,7 @@ class VerdictDataModule(pl.LightningDataModule):
         if self._resume:
             self._sampler.set_epoch(*self._resume)
         dataset = _RowDataset(rows, self.top_k)
-        batches = _Epochs(self._sampler, self.trainer, self.modality_dropout, self.distractors)
+        batches = _Epochs(self._sampler, self.trainer, self.modality_dropout, self.distractors, self.own_evidence)
         return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
 
     def val_dataloader(self) -> DataLoader:
@@ -182,7 +195,7 @@ class VerdictDataModule(pl.LightningDataModule):
         rows = [(self._images(name), row) for name in names for row in self.rows(name)]
         order = sorted(range(len(rows)), key=lambda i: _cost(rows[i][1]))
         order = order[self.trainer.global_rank :: self.trainer.world_size]
-        order = [(i, True, None) for i in order]
+        order = [_Item(i) for i in order]
         batches = [order[i : i + 2 * self.batch_size] for i in range(0, len(order), 2 * self.batch_size)]
         return DataLoader(
             _RowDataset(rows), batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers()
@@ -209,17 +222,22 @@ def _cost(row: TrainingRow) -> int:
 
 
 class _Epochs:
-    """The sampler's batches of the trainer's epoch: rows, whether each keeps its photos, and the seed of its distractors.
+    """The sampler's batches of the trainer's epoch, and what happens to each of their rows.
 
     All are functions of seed, epoch and place alone, so that a resumed run sees what the interrupted one would have seen.
     """
 
     # Not called "sampler": Lightning would find that attribute and set its epoch, forgetting the place in it.
     def __init__(
-        self, mixture: MixtureBatchSampler, trainer: pl.Trainer, modality_dropout: float, distractors: float
+        self,
+        mixture: MixtureBatchSampler,
+        trainer: pl.Trainer,
+        modality_dropout: float,
+        distractors: float,
+        own_evidence: float,
     ) -> None:
         self.mixture, self.trainer = mixture, trainer
-        self.modality_dropout, self.distractors = modality_dropout, distractors
+        self.modality_dropout, self.distractors, self.own_evidence = modality_dropout, distractors, own_evidence
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -235,7 +253,8 @@ class _Epochs:
             # Whole batches, because one lengthened row would pad the others.
             distract = rng.random() < self.distractors
             seeds = rng.integers(2**31, size=len(batch)).tolist() if distract else [None] * len(batch)
-            yield list(zip(batch, keep, seeds, strict=True))
+            own = (rng.random(len(batch)) < self.own_evidence).tolist()
+            yield list(map(_Item, batch, keep, seeds, own))
 
 
 class _ResumableLoader(DataLoader):
@@ -260,9 +279,22 @@ class _RowDataset(Dataset):
         return len(self.rows)
 
     def __getitem__(self, item: _Item) -> tuple[Path, TrainingRow, bool]:
-        number, keep, seed = item
-        root, row = self.rows[number]
-        return root, row if seed is None else self._distracted(row, np.random.default_rng(seed)), keep
+        root, row = self.rows[item.row]
+        if item.distractors is not None:
+            row = self._distracted(row, np.random.default_rng(item.distractors))
+        if item.own_evidence:
+            row = self._own_evidence(row)
+        return root, row, item.photos
+
+    def _own_evidence(self, row: TrainingRow) -> TrainingRow:
+        """The row with its claim as its best evidence, which supports it."""
+        evidence = (row.text.claim, *row.text.evidence)[: self.top_k]
+        label = UNLABELLED
+        if row.label != UNLABELLED and row.relation != UNLABELLED:  # a refuted row's relation is not known
+            label = FACTIFY_LABELS.index(compose_label(Stance.SUPPORT, IMAGE_RELATIONS[row.relation]))
+        return replace(
+            row, text=replace(row.text, evidence=evidence), stance=STANCES.index(Stance.SUPPORT), label=label
+        )
 
     def _distracted(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
         """The row with sentences of other rows of its source among its evidence, the best sentence still first."""

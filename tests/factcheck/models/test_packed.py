@@ -30,6 +30,19 @@ def test_equal_to_linear_and_gelu(shape, bias, gelu):
         torch.testing.assert_close(PackedLinear(linear, gelu)(x).double(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("rows", [1, 700])
+def test_adding_to_a_residual_leaves_the_residual(rows, bias):
+    torch.manual_seed(1)
+    linear = torch.nn.Linear(24, 40, bias=bias)
+    x, residual = torch.randn(rows, 24), torch.randn(rows, 40)
+    before = residual.clone()
+    with torch.no_grad():
+        out = PackedLinear(linear).add_to(residual, x)
+        torch.testing.assert_close(out, before + linear(x), rtol=1e-5, atol=1e-5)
+    assert torch.equal(residual, before)
+
+
 def test_what_cannot_be_packed():
     class Own(torch.nn.Linear):
         pass
@@ -40,12 +53,13 @@ def test_what_cannot_be_packed():
     assert not can_pack(None)
 
 
-def test_an_optimised_twins_packs_its_inner_layers_and_keeps_its_own():
+def test_an_optimised_twins_packs_attention_and_mlp_and_keeps_its_own():
     model = twins_svt_tiny(num_classes=3).eval()
     fast = optimize(model)
     packed = [name for name, m in fast.named_modules() if isinstance(m, PackedLinear)]
     depth = sum(len(stage) for stage in model.blocks)
-    assert sum(name.endswith("fc1") for name in packed) == depth
+    for layer in ("attn.proj", "mlp.fc1", "mlp.fc2"):
+        assert sum(name.endswith(layer) for name in packed) == depth
     assert sum(name.endswith((".qkv", ".kv")) for name in packed) == depth
     assert not any(isinstance(m, PackedLinear) for m in model.modules())
     x = torch.randn(2, 3, 64, 64)

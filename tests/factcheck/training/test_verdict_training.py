@@ -12,6 +12,8 @@ import torch
 
 from factcheck.cli import main
 from factcheck.errors import InputError
+from factcheck.labels import FACTIFY_LABELS, STANCES
+from factcheck.training.losses import UNLABELLED
 from factcheck.training.verdict_data import VerdictDataModule
 from factcheck.training.verdict_module import VerdictModule
 
@@ -116,6 +118,27 @@ def test_distractors_come_from_rows_of_the_same_source_after_the_best_sentence(t
         assert len(set(row.text.evidence)) == len(row.text.evidence) <= 3
         lengths.append(len(row.text.evidence))
     assert set(lengths) == {1, 2, 3}
+
+
+def test_a_claim_given_as_its_own_evidence_is_supported(tiny_bert, factify_folder, tmp_path):
+    source = data(factify_folder, tiny_bert, own_evidence=0.5, top_k=2)
+    run = trainer(tmp_path, max_epochs=1)
+    run.strategy.connect(module(tiny_bert))
+    run._data_connector.attach_data(run.lightning_module, datamodule=source)
+    source.trainer = run
+    loader = source.train_dataloader()
+    before = {row.id: row for row in source.rows("train.csv")}
+    own = 0
+    for row in (loader.dataset[item][1] for batch in loader.batch_sampler for item in batch):
+        if row == before[row.id]:
+            continue
+        own += 1
+        assert row.text.evidence == (row.text.claim, *before[row.id].text.evidence[:1])
+        assert STANCES[row.stance] == "support"
+        relation = before[row.id].relation
+        expected = {0: "Support_Multimodal", 1: "Support_Text"}.get(relation)
+        assert row.label == (FACTIFY_LABELS.index(expected) if expected else UNLABELLED)
+    assert 3 < own < 17
 
 
 def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
