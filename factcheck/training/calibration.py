@@ -1,12 +1,12 @@
 """Temperature scaling on held-out claims (Guo et al., arXiv 1706.04599), and a threshold for a target precision."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import threshold_for_precision
@@ -16,11 +16,12 @@ from factcheck.verification.calibration import Calibration
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["calibrate", "fit_temperature"]
+__all__ = ["calibrate", "fit_temperature", "fit_temperature_by_length"]
 
 _BOUNDS = (0.05, 20.0)
 _DECIMALS = 5
 _ENOUGH = 200  # rows that fix one temperature to a few percent
+_ENOUGH_FOR_LENGTHS = 1000  # rows that fix one for each of a few lengths
 # Probabilities come in single precision; their logarithms stand for the logits down to its smallest number.
 _SMALLEST = float(np.finfo(np.float32).tiny)
 
@@ -41,20 +42,58 @@ def fit_temperature(probabilities: Sequence[Sequence[float]], gold: Sequence[int
     Raises:
         InputError: no rows.
     """
+    loss = _brier(probabilities, gold)
+    found = minimize_scalar(loss, bounds=tuple(np.log(_BOUNDS)), method="bounded", options={"xatol": 1e-4})
+    return float(np.exp(found.x))
+
+
+def fit_temperature_by_length(
+    probabilities: Sequence[Sequence[float]], gold: Sequence[int], tokens: Sequence[int], knots: int = 4
+) -> tuple[tuple[int, float], ...]:
+    """Temperatures at a few lengths of text that together minimise the Brier score.
+
+    The lengths are quantiles (5% … 95%) of those of the rows; see :attr:`Calibration.stance_by_length` for what lies between.
+
+    Args:
+        probabilities: (N, C), the softmax at temperature 1.
+        gold: (N,) class indexes.
+        tokens: (N,) lengths.
+        knots: number of lengths; fewer where the rows are of fewer lengths.
+
+    Returns:
+        Pairs (tokens, temperature), tokens rising, temperatures in [0.05, 20].
+
+    Raises:
+        InputError: no rows.
+    """
+    loss = _brier(probabilities, gold)
+    lengths = np.maximum(np.asarray(tokens, np.float64), 1)
+    at = np.unique(np.quantile(lengths, np.linspace(0.05, 0.95, knots)).round())
+    start = np.full(len(at), np.log(fit_temperature(probabilities, gold)))
+    found = minimize(
+        lambda log_t: loss(np.interp(np.log(lengths), np.log(at), log_t)[:, None]),
+        start,
+        method="L-BFGS-B",
+        bounds=[tuple(np.log(_BOUNDS))] * len(at),
+    )
+    return tuple((int(n), round(float(np.exp(t)), 4)) for n, t in zip(at, found.x, strict=True))
+
+
+def _brier(probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> Callable[[float | np.ndarray], float]:
+    """The Brier score as a function of the logarithm of the temperature: one number, or (N, 1)."""
     if len(gold) == 0:
         raise InputError("calibration needs at least one labelled row")
     logits = np.log(np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST, 1.0))
     hit = np.zeros_like(logits)
     hit[np.arange(len(logits)), np.asarray(gold)] = 1.0
 
-    def loss(log_t: float) -> float:
+    def loss(log_t: float | np.ndarray) -> float:
         scaled = logits / np.exp(log_t)
         scaled = np.exp(scaled - scaled.max(1, keepdims=True))
         scaled /= scaled.sum(1, keepdims=True)
         return float(((scaled - hit) ** 2).sum(1).mean())
 
-    found = minimize_scalar(loss, bounds=tuple(np.log(_BOUNDS)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(found.x))
+    return loss
 
 
 @dataclass(frozen=True)
@@ -66,6 +105,7 @@ class _Labelled:
 
     stance: list[float]
     gold_stance: int
+    tokens: int
     label: list[float] | None
     gold_label: int | None
 
@@ -74,9 +114,9 @@ class _Labelled:
 
         Confidence to five decimals: verification computes in single precision, which parts no closer ones reliably.
         """
-        leading, temperature = (
-            (self.stance, calibration.stance) if self.label is None else (self.label, calibration.label)
-        )
+        leading, temperature = self.label, calibration.label
+        if leading is None:
+            leading, temperature = self.stance, float(calibration.stance_temperatures([self.tokens])[0])
         scaled = np.asarray(leading, np.float64).clip(_SMALLEST) ** (1 / temperature)
         best = int(scaled.argmax())
         if self.label is None:
@@ -117,9 +157,11 @@ def calibrate(
     # The stance is a verdict's confidence where there is no pair of photos: with enough such rows they alone decide.
     plain = [row for row in rows if row.label is None]
     plain = plain if len(plain) >= _ENOUGH else rows
-    result = replace(
-        verifier.calibration, stance=fit_temperature([row.stance for row in plain], [row.gold_stance for row in plain])
-    )
+    stances, gold = [row.stance for row in plain], [row.gold_stance for row in plain]
+    result = replace(verifier.calibration, stance=fit_temperature(stances, gold), stance_by_length=())
+    if len(plain) >= _ENOUGH_FOR_LENGTHS:
+        lengths = [row.tokens for row in plain]
+        result = replace(result, stance_by_length=fit_temperature_by_length(stances, gold, lengths))
     if five:
         result = replace(result, label=fit_temperature([row.label for row in five], [row.gold_label for row in five]))
     if target_precision is None:
@@ -134,28 +176,31 @@ def _labelled_rows(
 ) -> list[_Labelled]:
     from factcheck.data import load_images, open_claims
 
-    before = verifier.calibration, verifier.attribution
-    verifier.calibration, verifier.attribution = Calibration(), False
+    before = verifier.calibration
+    verifier.calibration = Calibration()
     rows: list[_Labelled] = []
     try:
         for path in map(Path, claims):
             root = Path(image_root) if image_root is not None else path.parent
             for table in open_claims(path).batches(256):
-                verdicts = verifier.verify_batch(load_images(table, root)).to_pylist()
-                for row, text in zip(verdicts, table["label"].to_pylist(), strict=True):
-                    # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
-                    if text is None or row["status"] == "error" or not row["evidence"]:
-                        continue
-                    gold = parse_label(text)
-                    five, p = row["probabilities"], row["stance_probabilities"]
-                    rows.append(
-                        _Labelled(
-                            stance=[p[stance.value] for stance in STANCES],
-                            gold_stance=STANCES.index(stance_of(gold)),
-                            label=None if five is None else [five[label.value] for label in FACTIFY_LABELS],
-                            gold_label=FACTIFY_LABELS.index(gold) if isinstance(gold, FactifyLabel) else None,
+                labels = table["label"].to_pylist()
+                for encoded in verifier.decided_rows(load_images(table, root)):
+                    lengths = verifier.builder.lengths([row.text() for row in encoded.rows])
+                    for row, tokens in zip(encoded.rows, lengths, strict=True):
+                        text, decision = labels[row.number], row.decision
+                        # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
+                        if text is None or not decision.has_evidence:
+                            continue
+                        gold = parse_label(text)
+                        rows.append(
+                            _Labelled(
+                                stance=decision.stance,
+                                gold_stance=STANCES.index(stance_of(gold)),
+                                tokens=tokens,
+                                label=decision.label,
+                                gold_label=FACTIFY_LABELS.index(gold) if isinstance(gold, FactifyLabel) else None,
+                            )
                         )
-                    )
     finally:
-        verifier.calibration, verifier.attribution = before
+        verifier.calibration = before
     return rows

@@ -3,7 +3,12 @@
 import json
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from factcheck.errors import InputError
 
@@ -16,6 +21,9 @@ class Calibration:
 
     Attributes:
         stance, image, label: temperature by which the logits of each head are divided, > 0 (Guo et al., arXiv 1706.04599).
+        stance_by_length: pairs (tokens, temperature) with tokens rising: the stance's temperature for a text of so many tokens
+            (claim and evidence), between them on a straight line in the logarithm of both, beyond them that of the nearest.
+            How much too certain a model is grows with what it has to read. Empty: ``stance`` for all.
         abstain_below: default confidence threshold in [0, 1].
         target_precision: the precision in (0, 1] that the threshold was chosen for; None where it was not.
         coverage: share of the calibration rows at or above that threshold, in [0, 1]; None likewise.
@@ -27,6 +35,7 @@ class Calibration:
     abstain_below: float = 0.0
     target_precision: float | None = None
     coverage: float | None = None
+    stance_by_length: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("stance", "image", "label"):
@@ -37,6 +46,23 @@ class Calibration:
             value = getattr(self, name)
             if (value is not None or name == "abstain_below") and not 0 <= value <= 1:
                 raise InputError(f"calibration: {name} must lie in [0, 1], found {value}")
+        object.__setattr__(self, "stance_by_length", tuple((int(n), float(t)) for n, t in self.stance_by_length))
+        lengths = [n for n, _ in self.stance_by_length]
+        if not all(math.isfinite(t) and t > 0 for _, t in self.stance_by_length) or any(
+            low >= high for low, high in pairwise([0, *lengths])
+        ):
+            raise InputError(
+                "calibration: stance_by_length must hold pairs of rising numbers of tokens and positive temperatures, "
+                f"found {self.stance_by_length}"
+            )
+
+    def stance_temperatures(self, tokens: ArrayLike) -> np.ndarray:
+        """The stance's temperature (B,) for texts of so many tokens (B,)."""
+        tokens = np.asarray(tokens, np.float64)
+        if not self.stance_by_length:
+            return np.full(tokens.shape, self.stance)
+        knots, temperatures = np.log(np.array(self.stance_by_length, np.float64)).T
+        return np.exp(np.interp(np.log(np.maximum(tokens, 1)), knots, temperatures))
 
     @classmethod
     def read(cls, folder: str | Path) -> "Calibration":
@@ -53,6 +79,6 @@ class Calibration:
         except (ValueError, TypeError) as error:
             raise InputError(f"{path}: unusable calibration ({error}); export the model again") from None
 
-    def to_dict(self) -> dict[str, float | None]:
+    def to_dict(self) -> dict[str, Any]:
         """The fields as a JSON-ready dictionary."""
         return asdict(self)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCE_LABELS, STANCES, Stance, relation_of, stance_of
 
 if TYPE_CHECKING:
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from factcheck.models.verifier import VerdictOutput
     from factcheck.verification.calibration import Calibration
 
-__all__ = ["Decision", "decide_rows", "error_row", "verdict_row"]
+__all__ = ["Decision", "decide_rows", "error_row", "stance_probabilities", "verdict_row"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,15 @@ class Decision:
         return Decision(stance, self.image, label, self.similarity, has_evidence=False)
 
 
+def stance_probabilities(output: "VerdictOutput", calibration: "Calibration", tokens: "Tensor") -> "Tensor":
+    """Calibrated probabilities (B, 3), order of ``labels.STANCES``, of rows whose texts have so many tokens (B,)."""
+    logits = output.stance_logits.float()
+    temperatures = torch.from_numpy(calibration.stance_temperatures(tokens.cpu())).to(logits)
+    return (logits / temperatures[:, None]).softmax(1)
+
+
 def decide_rows(
-    output: "VerdictOutput", calibration: "Calibration", masks: "tuple[Tensor, Tensor] | None"
+    output: "VerdictOutput", calibration: "Calibration", masks: "tuple[Tensor, Tensor] | None", tokens: "Tensor"
 ) -> list[Decision]:
     """Calibrated probabilities of every row of a model output.
 
@@ -71,8 +80,9 @@ def decide_rows(
         output: logits of B rows.
         calibration: temperatures of the heads.
         masks: (B,) bool a side, true where a row has that photo; None where no row has one.
+        tokens: (B,) length of each row's text.
     """
-    stance = (output.stance_logits.float() / calibration.stance).softmax(1).tolist()
+    stance = stance_probabilities(output, calibration, tokens).tolist()
     if masks is None or output.label_logits is None:
         return [Decision(row) for row in stance]
     pair = (masks[0] & masks[1]).tolist()

@@ -67,4 +67,4 @@ class EncodedRows:
             )
         hidden = verifier.model.encode_text(**inputs)
         output = verifier.model.decide(hidden, inputs["attention_mask"], photos, *(masks or (None, None)))
-        return decide_rows(output, verifier.calibration, masks)
+        return decide_rows(output, verifier.calibration, masks, inputs["attention_mask"].sum(1))

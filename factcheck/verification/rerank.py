@@ -13,6 +13,7 @@ from factcheck.models.folder import load_model, load_tokenizer_of, read_config, 
 from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verifier import VerdictModel
 from factcheck.verification.calibration import Calibration
+from factcheck.verification.decisions import stance_probabilities
 from retrieval.batching import rows_by_length
 from retrieval.rerank import CrossEncoderReranker, Reranker
 
@@ -47,7 +48,7 @@ class StanceReranker(Reranker):
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, found {batch_size}")
         self._model, self._builder = model, builder
-        self._temperature = (calibration or Calibration()).stance
+        self._calibration = calibration or Calibration()
         self.batch_size = batch_size
 
     @classmethod
@@ -77,8 +78,8 @@ class StanceReranker(Reranker):
         device = next(self._model.parameters()).device
         inputs = {name: tensor.to(device) for name, tensor in self._builder.texts(rows).items()}
         hidden = self._model.encode_text(**inputs)
-        logits = self._model.decide(hidden, inputs["attention_mask"]).stance_logits.float()  # (B, 3)
-        probabilities = (logits / self._temperature).softmax(1)
+        output = self._model.decide(hidden, inputs["attention_mask"])
+        probabilities = stance_probabilities(output, self._calibration, inputs["attention_mask"].sum(1))
         return (1 - probabilities[:, STANCES.index(Stance.INSUFFICIENT)]).cpu().numpy()
 
 

@@ -1,12 +1,15 @@
 import json
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.data import load_images, open_claims
 from factcheck.labels import FactifyLabel, parse_label, stance_of
-from factcheck.training.calibration import calibrate, fit_temperature
+from factcheck.training.calibration import calibrate, fit_temperature, fit_temperature_by_length
+from factcheck.verification.calibration import Calibration
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,72 @@ def test_the_fitted_temperature_is_the_one_that_made_the_forecast():
     temperature = fit_temperature(p, gold)
     scaled = 0.9 ** (1 / temperature)
     assert scaled / (scaled + 2 * 0.05 ** (1 / temperature)) == pytest.approx(0.6, abs=1e-3)
+
+
+def test_each_length_gets_the_temperature_that_made_its_forecasts():
+    rng = np.random.default_rng(0)
+    tokens = rng.choice([20, 60, 180], 9000)
+    true = {20: 1.2, 60: 2.0, 180: 3.0}
+    logits = rng.normal(size=(9000, 3)) * 3
+    p, gold = [], []
+    for row, length in zip(logits, tokens, strict=True):
+        forecast = np.exp(row - row.max())
+        p.append(forecast / forecast.sum())
+        chance = p[-1] ** (1 / true[length])
+        gold.append(rng.choice(3, p=chance / chance.sum()))
+    found = Calibration(stance_by_length=fit_temperature_by_length(p, gold, tokens, knots=3))
+    assert found.stance_temperatures([20, 60, 180]) == pytest.approx([1.2, 2.0, 3.0], rel=0.12)
+    assert [n for n, _ in found.stance_by_length] == [20, 60, 180]
+
+
+def test_temperatures_between_and_beyond_the_lengths():
+    calibration = Calibration(stance_by_length=[[10, 1.0], [1000, 4.0]])
+    assert calibration.stance_temperatures([0, 1, 10, 100, 1000, 10**6]) == pytest.approx([1, 1, 1, 2, 4, 4])
+    assert Calibration(stance=1.5).stance_temperatures([3, 300]).tolist() == [1.5, 1.5]
+
+
+@pytest.mark.parametrize(
+    "pairs", [[[10, 0.0]], [[10, 1.0], [10, 2.0]], [[0, 1.0]], [[20, 1.0], [10, 1.0]], [[5, float("nan")]]]
+)
+def test_lengths_out_of_order_and_temperatures_out_of_range_are_refused(pairs):
+    with pytest.raises(InputError, match="stance_by_length"):
+        Calibration(stance_by_length=pairs)
+
+
+def test_a_verdict_is_scaled_by_the_length_of_its_text(verifier, factify_folder):
+    def stances(**temperatures):
+        own = Verifier(
+            verifier.model,
+            verifier.builder,
+            verifier.encoder,
+            calibration=Calibration(**temperatures),
+            attribution=False,
+        )
+        table = pa.table({"claim": ["A dog."] * 2, "document": ["A dog runs.", "A dog runs " + "and runs " * 50 + "."]})
+        return [list(row["stance_probabilities"].values()) for row in own.verify_batch(table).to_pylist()]
+
+    plain, by_length = stances(), stances(stance_by_length=[[20, 1.0], [50, 4.0]])
+    assert by_length[0] == pytest.approx(plain[0])
+    assert by_length[1] == pytest.approx(stances(stance=4.0)[1])
+    assert max(by_length[1]) < max(plain[1])
+
+
+def test_many_rows_without_photos_give_temperatures_by_length(verifier, tmp_path):
+    rng = np.random.default_rng(1)
+    words = ["dog", "cat", "man", "woman", "runs", "sits", "red", "blue", "park", "street"]
+    rows = [
+        {
+            "claim": " ".join(rng.choice(words, 4)),
+            "document": [" ".join(rng.choice(words, rng.integers(3, 25)))],
+            "label": str(rng.choice(["support", "insufficient", "refute"])),
+        }
+        for _ in range(1000)
+    ]
+    (tmp_path / "claims.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = calibrate(verifier, [tmp_path / "claims.jsonl"])
+    assert len(found.stance_by_length) == 4
+    (tmp_path / "calibration.json").write_text(json.dumps(found.to_dict()))
+    assert Calibration.read(tmp_path) == found
 
 
 def test_the_stored_threshold_does_what_it_was_chosen_for(verifier, factify_folder, tmp_path):
