@@ -11,6 +11,7 @@ import copy
 import importlib.util
 import logging
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,15 @@ class OnnxModule(nn.Module):
         options.intra_op_num_threads = torch.get_num_threads()
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
+        self._shape = tuple(self.session.get_inputs()[0].shape)[1:]
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, ...) float32 on the CPU -> the network's output."""
+        """(B, ...) float32 on the CPU -> the network's output.
+
+        Raises:
+            InputError: not float32 on the CPU, or of another size than the network was exported for.
+        """
+        _check_exported_input(x, self._shape)
         return torch.from_numpy(self.session.run(None, {self.input: x.detach().contiguous().numpy()})[0])
 
 
@@ -127,7 +134,8 @@ class OpenVinoModule(nn.Module):
     A batch is cut into a part for each thread, which goes through the whole network by itself: no thread waits for another
     between layers, and a part's tokens stay in the thread's own cache. Batches of fewer images than threads share their layers.
 
-    A plan is made, and kept, for each shape of a part: plans of fixed shape run faster than one for any batch.
+    A plan is made, and kept, for each shape of a part: plans of fixed shape run faster than one for any batch. Calls from several
+    Python threads take turns.
 
     Args:
         path: an ONNX file with one input and one output.
@@ -142,9 +150,21 @@ class OpenVinoModule(nn.Module):
         self._onnx = Path(path).read_bytes()
         self._threads = torch.get_num_threads()
         self._requests: dict[tuple[int, ...], list[Any]] = {}
+        self._turn = threading.Lock()  # a request holds the output of one call at a time
+        shape = self._core.read_model(self._onnx, b"").input().get_partial_shape()
+        self._shape = tuple(shape[i].get_length() for i in range(1, len(shape)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, ...) float32 on the CPU -> the network's output."""
+        """(B, ...) float32 on the CPU -> the network's output.
+
+        Raises:
+            InputError: not float32 on the CPU, or of another size than the network was exported for.
+        """
+        _check_exported_input(x, self._shape)
+        with self._turn:
+            return self._infer(x)
+
+    def _infer(self, x: Tensor) -> Tensor:
         streams = self._threads if len(x) >= self._threads else 1
         parts = x.detach().contiguous().split(even_part(len(x), -(-len(x) // streams)))
         taken: dict[tuple[int, ...], int] = {}
@@ -175,6 +195,15 @@ class OpenVinoModule(nn.Module):
             plan = self._core.compile_model(network, "CPU", settings)
             self._requests[key] = [plan.create_infer_request() for _ in range(streams)]
         return self._requests[key][number]
+
+
+def _check_exported_input(x: Tensor, shape: tuple[int, ...]) -> None:
+    if x.dtype != torch.float32 or x.device.type != "cpu" or tuple(x.shape[1:]) != shape:
+        size = ", ".join(map(str, shape))
+        raise InputError(
+            f"this runtime's network takes (B, {size}) float32 on the CPU, found {tuple(x.shape)} {x.dtype} on {x.device}; "
+            "optimize the model with an example of the size to be run"
+        )
 
 
 class _NoGrad(nn.Module):

@@ -85,7 +85,7 @@ class GlobalSubsampledAttention(nn.Module):
         q = self.q(x).view(b, n, self.num_heads, self.head_dim).transpose(1, 2)
         if self.sr is not None:
             x = self.norm(project_cells(x.view(b, *size, d), self.sr)[0])
-        k, v = self.kv(x).view(b, -1, 2, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        k, v = self.kv(x).view(b, x.shape[1], 2, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
         return out.transpose(1, 2).reshape(b, n, d)
 

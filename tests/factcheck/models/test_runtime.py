@@ -1,5 +1,7 @@
 """Runtimes chosen by name give the model's outputs."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -63,6 +65,26 @@ def test_openvino_takes_any_batch(model):
     pytest.importorskip("openvino")
     pytest.importorskip("onnxscript")
     check(model, "openvino", (1, 3, 8, 1))  # fewer than threads, unequal and equal parts
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_an_exported_network_names_a_wrong_input_and_serves_several_threads(model, runtime):
+    pytest.importorskip(runtime)
+    pytest.importorskip("onnxscript")
+    fast = optimize(model, runtime, torch.randn(1, 3, 68, 57))
+    for wrong in (torch.randn(1, 3, 68, 64), torch.randn(1, 1, 68, 57), torch.randn(1, 3, 68, 57).double()):
+        with pytest.raises(InputError, match=r"takes \(B, 3, 68, 57\) float32 on the CPU, found"):
+            fast(wrong)
+    inputs = [torch.randn(2, 3, 68, 57) for _ in range(12)]
+    expected = [model.eval()(x) for x in inputs]
+    with ThreadPoolExecutor(4) as pool:
+        for out, truth in zip(pool.map(fast, inputs), expected, strict=True):
+            torch.testing.assert_close(out, truth, rtol=1e-4, atol=1e-4)
+
+
+def test_no_images(model):
+    assert optimize(model)(torch.zeros(0, 3, 68, 57)).shape[0] == 0
 
 
 @pytest.mark.slow
