@@ -228,7 +228,7 @@ def create_image_encoder(
     if weights == "timm":
         if "tiny" in name:
             raise InputError(f"timm has no weights for {name!r}. Use weights='bundled', a folder's path, or None.")
-        backbone = constructor(pretrained=True, num_classes=0)
+        backbone = constructor(weights="timm", num_classes=0)
         return PhotoEncoder(backbone, None, name=name, input_size=input_size or 224).eval()
     encoder = load_photo_encoder(weights)
     if encoder.name != name:

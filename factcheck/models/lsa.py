@@ -6,7 +6,8 @@ Chu et al., "Twins: Revisiting the Design of Spatial Attention in Vision Transfo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -25,15 +26,18 @@ CHUNK_FLOATS = max(2**20, 8 * cache_floats())
 
 
 def _window_pair(window: int | tuple[int, int]) -> tuple[int, int]:
-    pair = (window, window) if isinstance(window, int) else tuple(window)
-    if len(pair) != 2 or not all(isinstance(k, int) and k >= 1 for k in pair):
+    try:
+        pair = tuple(map(operator.index, window)) if isinstance(window, Sequence) else (operator.index(window),) * 2
+    except TypeError:
+        pair = ()
+    if len(pair) != 2 or min(pair) < 1 or isinstance(window, bool):
         raise InputError(f"window must be a positive int or a pair (k1, k2) of them, found {window!r}")
     return pair
 
 
 def check_heads(dim: int, num_heads: int) -> int:
     """The width of a head, D / h; raises :class:`InputError` unless h divides D."""
-    if num_heads < 1 or dim < 1 or dim % num_heads:
+    if not isinstance(num_heads, int) or not isinstance(dim, int) or num_heads < 1 or dim < 1 or dim % num_heads:
         raise InputError(f"dim must be a multiple of num_heads, found dim={dim} and num_heads={num_heads}")
     return dim // num_heads
 
@@ -213,5 +217,7 @@ def lsa_flops(size: tuple[int, int], dim: int, window: int | tuple[int, int], ba
         size: (H, W) in tokens. dim: D. window: k or (k1, k2). batch: B.
     """
     h, w = size
+    if min(h, w, dim, batch) < 1:
+        raise InputError(f"size, dim and batch must be positive, found {tuple(size)}, {dim} and {batch}")
     attention = sum(r.windows * r.tokens**2 for r in window_regions(h, w, _window_pair(window)))
     return batch * (8 * h * w * dim**2 + 4 * dim * attention)

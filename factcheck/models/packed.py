@@ -6,8 +6,12 @@ over memory. oneDNN's kernel, which PyTorch carries for its compiler, does all o
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from factcheck.errors import InputError
 
 __all__ = ["PackedLinear", "can_pack"]
 
@@ -26,7 +30,7 @@ def can_pack(linear: object) -> bool:
 
 
 class PackedLinear(nn.Module):
-    """``linear(x)``, or ``gelu(linear(x))`` (exact), without gradients.
+    """``linear(x)``, or ``gelu(linear(x))`` (exact), without gradients. It can be run only: not moved, copied or saved.
 
     Args:
         linear: a layer that :func:`can_pack` accepts; its weights are copied.
@@ -46,6 +50,15 @@ class PackedLinear(nn.Module):
         """(..., in) float32 on the CPU -> (..., out)."""
         name, algorithm = ("gelu", "none") if self.gelu else ("none", "")
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, name, [], algorithm)
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise InputError(
+            "an optimised model's weights are packed for this processor: it cannot be moved, cast, copied or saved; "
+            "do that with the model it was made from, and optimise again"
+        )
+
+    # Moves and casts, copies, pickles, and what would be saved without its weights.
+    _apply = __deepcopy__ = __reduce_ex__ = _save_to_state_dict = _load_from_state_dict = _refuse
 
     def add_to(self, residual: Tensor, x: Tensor) -> Tensor:
         """``residual + linear(x)``, added while the product is in cache; residual (..., out) -> a new (..., out)."""

@@ -7,6 +7,7 @@ OpenVINO (``openvino``, the extra of that name).
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.util
 import logging
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from factcheck.errors import InputError
 from factcheck.models.caches import even_part
+from factcheck.models.windows import hooked
 
 __all__ = ["RUNTIMES", "OnnxModule", "OpenVinoModule", "export_onnx", "optimize"]
 
@@ -40,7 +42,8 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
     Args:
         model: maps (B, ...) to (B, ...); its own training state is left alone.
         runtime: ``"eager"``: frozen, weights laid out for the kernels (on the CPU such a model cannot be moved or
-            saved). ``"compile"``: TorchInductor; compiles at the first call for a shape. ``"onnxruntime"``: exported
+            saved). ``"compile"``: TorchInductor; compiles at the first call for a shape, for
+            as many shapes as PyTorch's ``recompile_limit`` allows (8), others run uncompiled. ``"onnxruntime"``: exported
             once, for any batch size at the example's image size. ``"openvino"``: exported in the same way, planned
             anew for each batch size.
         example: an input (B, ...) on the device to run on; needed for ``"onnxruntime"`` and ``"openvino"``.
@@ -53,6 +56,10 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
     """
     if runtime not in RUNTIMES:
         raise InputError(f"unknown runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    if not isinstance(model, nn.Module):
+        raise InputError(f"optimize takes a torch.nn.Module, found {type(model).__name__}")
+    if any(isinstance(part, (_NoGrad, OnnxModule, OpenVinoModule)) for part in model.modules()):
+        raise InputError("this model has been optimised already; optimise the one it was made from")
     model = _freeze(model)
     if runtime == "eager":
         return _NoGrad(_pack(model)).eval()
@@ -215,7 +222,13 @@ class _NoGrad(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x)
+        # Packed layers are float32; autocast would hand them something else.
+        with torch.autocast("cpu", enabled=False) if x.device.type == "cpu" else contextlib.nullcontext():
+            return self.model(x)
+
+    def train(self, mode: bool = True) -> _NoGrad:
+        """Nothing: such a model is for inference."""
+        return super().train(False)
 
 
 def _freeze(model: nn.Module) -> nn.Module:
@@ -242,7 +255,7 @@ def _pack(model: nn.Module) -> nn.Module:
     }
     for module in list(model.modules()):
         names = layers.get(type(module), ())
-        if all(can_pack(getattr(module, name)) for name in names):
+        if names and not hooked(module) and all(can_pack(getattr(module, name)) for name in names):
             for name in names:
                 setattr(module, name, PackedLinear(getattr(module, name), gelu=name == "fc1"))
     return model

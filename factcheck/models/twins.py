@@ -17,7 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from factcheck.errors import InputError
 from factcheck.models.caches import cache_floats, even_part
 from factcheck.models.twins_blocks import Block, PatchEmbed, PositionalEncodingGenerator, Size
-from factcheck.models.windows import recording
+from factcheck.models.windows import hooked, recording
 
 __all__ = ["MIN_SIZE", "Twins"]
 
@@ -236,6 +236,8 @@ class Twins(nn.Module):
         """Stage k: (B, C, H, W) -> tokens (B, N, D_k) and their grid."""
         if recording() or x.device.type != "cpu" or (at_once := self._images_at_once(k, x)) >= x.shape[0]:
             return self._stage_images(k, x)
+        if hooked(self.patch_embeds[k], self.pos_drops[k], self.blocks[k], self.pos_block[k]):
+            return self._stage_images(k, x)
         parts = [self._stage_images(k, part) for part in x.split(even_part(x.shape[0], at_once))]
         return torch.cat([tokens for tokens, _ in parts]), parts[0][1]
 
@@ -257,6 +259,8 @@ class Twins(nn.Module):
 
     def _take(self, indices: int | Sequence[int] | None) -> list[int]:
         stages = len(self.blocks)
+        if isinstance(indices, int) and not 1 <= indices <= stages:
+            raise InputError(f"indices must ask for 1 to {stages} of the last stages, found {indices}")
         numbers = range(stages - indices, stages) if isinstance(indices, int) else indices
         numbers = range(stages) if numbers is None else [i + stages if i < 0 else i for i in numbers]
         if not numbers or min(numbers) < 0 or max(numbers) >= stages:

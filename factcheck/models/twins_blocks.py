@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from factcheck.models.caches import cache_floats, even_part
 from factcheck.models.lsa import LocallyGroupedSelfAttention, attend, check_heads
 from factcheck.models.packed import PackedLinear
-from factcheck.models.windows import recording
+from factcheck.models.windows import hooked, recording
 
 __all__ = ["Block", "GlobalSubsampledAttention", "Mlp", "PatchEmbed", "PositionalEncodingGenerator"]
 
@@ -28,7 +28,7 @@ MLP_MIN_ROWS = 384
 MERGE_CHANNELS = 16
 
 
-def project_cells(x: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Size]:
+def project_cells(x: Tensor, conv: nn.Module, r: int) -> tuple[Tensor, Size]:
     """A convolution whose stride is its kernel size r, as one matrix product over r x r cells.
 
     Faster than the convolution kernels on CPUs, and nothing is cut: cells at the right and bottom border that are not
@@ -36,16 +36,19 @@ def project_cells(x: Tensor, conv: nn.Conv2d) -> tuple[Tensor, Size]:
 
     Args:
         x: (B, H, W, C).
-        conv: C to D channels; its parameters are used, it is not called.
+        conv: C to D channels. A plain convolution's parameters are used without calling it; one with hooks (pruning, say) or
+            something in its place (an adapter) is called.
+        r: side of a cell.
 
     Returns:
         (B, ceil(H/r) * ceil(W/r), D), row by row, and that grid's size.
     """
-    r = conv.kernel_size[0]
     pad_h, pad_w = -x.shape[1] % r, -x.shape[2] % r
     if pad_h or pad_w:
         x = F.pad(x, (0, 0, 0, pad_w, 0, pad_h))
     b, h, w, c = x.shape
+    if type(conv) is not nn.Conv2d or hooked(conv):
+        return conv(x.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2), (h // r, w // r)
     cells = x.view(b, h // r, r, w // r, r, c).transpose(2, 3).reshape(b, h * w // r**2, r * r * c)
     # (D, C, r, r) -> (D, r*r*C); free if the weight is stored channels-last
     weight = conv.weight.permute(0, 2, 3, 1).reshape(conv.out_channels, r * r * c)
@@ -84,7 +87,7 @@ class GlobalSubsampledAttention(nn.Module):
         b, n, d = x.shape
         q = self.q(x).view(b, n, self.num_heads, self.head_dim).transpose(1, 2)
         if self.sr is not None:
-            x = self.norm(project_cells(x.view(b, *size, d), self.sr)[0])
+            x = self.norm(project_cells(x.view(b, *size, d), self.sr, self.sr_ratio)[0])
         k, v = self.kv(x).view(b, x.shape[1], 2, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
         return out.transpose(1, 2).reshape(b, n, d)
@@ -108,7 +111,7 @@ class Mlp(nn.Module):
         x = self.fc1(x)
         if isinstance(self.fc1, PackedLinear):  # applies GELU itself
             return x
-        return F.gelu(x) if recording() else torch.ops.aten.gelu_(x)
+        return F.gelu(x) if recording() or hooked(self.fc1) else torch.ops.aten.gelu_(x)
 
 
 class Block(nn.Module):
@@ -147,6 +150,7 @@ class Block(nn.Module):
         if self.training or recording() or not self._may_take_apart():
             x = x + self.drop_path1(self.attn(self.norm1(x), size))
             return x + self.drop_path2(self.mlp(self.norm2(x)))
+        x = x.contiguous()
         mixed = self.attn.mix(self.norm1(x), size)
         out = torch.empty_like(x)
         rows = max(MLP_MIN_ROWS, MLP_HIDDEN // self.mlp.fc1.out_features) if x.device.type == "cpu" else x.numel()
@@ -162,16 +166,16 @@ class Block(nn.Module):
         return out
 
     def _may_take_apart(self) -> bool:
-        """Whether attention and MLP are this module's own, without hooks or dropout, so that calls may be joined."""
-        called = (self.attn, self.attn.proj, self.mlp, self.mlp.fc2)
-        dropped = (self.attn.proj_drop, self.drop_path1, self.mlp.drop, self.drop_path2)
+        """Whether all parts are this module's own, without hooks or dropout, so that calls may be joined."""
         linear = type(self.mlp.fc2)
+        drops = (self.attn.proj_drop, self.drop_path1, self.mlp.drop, self.drop_path2)
         return (
             linear in (nn.Linear, PackedLinear)
-            and tuple(map(type, called[1:])) == (linear, Mlp, linear)
+            and type(self.attn.proj) is linear
+            and type(self.mlp) is Mlp
             and type(self.attn) in (LocallyGroupedSelfAttention, GlobalSubsampledAttention)
-            and not any(m._forward_hooks or m._forward_pre_hooks for m in called)
-            and not any(m.training for m in dropped)
+            and all(type(drop) in (nn.Dropout, DropPath, nn.Identity) and not drop.training for drop in drops)
+            and not hooked(self)
         )
 
 
@@ -196,7 +200,7 @@ class PositionalEncodingGenerator(nn.Module):
         b, n, d = x.shape
         grid = x.view(b, *size, d).permute(0, 3, 1, 2)  # channels-last: no copy
         y = self.proj(grid).permute(0, 2, 3, 1).reshape(b, n, d)
-        return y.add_(x) if y.dtype == x.dtype and not recording() else x + y
+        return y.add_(x) if y.dtype == x.dtype and not recording() and not hooked(self) else x + y
 
 
 class PatchEmbed(nn.Module):
@@ -211,7 +215,7 @@ class PatchEmbed(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Size]:
         """(B, C, H, W) -> (B, N, D) and the new size (ceil(H/p), ceil(W/p))."""
         if x.shape[1] >= MERGE_CHANNELS:
-            x, size = project_cells(x.permute(0, 2, 3, 1).contiguous(), self.proj)
+            x, size = project_cells(x.permute(0, 2, 3, 1).contiguous(), self.proj, self.patch_size)
             return self.norm(x), size
         pad_h, pad_w = -x.shape[2] % self.patch_size, -x.shape[3] % self.patch_size
         if pad_h or pad_w:

@@ -85,7 +85,14 @@ def create_twins(name: str, weights: str | Path | Mapping[str, object] | None = 
     if weights in ("timm", f"timm/{name}.in1k"):
         if name == "twins_svt_tiny":
             raise InputError("twins_svt_tiny has no published timm weights: choose another variant or give a file")
-        return timm.create_model(f"factcheck_{name}.in1k", pretrained=True, **settings)
+        try:
+            return timm.create_model(f"factcheck_{name}.in1k", pretrained=True, **settings)
+        except OSError as error:  # what the hub's client raises offline
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise InputError(
+                f"timm's weights of {name} could not be fetched: {first} (offline, only weights in the local Hugging Face cache "
+                "and files can be used)"
+            ) from error
     if isinstance(weights, str) and weights.startswith("timm/"):
         raise InputError(f"{weights!r} are not weights of {name}: pass 'timm/{name}.in1k'")
     model = Twins(**settings)
@@ -151,6 +158,11 @@ default_cfgs = generate_default_cfgs(
 
 def _register(name: str) -> None:
     def entrypoint(pretrained: bool = False, **settings: Any) -> Twins:
+        if settings.get("feature_cls", "getter") != "getter":
+            raise InputError(
+                f"feature_cls {settings['feature_cls']!r}: stages are no modules that could be hooked; leave feature_cls out, "
+                "and maps come from forward_intermediates"
+            )
         return build_model_with_cfg(
             Twins,
             f"factcheck_{name}",

@@ -11,9 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules import module as everywhere
 
-__all__ = ["Region", "from_windows", "recording", "to_windows", "window_regions"]
+__all__ = ["Region", "from_windows", "hooked", "recording", "to_windows", "window_regions"]
 
 
 class Region(NamedTuple):
@@ -50,7 +51,26 @@ def window_regions(height: int, width: int, window: tuple[int, int]) -> tuple[Re
 
 def recording() -> bool:
     """Whether gradients or a graph are being recorded, so that results must not be written into buffers."""
-    return torch.is_grad_enabled() or torch.compiler.is_compiling()
+    return (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+    )
+
+
+def hooked(*modules: nn.Module) -> bool:
+    """Whether anybody looks at what these modules or parts of them take and return, by a hook or by a ``forward`` of an instance.
+
+    Then every module must be called once, on the whole batch, and its results must be left alone.
+    """
+    if everywhere._global_forward_hooks or everywhere._global_forward_pre_hooks:
+        return True
+    return any(
+        part._forward_hooks or part._forward_pre_hooks or "forward" in part.__dict__
+        for module in modules
+        for part in module.modules()
+    )
 
 
 def _rectangle(x: Tensor, r: Region) -> Tensor:

@@ -127,6 +127,24 @@ def test_names_and_weights_that_do_not_exist(folder):
         create_image_encoder("twins_svt_small", folder)
 
 
+def test_weights_from_timm(monkeypatch):
+    import timm
+
+    reference = timm.create_model("twins_svt_small", num_classes=1000)
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", lambda *_, **__: reference.state_dict())
+    encoder = create_image_encoder("twins_svt_small", weights="timm")
+    state = encoder.backbone.state_dict()
+    assert state
+    assert all(torch.equal(state[name], reference.state_dict()[name]) for name in state)
+
+    def offline(*_, **__):
+        raise FileNotFoundError("no connection")
+
+    monkeypatch.setattr("timm.models._builder.load_state_dict_from_hf", offline)
+    with pytest.raises(InputError, match="weights of twins_svt_small could not be fetched: no connection"):
+        create_image_encoder("twins_svt_small", weights="timm")
+
+
 def test_bundled_encoder_is_whole_and_small():
     folder = bundled_photo_encoder()
     encoder = create_image_encoder()

@@ -1,5 +1,7 @@
 """Runtimes chosen by name give the model's outputs."""
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -81,6 +83,26 @@ def test_an_exported_network_names_a_wrong_input_and_serves_several_threads(mode
     with ThreadPoolExecutor(4) as pool:
         for out, truth in zip(pool.map(fast, inputs), expected, strict=True):
             torch.testing.assert_close(out, truth, rtol=1e-4, atol=1e-4)
+
+
+def test_an_optimised_model_stays_in_evaluation_and_says_what_it_cannot_do(model):
+    fast, x = optimize(model), torch.randn(2, 3, 68, 57)
+    expected = fast(x)
+    assert torch.equal(fast.train()(x), expected)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(fast(x), expected)
+    for attempt in (copy.deepcopy, pickle.dumps, lambda m: m.double(), lambda m: m.state_dict()):
+        with pytest.raises(InputError, match="optimise again"):
+            attempt(fast)
+    with pytest.raises(InputError, match="optimised already"):
+        optimize(fast)
+    with pytest.raises(InputError, match=r"takes a torch\.nn\.Module, found NoneType"):
+        optimize(None)
+
+
+def test_hooks_survive(model):
+    model.eval().blocks[0][0].attn.proj.register_forward_hook(lambda _, __, out: 2 * out)
+    check(model, "eager", (2,))
 
 
 def test_no_images(model):

@@ -3,6 +3,7 @@
 import pytest
 import timm
 import torch
+import torch.nn.utils.prune
 from timm.optim import param_groups_layer_decay
 
 from factcheck.errors import InputError
@@ -132,10 +133,11 @@ def test_inference_takes_groups_of_images(size, monkeypatch):
     recorded = model.forward_intermediates(x, intermediates_only=True)
     monkeypatch.setattr(twins, "STAGE_FLOATS", 2 * 16 * 16 * 8)
     calls = []
-    model.patch_embeds[0].register_forward_hook(lambda *_: calls.append(1))
+    run = Twins._stage_images
+    monkeypatch.setattr(Twins, "_stage_images", lambda *args: calls.append(1) or run(*args))
     with torch.no_grad():
         direct = model.forward_intermediates(x, intermediates_only=True)
-    assert len(calls) > 1
+    assert len(calls) > len(model.blocks)
     for a, b in zip(recorded, direct, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
 
@@ -152,6 +154,84 @@ def test_inference_respects_hooks_and_replaced_layers():
     assert not torch.allclose(recorded, plain)
     with torch.no_grad():
         torch.testing.assert_close(model(x), recorded, rtol=1e-5, atol=1e-5)
+
+
+MODULES = [name for name, _ in network().named_modules() if name]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_hook_sees_the_same_without_gradients(name, monkeypatch):
+    monkeypatch.setattr(twins, "STAGE_FLOATS", 1)
+    monkeypatch.setattr(twins_blocks, "MLP_MIN_ROWS", 4)
+    monkeypatch.setattr(twins_blocks, "MLP_HIDDEN", 4)
+    model, x = network(), images(3, 3, 50, 66)
+    seen = []
+    model.get_submodule(name).register_forward_hook(lambda _, __, out: seen.append(out))
+    model(x)
+    recorded, count = list(seen), len(seen)
+    seen.clear()
+    with torch.no_grad():
+        model(x)
+    assert len(seen) == count
+    # The kernel drops attention weights; the MLP drops twice; a list is never called.
+    unusual = {"attn_drop": 0, "mlp.drop": 2} | dict.fromkeys(
+        n for n, m in model.named_modules() if isinstance(m, torch.nn.ModuleList)
+    )
+    assert count == next((calls or 0 for end, calls in unusual.items() if name.endswith(end)), 1)
+    for a, b in zip(recorded, seen, strict=True):
+        for part, other in zip(*((t if isinstance(t, tuple) else (t,)) for t in (a, b)), strict=True):
+            torch.testing.assert_close(part, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["patch_embeds.0.proj", "patch_embeds.2.proj", "blocks.0.1.attn.sr", "blocks.2.1.attn.kv"]
+)
+@pytest.mark.parametrize("change", ["pruned", "wrapped", "patched"])
+def test_changed_layers_are_called(name, change):
+    model, x = network(), images(2, 3, 64, 64)
+    plain = model(x)
+    parent, _, child = name.rpartition(".")
+    layer = model.get_submodule(name)
+    if change == "pruned":
+        torch.nn.utils.prune.random_unstructured(layer, "weight", 0.9)
+    elif change == "wrapped":
+        setattr(model.get_submodule(parent), child, torch.nn.Sequential(layer, torch.nn.LeakyReLU(-1.0)))
+    else:
+        layer.forward = lambda x, forward=layer.forward: forward(x).abs()
+    recorded = model(x)
+    assert not torch.allclose(recorded, plain, atol=1e-3)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), recorded, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["attn.proj_drop", "drop_path1", "mlp.drop", "drop_path2"])
+def test_a_module_in_place_of_a_dropout_is_called_at_inference(name):
+    class Half(torch.nn.Module):
+        def forward(self, x):
+            return x / 2
+
+    model, x = network(), images(2, 3, 64, 64)
+    parent, _, child = f"blocks.1.0.{name}".rpartition(".")
+    setattr(model.get_submodule(parent), child, Half())
+    model.eval()
+    recorded = model(x)
+    assert not torch.allclose(recorded, network()(x), atol=1e-3)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), recorded, rtol=1e-5, atol=1e-5)
+
+
+def test_a_block_takes_tokens_of_any_strides():
+    block = network().blocks[0][0]
+    x = images(2, 8, 64).transpose(1, 2)
+    recorded = block(x, (8, 8))
+    with torch.no_grad():
+        torch.testing.assert_close(block(x, (8, 8)), recorded, rtol=1e-5, atol=1e-5)
+
+
+def test_no_images():
+    for context in (torch.no_grad, torch.enable_grad):
+        with context():
+            assert network()(torch.zeros(0, 3, 64, 64)).shape == (0, 10)
 
 
 def test_stochastic_depth_drops_whole_samples_without_gradients_too(monkeypatch):
@@ -221,6 +301,17 @@ def test_tiny_needs_no_partial_window_at_its_native_size():
         k1, k2 = stage[0].attn.window
         assert grid % min(k1, grid) == 0
         assert grid % min(k2, grid) == 0
+
+
+@pytest.mark.parametrize("indices", [0, 5, -1])
+def test_more_stages_than_there_are(indices):
+    with pytest.raises(InputError, match="1 to 4 of the last stages"):
+        network().forward_intermediates(images(1, 3, 64, 64), indices)
+
+
+def test_stages_cannot_be_hooked_as_timm_does():
+    with pytest.raises(InputError, match="leave feature_cls out"):
+        timm.create_model("factcheck_twins_svt_tiny", features_only=True, feature_cls="hook")
 
 
 def test_mistakes_are_named():
