@@ -286,7 +286,15 @@ def load_photo_encoder(folder: str | Path) -> PhotoEncoder:
             f"{folder / CONFIG} says {found}; this version reads format {KIND!r}, version {FORMAT_VERSION}. "
             "Update the package, or export the encoder with this version."
         )
-    encoder = build_image_encoder(config)
+    try:
+        encoder = build_image_encoder(config)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / CONFIG} is damaged ({type(error).__name__}: {error}). Export the encoder again."
+        ) from error
+    for name in ("mean", "std"):
+        if len(getattr(encoder, name)) != 3:
+            raise InputError(f"{folder / CONFIG}: {name} must hold three numbers. Export the encoder again.")
     try:
         state = {key: tensor.float() for key, tensor in load_file(folder / WEIGHTS).items()}
         encoder.load_state_dict(state)

@@ -46,7 +46,7 @@ class Twins(nn.Module):
         img_size: accepted for timm's sake (any size works, at least 32 pixels a side).
 
     Raises:
-        InputError: settings of different lengths, heads that do not divide a width, unknown pooling.
+        InputError: settings of different lengths or out of range, heads that do not divide a width, unknown pooling.
     """
 
     def __init__(
@@ -77,6 +77,14 @@ class Twins(nn.Module):
                 "embed_dims, num_heads, mlp_ratios, depths, sr_ratios and windows need one figure a stage, found "
                 f"lengths {[len(s) for s in (embed_dims, num_heads, mlp_ratios, depths, sr_ratios, windows)]}"
             )
+        if min(*embed_dims, *depths, *sr_ratios, *mlp_ratios, patch_size, in_chans) <= 0 or num_classes < 0:
+            raise InputError(
+                "embed_dims, depths, sr_ratios, mlp_ratios, patch_size and in_chans must be positive and num_classes not negative"
+            )
+        if not all(
+            0 <= rate < 1 for rate in (drop_rate, pos_drop_rate, proj_drop_rate, attn_drop_rate, drop_path_rate)
+        ):
+            raise InputError("drop rates must lie in [0, 1)")
         self.in_chans, self.num_classes, self.global_pool = in_chans, num_classes, _check_pool(global_pool)
         self.depths, self.embed_dims = tuple(depths), tuple(embed_dims)
         self.num_features = self.head_hidden_size = embed_dims[-1]

@@ -93,7 +93,7 @@ def test_without_a_document_nothing_is_decided(report):
 def test_a_claim_supports_itself(report):
     found = report["claim as document"]
     # Three of the sample's 57 fail with the weights of today, as the model's card says.
-    assert found.stances["support"] / found.rows >= 0.9
+    assert found.stances["support"] / found.rows >= 0.95
 
 
 @pytest.mark.slow

@@ -110,6 +110,13 @@ def test_other_versions_and_damage_are_refused(folder):
     path.write_text(json.dumps({**config, "version": 99}))
     with pytest.raises(InputError, match=r"'version': 99.*Update the package"):
         create_image_encoder(weights=folder)
+    for key in ("name", "head", "input_size"):
+        path.write_text(json.dumps({k: v for k, v in config.items() if k != key}))
+        with pytest.raises(InputError, match="is damaged"):
+            create_image_encoder(weights=folder)
+    path.write_text(json.dumps({**config, "mean": [0.5]}))
+    with pytest.raises(InputError, match="mean must hold three numbers"):
+        create_image_encoder(weights=folder)
     path.write_text("{")
     with pytest.raises(InputError, match="not valid JSON"):
         create_image_encoder(weights=folder)

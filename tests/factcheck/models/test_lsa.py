@@ -187,3 +187,21 @@ def test_mistakes_are_named():
         LocallyGroupedSelfAttention(12, 3, 0)
     with pytest.raises(InputError, match=r"x must be \(B, H\*W, 12\)"):
         layer((2, 2))(tokens((4, 4)), (4, 5))
+
+
+@pytest.mark.parametrize("window", [None, 7.0, True, "77", 0, (7,), (7, 0), (7, 7, 7), (2.5, 2)])
+def test_windows_that_are_none(window):
+    with pytest.raises(InputError, match="window must be a positive int"):
+        LocallyGroupedSelfAttention(8, 2, window)
+
+
+def test_numpy_integers_are_integers():
+    import numpy as np
+
+    assert LocallyGroupedSelfAttention(8, 2, np.int64(3)).window == (3, 3)
+
+
+@pytest.mark.parametrize("arguments", [((-7, 7), 32, 7), ((7, 7), -32, 7), ((7, 7), 32, 7, 0)])
+def test_flops_of_nothing(arguments):
+    with pytest.raises(InputError, match="must be positive"):
+        lsa_flops(*arguments)

@@ -314,6 +314,15 @@ def test_stages_cannot_be_hooked_as_timm_does():
         timm.create_model("factcheck_twins_svt_tiny", features_only=True, feature_cls="hook")
 
 
+@pytest.mark.parametrize(
+    "setting",
+    [{"sr_ratios": (0, 1, 1, 1)}, {"in_chans": 0}, {"num_classes": -1}, {"patch_size": 0}, {"drop_path_rate": 2.0}],
+)
+def test_settings_out_of_range(setting):
+    with pytest.raises(InputError, match="must"):
+        network(**setting)
+
+
 def test_mistakes_are_named():
     with pytest.raises(InputError, match=r"at least 32 pixels, found \(1, 3, 31, 64\)"):
         network()(images(1, 3, 31, 64))
