@@ -121,8 +121,10 @@ def main() -> None:
             for _ in range(args.rounds):
                 ours_batch.append(median_seconds(lambda index=index: index.search(Passages(vectors=queries), 10), 1))
                 raw_batch.append(median_seconds(raw_search(index, stored, queries, wide, rescore), 1))
-                ours_single.append(median_seconds(lambda index=index: index.search(Passages(vectors=one), 10), 5))
-                raw_single.append(median_seconds(raw_search(index, stored, one, wide, rescore), 5))
+                raw = raw_search(index, stored, one, wide, rescore)
+                for _ in range(11):  # in turns: whoever comes second finds the lists in the cache
+                    ours_single.append(median_seconds(lambda index=index: index.search(Passages(vectors=one), 10), 1))
+                    raw_single.append(median_seconds(raw, 1))
             results[preset] = {
                 "factory": index.factory,
                 "build_seconds": build,
