@@ -125,7 +125,7 @@ def _global_attention(attention: GlobalSubsampledAttention, x: Tensor, size: Siz
     q = attention.q(x).view(b, n, attention.num_heads, attention.head_dim).transpose(1, 2)
     if attention.sr is not None:
         x = attention.norm(project_cells(x.view(b, *size, d), attention.sr, attention.sr_ratio)[0])
-    k, v = attention.kv(x).view(b, -1, 2, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
+    k, v = attention.kv(x).view(b, x.shape[1], 2, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
     weights = (q * attention.head_dim**-0.5 @ k.transpose(-2, -1)).softmax(-1)
     return attention.proj((weights @ v).transpose(1, 2).reshape(b, n, d)), weights
 
