@@ -1,8 +1,5 @@
 """Neural networks: Twins vision transformers, the text transformer and the fusion of both."""
 
-import importlib
-import sys
-
 from retrieval.lazy import lazy_names
 
 _HOMES = {
@@ -25,5 +22,3 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 # These modules import torch.
 __getattr__ = lazy_names(__name__, _HOMES)
-if "timm" in sys.modules:  # whoever has timm may ask it for our models by name at once
-    importlib.import_module("factcheck.models.twins_variants")

@@ -114,12 +114,7 @@ class PhotoEncoder(nn.Module):
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change whenever configuration or weights do (computed once, when first asked)."""
         if self._fingerprint is None:
-            digest = hashlib.sha256(json.dumps(self.config(), sort_keys=True).encode())
-            for key, tensor in sorted(self.state_dict().items()):
-                digest.update(key.encode())
-                # Half precision, as folders store it: saving and loading keeps the fingerprint.
-                digest.update(tensor.detach().cpu().to(torch.float16).contiguous().numpy().tobytes())
-            self._fingerprint = digest.hexdigest()[:16]
+            self._fingerprint = _fingerprint(self)
         return self._fingerprint
 
     def config(self) -> dict[str, Any]:
@@ -268,7 +263,7 @@ def load_photo_encoder(folder: str | Path) -> PhotoEncoder:
     """The encoder in a folder that :func:`save_photo_encoder` wrote, in evaluation mode.
 
     Raises:
-        InputError: the folder is missing or incomplete, of another format version, or its weights do not fit.
+        InputError: the folder is missing or incomplete, of another format version, or its weights do not fit or were changed.
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
@@ -302,6 +297,12 @@ def load_photo_encoder(folder: str | Path) -> PhotoEncoder:
         raise InputError(
             f"{folder / WEIGHTS} does not hold the weights that {CONFIG} describes ({error}). Export it again."
         ) from error
+    found = _fingerprint(encoder)  # not the property: the caller may change the weights before asking for it
+    if config.get("fingerprint") not in (None, found):
+        raise InputError(
+            f"{folder}: {CONFIG} is of encoder {config['fingerprint']}, but with the weights beside it that makes {found}; "
+            "one of the two files was changed. Export the encoder again."
+        )
     return encoder.eval()
 
 
@@ -313,6 +314,15 @@ def build_image_encoder(config: Mapping[str, Any]) -> PhotoEncoder:
         head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], **config["head"])
     settings = {key: config[key] for key in ("name", "input_size", "mean", "std", "view_size") if key in config}
     return PhotoEncoder(backbone, head, **settings)
+
+
+def _fingerprint(encoder: PhotoEncoder) -> str:
+    digest = hashlib.sha256(json.dumps(encoder.config(), sort_keys=True).encode())
+    for key, tensor in sorted(encoder.state_dict().items()):
+        digest.update(key.encode())
+        # Half precision, as folders store it: saving and loading keeps the fingerprint.
+        digest.update(tensor.detach().cpu().to(torch.float16).contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _constructor(name: str) -> Any:

@@ -156,7 +156,7 @@ class OpenVinoModule(nn.Module):
         self._core = openvino.Core()
         self._onnx = Path(path).read_bytes()
         self._threads = torch.get_num_threads()
-        self._requests: dict[tuple[int, ...], list[Any]] = {}
+        self._requests: dict[tuple[int, ...], tuple[Any, list[Any]]] = {}  # plan and requests by shape
         self._turn = threading.Lock()  # a request holds the output of one call at a time
         shape = self._core.read_model(self._onnx, b"").input().get_partial_shape()
         self._shape = tuple(shape[i].get_length() for i in range(1, len(shape)))
@@ -200,8 +200,11 @@ class OpenVinoModule(nn.Module):
                 "INFERENCE_PRECISION_HINT": "f32",
             }
             plan = self._core.compile_model(network, "CPU", settings)
-            self._requests[key] = [plan.create_infer_request() for _ in range(streams)]
-        return self._requests[key][number]
+            self._requests[key] = plan, []
+        plan, requests = self._requests[key]
+        while len(requests) <= number:
+            requests.append(plan.create_infer_request())
+        return requests[number]
 
 
 def _check_exported_input(x: Tensor, shape: tuple[int, ...]) -> None:
@@ -218,12 +221,15 @@ class _NoGrad(nn.Module):
 
     def __init__(self, model: nn.Module):
         super().__init__()
+        from factcheck.models.packed import PackedLinear
+
         self.model = model
+        self._packed = any(isinstance(module, PackedLinear) for module in model.modules())
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         # Packed layers are float32; autocast would hand them something else.
-        with torch.autocast("cpu", enabled=False) if x.device.type == "cpu" else contextlib.nullcontext():
+        with torch.autocast("cpu", enabled=False) if self._packed else contextlib.nullcontext():
             return self.model(x)
 
     def train(self, mode: bool = True) -> _NoGrad:

@@ -6,6 +6,7 @@ pixels or tokens, D width of the last stage.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 
@@ -44,6 +45,7 @@ class Twins(nn.Module):
             projections. attn_drop_rate: of attention weights. drop_path_rate: stochastic depth, rising linearly to
             this.
         img_size: accepted for timm's sake (any size works, at least 32 pixels a side).
+        device, dtype: of the parameters, as for PyTorch's own layers (``device="meta"``: without memory, to load weights into).
 
     Raises:
         InputError: settings of different lengths or out of range, heads that do not divide a width, unknown pooling.
@@ -67,6 +69,8 @@ class Twins(nn.Module):
         attn_drop_rate: float = 0.0,
         drop_path_rate: float = 0.0,
         img_size: int | tuple[int, int] | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ):
         super().__init__()
         stages = len(depths)
@@ -90,37 +94,41 @@ class Twins(nn.Module):
         self.num_features = self.head_hidden_size = embed_dims[-1]
         self.grad_checkpointing = False
 
-        self.patch_embeds, self.pos_drops, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        self.pos_block = nn.ModuleList(PositionalEncodingGenerator(dim) for dim in embed_dims)
-        self.feature_info: list[dict] = []
-        rates = iter(calculate_drop_path_rates(drop_path_rate, sum(depths)))
-        width, reduction = in_chans, 1
-        for k, dim in enumerate(embed_dims):
-            patch = patch_size if k == 0 else 2
-            reduction *= patch
-            self.patch_embeds.append(PatchEmbed(width, dim, patch))
-            self.pos_drops.append(nn.Dropout(pos_drop_rate))
-            self.blocks.append(
-                nn.ModuleList(
-                    Block(
-                        dim,
-                        num_heads[k],
-                        mlp_ratios[k],
-                        windows[k] if i % 2 == 0 else None,
-                        sr_ratios[k],
-                        proj_drop_rate,
-                        attn_drop_rate,
-                        next(rates),
+        # A device is a context in which parameters are made there.
+        with contextlib.nullcontext() if device is None else torch.device(device):
+            self.patch_embeds, self.pos_drops, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+            self.pos_block = nn.ModuleList(PositionalEncodingGenerator(dim) for dim in embed_dims)
+            self.feature_info: list[dict] = []
+            rates = iter(calculate_drop_path_rates(drop_path_rate, sum(depths)))
+            width, reduction = in_chans, 1
+            for k, dim in enumerate(embed_dims):
+                patch = patch_size if k == 0 else 2
+                reduction *= patch
+                self.patch_embeds.append(PatchEmbed(width, dim, patch))
+                self.pos_drops.append(nn.Dropout(pos_drop_rate))
+                self.blocks.append(
+                    nn.ModuleList(
+                        Block(
+                            dim,
+                            num_heads[k],
+                            mlp_ratios[k],
+                            windows[k] if i % 2 == 0 else None,
+                            sr_ratios[k],
+                            proj_drop_rate,
+                            attn_drop_rate,
+                            next(rates),
+                        )
+                        for i in range(depths[k])
                     )
-                    for i in range(depths[k])
                 )
-            )
-            self.feature_info.append({"module": f"blocks.{k}", "num_chs": dim, "reduction": reduction})
-            width = dim
-        self.norm = nn.LayerNorm(self.num_features, eps=1e-6)
-        self.head_drop = nn.Dropout(drop_rate)
-        self.head = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
-        self.apply(_init_weights)
+                self.feature_info.append({"module": f"blocks.{k}", "num_chs": dim, "reduction": reduction})
+                width = dim
+            self.norm = nn.LayerNorm(self.num_features, eps=1e-6)
+            self.head_drop = nn.Dropout(drop_rate)
+            self.head = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
+            self.apply(_init_weights)
+        if dtype is not None:
+            self.to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) pixels, normalised as the weights expect -> (B, num_classes)."""

@@ -11,9 +11,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from factcheck.errors import InputError
-from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, Stance, compose_label
-from factcheck.models.inputs import InputBuilder
-from factcheck.training.losses import UNLABELLED
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, Stance, compose_label
+from factcheck.models.inputs import InputBuilder, TextRow
+from factcheck.training.contrasts import make_contrast
+from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 from factcheck.training.predict import ClaimChunks
 from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence
 from factcheck.training.sampler import MixtureBatchSampler
@@ -28,6 +29,7 @@ class _Item(NamedTuple):
     photos: bool = True
     distractors: int | None = None  # their seed
     own_evidence: bool = False
+    contrast: int | None = None  # its seed
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -52,6 +54,8 @@ class VerdictDataModule(pl.LightningDataModule):
             evidence, in [0, 1): one or more, after the best, ``top_k`` at most in all. Claims stay what they are when
             something irrelevant stands beside the evidence, and sentence pairs come to look like claims with a document.
         own_evidence: share of the training rows whose claim comes first among its evidence, and is supported by it, in [0, 1).
+        contrasts: by ``source`` (as named in the files), the share of the training rows, in [0, 1), that become claims made of
+            their evidence, some with one number, name or word altered (:mod:`factcheck.training.contrasts`).
         num_workers: loader processes; 0 loads in the training process.
         predict: claims table for ``factcheck predict``.
         predict_out: verdict table that ``factcheck predict`` writes.
@@ -75,6 +79,7 @@ class VerdictDataModule(pl.LightningDataModule):
         modality_dropout: float = 0.0,
         distractors: float = 0.0,
         own_evidence: float = 0.0,
+        contrasts: dict[str, float] | None = None,
         num_workers: int = 0,
         predict: str | None = None,
         predict_out: str = "verdicts.parquet",
@@ -87,6 +92,7 @@ class VerdictDataModule(pl.LightningDataModule):
             ("modality_dropout", modality_dropout),
             ("distractors", distractors),
             ("own_evidence", own_evidence),
+            *((f"contrasts of {source!r}", share) for source, share in (contrasts or {}).items()),
         ):
             if not 0 <= value < 1:
                 raise InputError(f"{name} must lie in [0, 1), found {value}")
@@ -108,7 +114,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.columns, self.top_k = columns, top_k
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
         self.batch_size, self.modality_dropout = batch_size, modality_dropout
-        self.distractors, self.own_evidence = distractors, own_evidence
+        self.distractors, self.own_evidence, self.contrasts = distractors, own_evidence, contrasts or {}
         self.num_workers, self.seed = num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
@@ -135,8 +141,9 @@ class VerdictDataModule(pl.LightningDataModule):
             rows += [(self._images(name), row) for row in self.rows(name)]
             weights += [weight * self.source_weights.get(row.source, 1.0) for row in self.rows(name)]
         known = {row.source for _, row in rows}
-        if unknown := sorted(set(self.source_weights) - known):
-            raise InputError(f"source_weights names {unknown}, which no training row has; sources are {sorted(known)}")
+        for option in ("source_weights", "contrasts"):
+            if unknown := sorted(set(getattr(self, option)) - known):
+                raise InputError(f"{option} names {unknown}, which no training row has; sources are {sorted(known)}")
         self._sampler = MixtureBatchSampler(
             self._builder().lengths([row.text for _, row in rows]),
             weights,
@@ -148,7 +155,10 @@ class VerdictDataModule(pl.LightningDataModule):
         if self._resume:
             self._sampler.set_epoch(*self._resume)
         dataset = _RowDataset(rows, self.top_k)
-        batches = _Epochs(self._sampler, self.trainer, self.modality_dropout, self.distractors, self.own_evidence)
+        contrasts = np.array([self.contrasts.get(row.source, 0.0) for _, row in rows])
+        batches = _Epochs(
+            self._sampler, self.trainer, self.modality_dropout, self.distractors, self.own_evidence, contrasts
+        )
         return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
 
     def val_dataloader(self) -> DataLoader:
@@ -235,9 +245,11 @@ class _Epochs:
         modality_dropout: float,
         distractors: float,
         own_evidence: float,
+        contrasts: np.ndarray,  # a share for every row
     ) -> None:
         self.mixture, self.trainer = mixture, trainer
         self.modality_dropout, self.distractors, self.own_evidence = modality_dropout, distractors, own_evidence
+        self.contrasts = contrasts
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -254,7 +266,12 @@ class _Epochs:
             distract = rng.random() < self.distractors
             seeds = rng.integers(2**31, size=len(batch)).tolist() if distract else [None] * len(batch)
             own = (rng.random(len(batch)) < self.own_evidence).tolist()
-            yield list(map(_Item, batch, keep, seeds, own))
+            made = rng.random(len(batch)) < self.contrasts[batch]
+            made_by = [
+                seed if yes else None
+                for seed, yes in zip(rng.integers(2**31, size=len(batch)).tolist(), made, strict=True)
+            ]
+            yield list(map(_Item, batch, keep, seeds, own, made_by))
 
 
 class _ResumableLoader(DataLoader):
@@ -280,21 +297,32 @@ class _RowDataset(Dataset):
 
     def __getitem__(self, item: _Item) -> tuple[Path, TrainingRow, bool]:
         root, row = self.rows[item.row]
+        if item.contrast is not None:
+            row = self._contrast(row, np.random.default_rng(item.contrast))
         if item.distractors is not None:
             row = self._distracted(row, np.random.default_rng(item.distractors))
-        if item.own_evidence:
+        if item.own_evidence and item.contrast is None:
             row = self._own_evidence(row)
         return root, row, item.photos
 
     def _own_evidence(self, row: TrainingRow) -> TrainingRow:
         """The row with its claim as its best evidence, which supports it."""
         evidence = (row.text.claim, *row.text.evidence)[: self.top_k]
-        label = UNLABELLED
-        if row.label != UNLABELLED and row.relation != UNLABELLED:  # a refuted row's relation is not known
-            label = FACTIFY_LABELS.index(compose_label(Stance.SUPPORT, IMAGE_RELATIONS[row.relation]))
-        return replace(
-            row, text=replace(row.text, evidence=evidence), stance=STANCES.index(Stance.SUPPORT), label=label
-        )
+        return _with_stance(row, replace(row.text, evidence=evidence), Stance.SUPPORT)
+
+    def _contrast(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
+        """A claim made of the row's, or the row itself where nothing can be made of it."""
+        others = self._by_source.get(row.source)
+        if not others or not row.text.evidence:
+            return row
+        other = self.rows[others[rng.integers(len(others))]][1].text.evidence
+        # "Not supported" is enough to know of a claim that will not be altered.
+        stance = Stance.INSUFFICIENT if row.stance == NOT_SUPPORT else STANCES[row.stance]
+        made = make_contrast(row.text.claim, row.text.evidence, stance, rng, " ".join(other))
+        if made is None:
+            return row
+        claim, evidence, stance = made
+        return _with_stance(row, replace(row.text, claim=claim, evidence=evidence), stance)
 
     def _distracted(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
         """The row with sentences of other rows of its source among its evidence, the best sentence still first."""
@@ -309,6 +337,17 @@ class _RowDataset(Dataset):
             if sentence not in evidence:
                 evidence.insert(int(rng.integers(1, len(evidence) + 1)), sentence)
         return replace(row, text=replace(row.text, evidence=tuple(evidence)))
+
+
+def _with_stance(row: TrainingRow, text: TextRow, stance: Stance) -> TrainingRow:
+    """The row with another text and the stance that goes with it; its photos stay what they are."""
+    label = UNLABELLED
+    if row.label != UNLABELLED:
+        if stance is Stance.REFUTE:
+            label = FACTIFY_LABELS.index(FactifyLabel.REFUTE)
+        elif row.relation != UNLABELLED:  # of a row that was refuted the relation is not known
+            label = FACTIFY_LABELS.index(compose_label(stance, IMAGE_RELATIONS[row.relation]))
+    return replace(row, text=text, stance=STANCES.index(stance), label=label)
 
 
 class _Collate:

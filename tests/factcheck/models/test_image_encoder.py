@@ -125,6 +125,16 @@ def test_other_versions_and_damage_are_refused(folder):
         create_image_encoder(weights=folder)
 
 
+def test_weights_of_another_encoder_are_refused(encoder, folder, tmp_path):
+    other = load_photo_encoder(folder)
+    with torch.no_grad():
+        next(other.parameters()).add_(0.5)
+    save_photo_encoder(other, tmp_path / "other")
+    (folder / "model.safetensors").write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
+    with pytest.raises(InputError, match=f"of encoder {encoder.fingerprint}, but .* makes {other.fingerprint}"):
+        load_photo_encoder(folder)
+
+
 def test_names_and_weights_that_do_not_exist(folder):
     with pytest.raises(InputError, match="no photo encoder named 'twins_svt_huge'"):
         create_image_encoder("twins_svt_huge", None)

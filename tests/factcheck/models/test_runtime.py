@@ -85,6 +85,13 @@ def test_an_exported_network_names_a_wrong_input_and_serves_several_threads(mode
             torch.testing.assert_close(out, truth, rtol=1e-4, atol=1e-4)
 
 
+def test_a_compiled_model_heeds_autocast(model):
+    compiled = optimize(model, "compile")
+    compiled.model = model.eval()  # what would be compiled: here only the switch around it matters
+    with torch.autocast("cpu", torch.bfloat16):
+        assert compiled(torch.randn(1, 3, 68, 57)).dtype == torch.bfloat16
+
+
 def test_an_optimised_model_stays_in_evaluation_and_says_what_it_cannot_do(model):
     fast, x = optimize(model), torch.randn(2, 3, 68, 57)
     expected = fast(x)

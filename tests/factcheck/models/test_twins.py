@@ -1,5 +1,8 @@
 """Twins: timm's contract, any input size, and the paths that inference takes."""
 
+import subprocess
+import sys
+
 import pytest
 import timm
 import torch
@@ -42,6 +45,32 @@ def test_any_size_and_every_pixel_counts(windows, size):
     assert features.shape == (2, h * w, 32)
     model(x).square().sum().backward()
     assert (x.grad.abs().amax(1) > 0).all()
+
+
+def test_parameters_are_made_where_and_as_asked_for():
+    assert {p.device.type for p in network(device="cpu").parameters()} == {"cpu"}
+    empty = Twins(**SMALL, device="meta")
+    assert {t.device.type for t in [*empty.parameters(), *empty.buffers()]} == {"meta"}
+    full = network()
+    empty.load_state_dict(full.state_dict(), assign=True)
+    x = images(1, 3, 64, 64)
+    assert torch.equal(empty.eval()(x), full(x))
+    half = timm.create_model("factcheck_twins_svt_tiny", dtype=torch.bfloat16, device="cpu")
+    assert {p.dtype for p in half.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("order", [("timm", "factcheck"), ("factcheck", "timm")])
+def test_timm_knows_our_names_once_both_are_imported(order):
+    code = f"""
+import {order[0]}, sys
+assert "torch" not in sys.modules or {order[0]!r} == "timm"
+import {order[1]}
+assert timm.is_model("factcheck_twins_pcpvt_large")
+assert type(timm.__spec__.loader).__module__.startswith("_frozen_importlib")
+print(timm.create_model("factcheck_twins_svt_tiny", num_classes=0).num_features)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "256\n"), done.stderr
 
 
 def test_head_pooling_and_classifier():

@@ -36,6 +36,14 @@ def trainer(folder, **options):
     return pl.Trainer(default_root_dir=folder, **quiet, **options)
 
 
+def loader_of(tiny_bert, source, folder):
+    run = trainer(folder, max_epochs=1)
+    run.strategy.connect(module(tiny_bert))
+    run._data_connector.attach_data(run.lightning_module, datamodule=source)
+    source.trainer = run
+    return source.train_dataloader()
+
+
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("FACTCHECK_CACHE", str(tmp_path / "cache"))
@@ -103,11 +111,7 @@ def test_distractors_come_from_rows_of_the_same_source_after_the_best_sentence(t
     ]
     (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     source = data(tmp_path, tiny_bert, train="pairs.jsonl", val="pairs.jsonl", distractors=0.7, top_k=3)
-    run = trainer(tmp_path, max_epochs=1)
-    run.strategy.connect(module(tiny_bert))
-    run._data_connector.attach_data(run.lightning_module, datamodule=source)
-    source.trainer = run
-    loader = source.train_dataloader()
+    loader = loader_of(tiny_bert, source, tmp_path)
     once, again = ([[loader.dataset[item][1] for item in batch] for batch in loader.batch_sampler] for _ in range(2))
     assert once == again  # a resumed run sees what the interrupted one would have seen
     own = {row.id: row.text.evidence for row in source.rows("pairs.jsonl")}
@@ -122,11 +126,7 @@ def test_distractors_come_from_rows_of_the_same_source_after_the_best_sentence(t
 
 def test_a_claim_given_as_its_own_evidence_is_supported(tiny_bert, factify_folder, tmp_path):
     source = data(factify_folder, tiny_bert, own_evidence=0.5, top_k=2)
-    run = trainer(tmp_path, max_epochs=1)
-    run.strategy.connect(module(tiny_bert))
-    run._data_connector.attach_data(run.lightning_module, datamodule=source)
-    source.trainer = run
-    loader = source.train_dataloader()
+    loader = loader_of(tiny_bert, source, tmp_path)
     before = {row.id: row for row in source.rows("train.csv")}
     own = 0
     for row in (loader.dataset[item][1] for batch in loader.batch_sampler for item in batch):
@@ -139,6 +139,55 @@ def test_a_claim_given_as_its_own_evidence_is_supported(tiny_bert, factify_folde
         expected = {0: "Support_Multimodal", 1: "Support_Text"}.get(relation)
         assert row.label == (FACTIFY_LABELS.index(expected) if expected else UNLABELLED)
     assert 3 < own < 17
+
+
+def test_contrasts_are_made_of_the_sources_named_and_carry_their_labels(tiny_bert, factify_folder, tmp_path):
+    pairs = [
+        {
+            "premise": f"The bridge in town {i} is 240 metres long and is open.",
+            "hypothesis": "The bridge is 240 metres long.",
+            "label": label,
+            "source": source,
+        }
+        for i, label in enumerate(["support", "refute", "not_support"] * 6)
+        for source in ("made", "left")
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs), "utf-8")
+    (tmp_path / "f").symlink_to(factify_folder)
+    files = {"f/train.csv": 1.0, "pairs.jsonl": 1.0}
+    with pytest.raises(InputError, match="contrasts names"):
+        loader_of(
+            tiny_bert, data(tmp_path, tiny_bert, train=files, val="f/val.csv", contrasts={"nowhere": 0.5}), tmp_path
+        )
+    with pytest.raises(InputError, match=r"contrasts of 'made' must lie in \[0, 1\), found 1"):
+        data(tmp_path, tiny_bert, train=files, contrasts={"made": 1})
+    source = data(tmp_path, tiny_bert, train=files, val="f/val.csv", contrasts={"made": 0.6, "f": 0.6})
+    loader = loader_of(tiny_bert, source, tmp_path)
+    once, again = ([[loader.dataset[item][1] for item in batch] for batch in loader.batch_sampler] for _ in range(2))
+    assert once == again
+    before = {(name, row.id, row.source): row for name in files for row in source.rows(name)}
+    changed = {"made": [], "left": [], "f": []}
+    for row in (row for batch in once for row in batch):
+        old = next(r for (_, number, origin), r in before.items() if (number, origin) == (row.id, row.source))
+        if row.text != old.text:
+            changed[row.source].append((row, old))
+    assert not changed["left"]
+    assert {STANCES[row.stance] for row, _ in changed["made"]} == {"support", "refute"}
+    assert changed["f"]
+    for row, old in changed["f"]:
+        assert (row.claim_image, row.document_image, row.relation) == (
+            old.claim_image,
+            old.document_image,
+            old.relation,
+        )
+        if STANCES[row.stance] == "refute":
+            assert FACTIFY_LABELS[row.label] == "Refute"
+        elif old.relation == UNLABELLED:
+            assert row.label == UNLABELLED
+        else:
+            assert FACTIFY_LABELS[row.label].startswith(
+                {"support": "Support", "insufficient": "Insuff"}[STANCES[row.stance]]
+            )
 
 
 def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
