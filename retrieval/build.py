@@ -53,6 +53,7 @@ def build_index(
     columns: Mapping[str, str] | None = None,
     max_chars: int = MAX_CHARS,
     cache: str | Path | bool = True,
+    runtime: str = "torch",
     progress: Callable[[str, int, int | None], None] | None = None,
 ) -> dict[str, Any]:
     """Build an index of a corpus, or build it again.
@@ -69,6 +70,7 @@ def build_index(
         columns: our field name → the corpus's column.
         max_chars: longest sentence.
         cache: keep vectors by content, in the index folder (True) or a file; False keeps none.
+        runtime: what runs an encoder given by name, as for :func:`retrieval.load_encoder`; opening the index uses it too.
         progress: called with (stage, done, total or None).
 
     Returns:
@@ -86,7 +88,7 @@ def build_index(
     if out.exists() and not out.is_dir():
         raise InputError(f"index folder {out} is a file; name a folder")
     name = encoder if isinstance(encoder, str) else None
-    text_encoder = load_encoder(encoder) if isinstance(encoder, str) else encoder
+    text_encoder = load_encoder(encoder, runtime=runtime) if isinstance(encoder, str) else encoder
     report = progress or (lambda stage, done, total: None)
     plan = {
         "format_version": FORMAT_VERSION,
@@ -121,6 +123,7 @@ def build_index(
             "data": data,
             "encoder": {
                 "name": name,
+                "runtime": None if name is None else runtime,
                 "fingerprint": text_encoder.fingerprint,
                 "dimension": text_encoder.dimension,
                 "metric": "inner_product",

@@ -212,7 +212,10 @@ def _encoder(manifest: Mapping[str, Any], encoder: str | TextEncoder | None, pat
         if built["name"] is None:
             raise InputError(f"index {path} was built with an encoder object; open it with encoder=that object")
         encoder = built["name"]
-    loaded = load_encoder(encoder) if isinstance(encoder, str | os.PathLike) else encoder
+    if isinstance(encoder, str | os.PathLike):
+        loaded = load_encoder(encoder, runtime=built.get("runtime") or "torch")
+    else:
+        loaded = encoder
     if loaded.fingerprint != built["fingerprint"]:
         raise InputError(
             f"index {path} was built with encoder {built['name'] or 'object'!r} ({built['fingerprint']}), "

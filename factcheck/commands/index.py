@@ -33,6 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--encoder", default="bundled", help="bundled, a folder, or a Hugging Face id (default: bundled)"
     )
     build.add_argument(
+        "--runtime",
+        default="torch",
+        choices=("torch", "int8", "onnx", "onnx-int8"),
+        help="what runs the encoder; int8 is faster, its vectors differ slightly (default: torch)",
+    )
+    build.add_argument(
         "--preset", default="fast", choices=("fast", "small", "exact"), help="speed, memory or exactness"
     )
     build.add_argument("--factory", metavar="STRING", help="FAISS factory string instead of a preset")
@@ -126,6 +132,7 @@ def _build(args: argparse.Namespace) -> int:
             format=args.format,
             columns=columns,
             cache=False if args.no_cache else args.cache or True,
+            runtime=args.runtime,
             progress=report,
         )
     counts = manifest["counts"]
@@ -221,7 +228,10 @@ def _info(args: argparse.Namespace) -> int:
     print(f"documents     {counts['documents']}")
     print(f"sentences     {counts['sentences']}")
     print(f"photos        {counts['photos']}")
-    print(f"encoder       {encoder['name'] or 'object'} ({encoder['dimension']} dimensions, {encoder['fingerprint']})")
+    print(
+        f"encoder       {encoder['name'] or 'object'} ({encoder['dimension']} dimensions, {encoder['fingerprint']}"
+        + (")" if encoder.get("runtime") in (None, "torch") else f", runtime {encoder['runtime']})")
+    )
     print(f"FAISS         {manifest['factory']} ({vectors / max(1, counts['sentences']):.1f} bytes a vector)")
     print(f"size          {size / 2**20:.1f} MiB, all checksums match")
     return 0

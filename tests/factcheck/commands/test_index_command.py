@@ -35,6 +35,35 @@ def test_build_search_info(corpus, tmp_path, capsys):
     assert "all checksums match" in out
 
 
+def test_an_index_is_searched_with_the_runtime_it_was_built_with(corpus, tmp_path, capsys):
+    index = str(tmp_path / "index")
+    assert main(["index", "build", str(corpus), "--out", index, "--runtime", "int8"]) == 0
+    capsys.readouterr()
+    assert main(["index", "search", index, "a kitten asleep", "--top-k", "1", "--method", "dense", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["document_id"] == "b"
+    assert main(["index", "info", index]) == 0
+    assert "-int8-rows, runtime int8" in capsys.readouterr().out
+    # In the same folder and cache, but vectors of another runtime are not taken for the same.
+    assert main(["index", "build", str(corpus), "--out", index]) == 0
+    assert "(3 texts encoded, 0 known)" in capsys.readouterr().out
+
+
+def test_hits_are_scored_again_by_a_verdict_model(corpus, tmp_path, capsys, tiny_model):
+    index = str(tmp_path / "index")
+    assert main(["index", "build", str(corpus), "--out", index]) == 0
+    capsys.readouterr()
+    search = ["index", "search", index, "The bridge opened in 2019.", "--json"]
+    assert main(search) == 0
+    plain = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert main([*search, "--rerank", str(tiny_model)]) == 0
+    again = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(hit["text"] for hit in again) == sorted(hit["text"] for hit in plain)
+    assert [hit["score"] for hit in again] != [hit["score"] for hit in plain]
+    assert [hit["score"] for hit in again] == sorted((hit["score"] for hit in again), reverse=True)
+    assert main([*search, "--rerank", str(tmp_path / "nothing")]) == 2
+    assert "nothing" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
