@@ -1,7 +1,8 @@
 """Joining the shards of a build into one store and its indexes.
 
-Everything passes through in pieces, so memory does not grow with the corpus but for what must be held: the FAISS index itself
-(``bytes a vector`` of its preset), 12 bytes a sentence and 8 a document, and the vocabulary.
+Everything passes through in pieces, and FAISS is trained on a sample of bounded size, so memory does not grow with the corpus but
+for what must be held: the FAISS index itself (``bytes a vector`` of its preset), 12 bytes a sentence and 8 a document, and the
+vocabulary.
 """
 
 import json
@@ -23,8 +24,9 @@ from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 
 __all__ = ["assemble", "build_vectors"]
 
-#: Vectors that train an inverted file, for each cluster, and those handled at once.
-TRAIN_PER_CLUSTER, CHUNK = 50, 32768
+#: Vectors that train an inverted file, for each cluster, and the bytes they may take in all (in float32; FAISS holds about as
+#: much again while it trains). Vectors handled at once afterwards.
+TRAIN_PER_CLUSTER, TRAIN_BYTES, CHUNK = 50, 80_000_000, 32768
 _FILES = {"documents": DOCUMENTS, "sentences": SENTENCES, "photos": PHOTOS}
 
 
@@ -71,7 +73,8 @@ def build_vectors(
     count = len(vectors)
     index = FaissIndex(vectors.shape[1], factory=factory, preference=preset, expected=count)
     clusters = index.clusters
-    wanted = min(count, max(TRAIN_PER_CLUSTER * clusters, 20_000))
+    most = max(TRAIN_BYTES // (4 * vectors.shape[1]), 2 * clusters)
+    wanted = min(count, max(TRAIN_PER_CLUSTER * clusters, 20_000), most)
     if count and not index.raw.is_trained:
         sample = np.sort(np.random.default_rng(0).choice(count, wanted, replace=False))
         index.train(vectors[sample].astype(np.float32))

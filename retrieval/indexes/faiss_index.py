@@ -1,5 +1,6 @@
 """Vectors in FAISS: the default index."""
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -16,6 +17,8 @@ __all__ = ["PREFERENCES", "FaissIndex", "choose_factory"]
 PREFERENCES = ("fast", "small", "exact")
 #: Below this many vectors an exhaustive search takes under a millisecond and needs no training.
 FLAT_BELOW = 20_000
+#: Clusters of an inverted file at most. A search visits a 32nd of the vectors anyway; more clusters would need more to train on.
+MOST_LISTS = 4096
 #: Candidates a result that are scored again with full vectors after a search in compressed ones.
 RERANK = 20
 #: Candidates whose full vectors are in memory at once.
@@ -37,7 +40,7 @@ def choose_factory(count: int, dimension: int, preference: str) -> str:
         raise InputError(f"unknown index preference {preference!r}; choose one of {', '.join(PREFERENCES)}")
     if preference == "exact" or count < FLAT_BELOW:
         return "Flat"
-    lists = 2 ** round(math.log2(2 * math.sqrt(count)))
+    lists = min(MOST_LISTS, 2 ** round(math.log2(2 * math.sqrt(count))))
     pieces = max(1, dimension // 4)
     while dimension % pieces:
         pieces -= 1
@@ -125,7 +128,15 @@ class FaissIndex(EvidenceIndex):
                     f"FAISS factory {self.factory!r} has {clusters} clusters and needs at least as many vectors to train, "
                     f"got {len(sample)}; use 'Flat' or fewer clusters"
                 )
+            self._accept_small_sample()
             self._index.train(np.ascontiguousarray(sample, np.float32))
+
+    def _accept_small_sample(self) -> None:
+        """Keep FAISS from printing that it would like 39 vectors a cluster: how many there are was chosen."""
+        import faiss
+
+        with contextlib.suppress(RuntimeError):  # no inverted file
+            faiss.extract_index_ivf(self._index).cp.min_points_per_centroid = 1
 
     def add(self, ids: np.ndarray, passages: Passages) -> None:
         """Add vectors; an index that needs training and has had none is trained on the first ones."""

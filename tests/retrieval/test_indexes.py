@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from retrieval import assemble
 from retrieval.errors import InputError
 from retrieval.indexes import BM25Index, FaissIndex, HybridIndex, Passages, QdrantIndex
 from retrieval.indexes.faiss_index import choose_factory
@@ -180,6 +181,7 @@ def test_factory_is_chosen_by_size_and_preference():
     assert choose_factory(10**6, 384, "exact") == "Flat"
     assert choose_factory(10**6, 384, "fast") == "IVF2048,PQ96x4fs,RFlat"
     assert choose_factory(10**6, 384, "small") == "IVF2048,PQ96x4fs"
+    assert choose_factory(10**8, 384, "small") == "IVF4096,PQ96x4fs"
     with pytest.raises(InputError, match="unknown index preference 'tiny'"):
         choose_factory(1, 2, "tiny")
     with pytest.raises(InputError, match="does not understand factory 'Nonsense'"):
@@ -212,3 +214,20 @@ def test_qdrant_needs_one_place(tmp_path):
     QdrantIndex(4, path=tmp_path).close()
     with pytest.raises(InputError, match="dimension 4, expected 5"):
         QdrantIndex(5, path=tmp_path)
+
+
+def test_training_takes_a_sample_of_bounded_size_in_silence(monkeypatch, capfd):
+    vectors = np.random.default_rng(0).standard_normal((3000, 16))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    sizes = []
+    train = FaissIndex.train
+    monkeypatch.setattr(FaissIndex, "train", lambda self, sample: (sizes.append(len(sample)), train(self, sample)))
+    for limit in (10**9, 4 * 16 * 700, 0):
+        monkeypatch.setattr(assemble, "TRAIN_BYTES", limit)
+        index = assemble.build_vectors(vectors, "fast", "IVF64,Flat", lambda done: None)
+        assert len(index) == 3000
+        rows = index.search(Passages(vectors=vectors[:5].astype(np.float32)), 1)[1]
+        assert rows[:, 0].tolist() == [0, 1, 2, 3, 4]
+    # Adding asks again, of an index that is trained.
+    assert sizes[0::2] == [3000, 700, 128]
+    assert capfd.readouterr().err == ""
