@@ -3,9 +3,12 @@
     python benchmarks/twins.py --threads 2 --out twins.json
 
 For each image size and batch, every implementation runs once a round and the rounds are repeated; figures are medians,
-ratios are medians of the ratio inside a round, so that a load which comes and goes hits all alike. Peak memory is
-that of the tensors alive at once. The share of peak relates the network's matrix products to the fastest matrix
-product measured in this run. The bundled photo encoder follows: images a second at its native resolution, decoding left out.
+ratios are medians of the ratio inside a round, so that a load which comes and goes hits all alike. Each case is timed in a
+process of its own before anything else is measured there: memory that was used and freed before, by a pass with gradients say,
+spares a later run the page faults of getting its own (they are counted beside; how many there are is up to the allocator, and
+with glibc's ``MALLOC_MMAP_THRESHOLD_`` and ``MALLOC_TRIM_THRESHOLD_`` at 4 GiB there are none). Peak memory is that of the
+tensors alive at once. The share of peak relates the network's matrix products to the fastest matrix product measured in this
+run. The bundled photo encoder follows: images a second at its native resolution, decoding left out.
 With a CUDA device the same table follows there: float32, bfloat16, eager and compiled.
 """
 
@@ -13,11 +16,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import platform
+import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import timm
@@ -50,15 +56,20 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def take_turns(runs: dict[str, Run], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
-    """Seconds of each run in each round, after one round that does not count."""
+def take_turns(
+    runs: dict[str, Run], rounds: int, clock: Callable[[], float], faults: dict[str, list[int]] | None = None
+) -> dict[str, list[float]]:
+    """Seconds of each run in each round, after one round that does not count; page faults likewise, where asked for."""
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for turn in range(rounds + 1):
         for name, run in runs.items():
-            start = clock()
+            before, start = resource.getrusage(resource.RUSAGE_SELF).ru_minflt, clock()
             run()
+            end, after = clock(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
             if turn:
-                seconds[name].append(clock() - start)
+                seconds[name].append(end - start)
+                if faults is not None:
+                    faults.setdefault(name, []).append(after - before)
     return seconds
 
 
@@ -100,6 +111,7 @@ def row(label: str, seconds: list[float], base: list[float], **more: float) -> d
 
 
 def cpu_case(args: argparse.Namespace, size: int, batch: int, peak: float) -> list[dict[str, object]]:
+    torch.set_num_threads(args.threads)
     clock = time.perf_counter if args.clock == "wall" else time.process_time
     torch.manual_seed(0)
     reference = timm.create_model(args.model).eval()
@@ -110,15 +122,16 @@ def cpu_case(args: argparse.Namespace, size: int, batch: int, peak: float) -> li
     for name in args.runtimes:
         fast = optimize(ours, name, x)
         runs[f"ours {name}"] = lambda fast=fast: fast(x)
-    with FlopCounterMode(display=False) as counter:
-        ours(x)
     rounds = args.rounds if batch == 1 else max(5, args.rounds // 2)
     with torch.no_grad():
         outputs = {name: run() for name, run in runs.items()}
         # where timm lets padding take part, equality holds against this package's own module
         truth = outputs["timm eager"] if size % 224 == 0 else outputs["ours eager (as is)"]
-        seconds = take_turns(runs, rounds, clock)
+        faults: dict[str, list[int]] = {}
+        seconds = take_turns(runs, rounds, clock, faults)
         memory = {name: peak_bytes(runs[name]) / 2**20 for name in list(runs)[:2]}
+        with FlopCounterMode(display=False) as counter:
+            ours(x)
     base = seconds["timm eager"]
     gflop = counter.get_total_flops() / 1e9
     return [
@@ -131,6 +144,7 @@ def cpu_case(args: argparse.Namespace, size: int, batch: int, peak: float) -> li
             difference=float((outputs[name] - truth).abs().max()),
             share_of_peak=gflop / min(seconds[name]) / peak,
             peak_mib=memory.get(name, float("nan")),
+            page_faults=statistics.median(faults[name]),
         )
         for name in runs
     ]
@@ -188,6 +202,7 @@ def photo_encoder(args: argparse.Namespace) -> dict[str, float]:
 
 def show(rows: list[dict[str, object]]) -> None:
     columns = ["side", "batch", "run", "ms", "fastest_ms", "times_timm", "difference", "share_of_peak", "peak_mib"]
+    columns.append("page_faults")
     print(" | ".join(columns))
     for r in rows:
         cells = [r.get(c, "") for c in columns]
@@ -203,7 +218,8 @@ def main() -> None:
     rows = []
     for case in args.cases:
         size, batch = map(int, case.split("x"))
-        rows += cpu_case(args, size, batch, peak)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
+            rows += fresh.submit(cpu_case, args, size, batch, peak).result()
         show(rows[-(2 + len(args.runtimes)) :])
     photos = photo_encoder(args)
     print("bundled photo encoder, batch 8: " + ", ".join(f"{name} {rate:.0f}/s" for name, rate in photos.items()))
