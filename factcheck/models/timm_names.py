@@ -58,4 +58,11 @@ class _RegisteringLoader:
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader
         self._loader.exec_module(module)
-        importlib.import_module(_VARIANTS)
+        if not any(_half_imported(name) for name in list(sys.modules)):
+            importlib.import_module(_VARIANTS)
+
+
+def _half_imported(name: str) -> bool:
+    """Whether a module of ours is being imported, and imports timm itself: the registering one would need it whole."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    return name.startswith("factcheck.models.") and bool(getattr(spec, "_initializing", False))
