@@ -17,6 +17,7 @@ __all__ = ["alter", "make_contrast"]
 
 # Of an identifier ("COVID-19", "F16", "3D") the digits are no quantity.
 _NUMBER = re.compile(r"(?<![\w.,-])\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\w-])|(?<![\w.,-])\d+(?:\.\d+)?(?![\w-])")
+_MOST_DIGITS = 15
 _NAME = re.compile(r"[A-Z][\w’'-]*[a-z][\w’'-]*(?: (?:(?:of|de|van|von|the) )*[A-Z][\w’'-]*[a-z][\w’'-]*)*")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]\s+|[\"“‘(]\s*)$")
 _SERIES = tuple(
@@ -131,7 +132,8 @@ def _clause(sentence: str, rng: np.random.Generator) -> str:
 
 def _alter_number(text: str, evidence: str, rng: np.random.Generator) -> str | None:
     known = set(_NUMBER.findall(evidence))
-    spans = [m for m in _NUMBER.finditer(text) if m.group() in known]
+    # Of a number with hundreds of digits, infinity as a float, there is no other.
+    spans = [m for m in _NUMBER.finditer(text) if m.group() in known and len(m.group()) <= _MOST_DIGITS]
     if not spans:
         return None
     span = spans[rng.integers(len(spans))]
@@ -144,6 +146,10 @@ def _alter_number(text: str, evidence: str, rng: np.random.Generator) -> str | N
         new = _other_number(old, year, rng)
         if new in known:
             return None
+    return _replace(text, span, new)
+
+
+def _replace(text: str, span: re.Match[str], new: str) -> str:
     return text[: span.start()] + new + text[span.end() :]
 
 
@@ -192,7 +198,7 @@ def _alter_name(text: str, evidence: str, other: str, rng: np.random.Generator) 
     for source in (evidence, other) if rng.random() < 0.7 else (other, evidence):
         choices = sorted({m.group() for m in _names(source) if not used & set(m.group().split())})
         if choices:
-            return text[: span.start()] + choices[rng.integers(len(choices))] + text[span.end() :]
+            return _replace(text, span, choices[rng.integers(len(choices))])
     return None
 
 
@@ -203,7 +209,7 @@ def _alter_word(text: str, evidence: str, rng: np.random.Generator) -> str | Non
         return None
     span = spans[rng.integers(len(spans))]
     choices = _REPLACEMENTS[span.group()]
-    return text[: span.start()] + choices[rng.integers(len(choices))] + text[span.end() :]
+    return _replace(text, span, choices[rng.integers(len(choices))])
 
 
 def _alter_not(text: str, rng: np.random.Generator) -> str | None:
@@ -213,4 +219,4 @@ def _alter_not(text: str, rng: np.random.Generator) -> str | None:
     if not found:
         return None
     span, new = found[rng.integers(len(found))]
-    return text[: span.start()] + new + text[span.end() :]
+    return _replace(text, span, new)

@@ -76,6 +76,8 @@ def test_names_come_from_the_evidence_or_from_another_text():
 
 def test_what_has_no_detail_is_left_alone():
     rng = np.random.default_rng(0)
+    long = "9" * 400
+    assert alter(long, long, rng) is None
     assert alter("Dogs run.", "Dogs run.", rng) is None
     assert alter("It is not so.", "It is not so.", rng) == "It is so."
     assert alter("", "", rng) is None
