@@ -12,7 +12,7 @@ from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLa
 from factcheck.models.inputs import TextRow
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 
-__all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence"]
+__all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence", "with_soft_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class TrainingRow:
         claim_image, document_image: path, encoded bytes, or None.
         stance, relation, label: targets of the three heads, or ``UNLABELLED``.
         source: data set the row comes from.
+        soft: another model's probabilities of the three stances, or None.
     """
 
     id: str
@@ -37,10 +38,18 @@ class TrainingRow:
     label: int
     source: str
     split: bool = False
+    soft: tuple[float, float, float] | None = None
 
 
-def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = None) -> list[TrainingRow]:
+def read_training_rows(
+    path: str | Path, *, columns: dict[str, str] | None = None, unlabelled: bool = False
+) -> list[TrainingRow]:
     """Read a labelled file: a claims table (see :func:`factcheck.data.open_claims`) or an entailment set.
+
+    Args:
+        path: the file.
+        columns: names of columns, as ``{"claim": "text"}``.
+        unlabelled: accept rows of a claims table without a label; they supervise no head by themselves.
 
     Raises:
         InputError: the file cannot be read, or a row has no label.
@@ -56,10 +65,10 @@ def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = Non
     rows: list[TrainingRow] = []
     for table in open_claims(path, columns=columns).batches(512):
         for item in table.to_pylist():
-            if item["label"] is None:
+            if item["label"] is None and not unlabelled:
                 raise InputError(f"{path}, row {len(rows)}: no label; training needs one in every row")
-            label = parse_label(item["label"])
-            relation = relation_of(label)
+            label = parse_label(item["label"]) if item["label"] is not None else None
+            relation = relation_of(label) if label is not None else None
             spans = item["document_spans"]
             document = item["document"] or ""
             sentences = tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,)
@@ -76,7 +85,7 @@ def read_training_rows(path: str | Path, *, columns: dict[str, str] | None = Non
                     document=sentences,
                     claim_image=_image(item["claim_image"]),
                     document_image=_image(item["document_image"]),
-                    stance=STANCES.index(stance_of(label)),
+                    stance=STANCES.index(stance_of(label)) if label is not None else UNLABELLED,
                     relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
                     label=FACTIFY_LABELS.index(label) if isinstance(label, FactifyLabel) and has_pair else UNLABELLED,
                     source=str(sources[len(rows)] or path.parent.name) if sources else path.parent.name,
@@ -106,6 +115,33 @@ def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, me
     if open_rows:
         chosen.update(zip(open_rows, _select([rows[i] for i in open_rows], top_k, encoder_name, method), strict=True))
     return [replace(row, text=replace(row.text, evidence=chosen[i]), document=()) for i, row in enumerate(rows)]
+
+
+def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[TrainingRow]:
+    """The rows with the stance probabilities that a model gave them in ``factcheck verify`` of the same file.
+
+    Args:
+        rows: every row of the file, in order.
+        verdicts: the verdict table. Its rows without probabilities (status ``error``) teach nothing.
+
+    Raises:
+        InputError: it is no verdict table, or not that of these rows.
+    """
+    from factcheck.verification.writers import read_verdicts
+
+    table = read_verdicts(verdicts).select(["id", "stance_probabilities"]).to_pylist()
+    if len(table) != len(rows):
+        raise InputError(f"{verdicts} has {len(table)} verdicts for {len(rows)} training rows; verify the same file")
+    taught = []
+    for number, (row, verdict) in enumerate(zip(rows, table, strict=True)):
+        if verdict["id"] != row.id:
+            raise InputError(
+                f"{verdicts}, row {number}: id {verdict['id']!r} where the training file has {row.id!r}; verify the same file"
+            )
+        given = verdict["stance_probabilities"]
+        soft = None if given is None else tuple(float(given[stance]) for stance in STANCES)
+        taught.append(replace(row, soft=soft))
+    return taught
 
 
 def cache_folder() -> Path:

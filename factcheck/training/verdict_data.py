@@ -16,7 +16,7 @@ from factcheck.models.inputs import InputBuilder, TextRow
 from factcheck.training.contrasts import make_contrast
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 from factcheck.training.predict import ClaimChunks
-from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence
+from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence, with_soft_labels
 from factcheck.training.sampler import MixtureBatchSampler
 
 __all__ = ["VerdictDataModule"]
@@ -42,6 +42,9 @@ class VerdictDataModule(pl.LightningDataModule):
         train: training files; a mapping gives each the expected draws of its rows in an epoch (1.0 = every row once).
         val: validation files.
         test: test files; empty uses ``val``.
+        soft_labels: by training file, the verdict table that ``factcheck verify`` of another model (a larger teacher) made of the
+            same file: the stance head learns its probabilities, too (see ``soft_label_weight`` of the module). Rows of such a
+            claims table need no label.
         source_weights: further factor on the draws of rows of a ``source`` (as named in the files).
         image_root: folder that image paths are relative to; by default each file's own folder.
         columns: names of columns in the files, as ``{"claim": "text"}``, for tables with names of their own.
@@ -69,6 +72,7 @@ class VerdictDataModule(pl.LightningDataModule):
         train: dict[str, float] | list[str] | str = "train.csv",
         val: list[str] | str = "val.csv",
         test: list[str] | str | None = None,
+        soft_labels: dict[str, str] | None = None,
         source_weights: dict[str, float] | None = None,
         image_root: str | None = None,
         columns: dict[str, str] | None = None,
@@ -109,6 +113,9 @@ class VerdictDataModule(pl.LightningDataModule):
         self.train_files = _weights(train)
         self.val_files = list(_weights(val))
         self.test_files = list(_weights(test)) if test else self.val_files
+        self.soft_labels = soft_labels or {}
+        if unknown := sorted(set(self.soft_labels) - set(self.train_files)):
+            raise InputError(f"soft_labels names {unknown}, which train does not; it has {sorted(self.train_files)}")
         self.source_weights = source_weights or {}
         self.image_root = Path(image_root).expanduser() if image_root else None
         self.columns, self.top_k = columns, top_k
@@ -130,7 +137,10 @@ class VerdictDataModule(pl.LightningDataModule):
         """The rows of one file with their evidence selected."""
         if name not in self._rows:
             path = self.root / name
-            rows = read_training_rows(path, columns=self.columns)
+            verdicts = self.soft_labels.get(name)
+            rows = read_training_rows(path, columns=self.columns, unlabelled=verdicts is not None)
+            if verdicts is not None:
+                rows = with_soft_labels(rows, self.root / Path(verdicts).expanduser())
             self._rows[name] = with_evidence(rows, self.top_k, self.retrieval_encoder, self.retrieval_method)
         return self._rows[name]
 
@@ -316,6 +326,8 @@ class _RowDataset(Dataset):
         if not others or not row.text.evidence:
             return row
         other = self.rows[others[rng.integers(len(others))]][1].text.evidence
+        if row.stance == UNLABELLED:
+            return row
         # "Not supported" is enough to know of a claim that will not be altered.
         stance = Stance.INSUFFICIENT if row.stance == NOT_SUPPORT else STANCES[row.stance]
         made = make_contrast(row.text.claim, row.text.evidence, stance, rng, " ".join(other))
@@ -347,7 +359,11 @@ def _with_stance(row: TrainingRow, text: TextRow, stance: Stance) -> TrainingRow
             label = FACTIFY_LABELS.index(FactifyLabel.REFUTE)
         elif row.relation != UNLABELLED:  # of a row that was refuted the relation is not known
             label = FACTIFY_LABELS.index(compose_label(stance, IMAGE_RELATIONS[row.relation]))
-    return replace(row, text=text, stance=STANCES.index(stance), label=label)
+    # What another model said was of the other text.
+    return replace(row, text=text, stance=STANCES.index(stance), label=label, soft=None)
+
+
+_NO_SOFT = (float("nan"),) * len(STANCES)
 
 
 class _Collate:
@@ -363,6 +379,8 @@ class _Collate:
         batch["relation"] = torch.tensor([row.relation for row in rows])
         batch["label"] = torch.tensor([row.label for row in rows])
         batch["source"] = [row.source for row in rows]
+        if any(row.soft is not None for row in rows):
+            batch["soft"] = torch.tensor([row.soft or _NO_SOFT for row in rows])
         if self.builder.transform is None or not any(row.claim_image or row.document_image for row in rows):
             return batch
         for side in ("claim", "document"):

@@ -41,3 +41,23 @@ def test_partial_supervision_of_five_classes():
     target = torch.tensor([4, UNLABELLED, 0, UNLABELLED])
     expected = torch.nn.functional.cross_entropy(logits[[0, 2]], target[[0, 2]])
     torch.testing.assert_close(supervised_loss(logits, target), expected)
+
+
+def test_soft_labels_share_the_loss_with_the_label_and_have_the_whole_of_unlabelled_rows():
+    logits = torch.randn(5, 3)
+    target = torch.tensor([2, UNLABELLED, 0, NOT_SUPPORT, UNLABELLED])
+    nothing = [float("nan")] * 3
+    soft = torch.tensor([[0.2, 0.3, 0.5], [0.7, 0.2, 0.1], nothing, [0.1, 0.1, 0.8], nothing])
+    log_p = logits.log_softmax(1)
+    other = -(soft.nan_to_num() * log_p).sum(1)
+    two_way = -torch.log(1 - logits[3].softmax(0)[0])
+    rows = [0.75 * -log_p[0, 2] + 0.25 * other[0], other[1], -log_p[2, 0], 0.75 * two_way + 0.25 * other[3]]
+    torch.testing.assert_close(stance_loss(logits, target, 0.0, soft, 0.25), sum(rows) / 4)
+
+
+def test_soft_labels_of_certainty_are_labels():
+    logits = torch.randn(4, 3)
+    target = torch.tensor([0, 1, 2, 1])
+    soft = torch.nn.functional.one_hot(target, 3).float()
+    unlabelled = torch.full((4,), UNLABELLED)
+    torch.testing.assert_close(stance_loss(logits, unlabelled, soft=soft), stance_loss(logits, target))

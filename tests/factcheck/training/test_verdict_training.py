@@ -204,6 +204,83 @@ def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
     assert "val/stance_accuracy/made" in run.callback_metrics
 
 
+def test_a_models_verdicts_teach_another_one(tiny_bert, factify_folder, tmp_path):
+    torch.manual_seed(0)
+    teacher, claims = tmp_path / "teacher.ckpt", factify_folder / "train.csv"
+    run = trainer(tmp_path, max_steps=1, enable_checkpointing=False)
+    run.fit(module(tiny_bert), data(factify_folder, tiny_bert))
+    run.save_checkpoint(teacher)
+    assert main(["export", str(teacher), "--out", str(tmp_path / "teacher")]) == 0
+    verdicts = tmp_path / "v.parquet"
+    assert main(["verify", str(claims), "--model", str(tmp_path / "teacher"), "--out", str(verdicts)]) == 0
+    given = pq.read_table(verdicts).to_pylist()
+
+    source = data(factify_folder, tiny_bert, soft_labels={"train.csv": str(verdicts)}, own_evidence=0.3)
+    loader = loader_of(tiny_bert, source, tmp_path)
+    taught = 0
+    for items in loader.batch_sampler:
+        rows = [loader.dataset[item][1] for item in items]
+        batch = loader.collate_fn([loader.dataset[item] for item in items])
+        assert torch.equal(batch["soft"].isnan().any(1), torch.tensor([row.soft is None for row in rows]))
+        for row, soft in zip(rows, batch["soft"], strict=True):
+            if row.soft is None:  # its text is another one than was verified
+                assert row.text.evidence[0] == row.text.claim
+                continue
+            wanted = next(v for v in given if v["id"] == row.id)["stance_probabilities"]
+            assert soft.tolist() == pytest.approx([wanted[stance] for stance in STANCES])
+            taught += 1
+    assert taught > 5
+
+    student = module(tiny_bert, soft_label_weight=1.0, text_learning_rate=1e-3)
+    run = trainer(tmp_path, max_epochs=4, enable_checkpointing=False)
+    run.fit(student, data(factify_folder, tiny_bert, soft_labels={"train.csv": str(verdicts)}))
+    batch = next(iter(loader))
+    with torch.inference_mode():
+        start = module(tiny_bert).eval()
+        distance = [
+            (m.eval()(batch).stance_logits.softmax(1) - batch["soft"]).abs().nanmean() for m in (start, student)
+        ]
+    assert distance[1] < distance[0]
+
+
+def test_rows_with_soft_labels_need_no_other(tiny_bert, factify_folder, tmp_path):
+    claims = tmp_path / "claims.jsonl"
+    rows = [
+        {"claim": f"A dog {verb}.", "document": "A dog runs. A cat sleeps."} for verb in ("runs", "sleeps", "barks")
+    ]
+    claims.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    with pytest.raises(InputError, match="no label"):
+        data(tmp_path, tiny_bert, train="claims.jsonl").rows("claims.jsonl")
+    assert main(["verify", str(claims), "--out", str(tmp_path / "v.parquet")]) == 0
+    source = data(tmp_path, tiny_bert, train="claims.jsonl", soft_labels={"claims.jsonl": "v.parquet"}, distractors=0.9)
+    batch = next(iter(loader_of(tiny_bert, source, tmp_path)))
+    assert (batch["stance"] == UNLABELLED).all()
+    assert batch["soft"].sum(1).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    assert module(tiny_bert).training_step(batch, 0) > 0
+    whole = data(factify_folder, tiny_bert, soft_labels={"train.csv": str(tmp_path / "v.parquet")})
+    with pytest.raises(InputError, match="3 verdicts for"):
+        whole.rows("train.csv")
+    rows[1]["id"], rows[0]["id"], rows[2]["id"] = "a", "b", "c"
+    claims.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    other = data(tmp_path, tiny_bert, train="claims.jsonl", soft_labels={"claims.jsonl": "v.parquet"})
+    with pytest.raises(InputError, match="row 0: id '0' where the training file has 'b'"):
+        other.rows("claims.jsonl")
+    with pytest.raises(InputError, match="soft_labels names"):
+        data(tmp_path, tiny_bert, train="claims.jsonl", soft_labels={"claim.jsonl": "v.parquet"})
+
+
+def test_frozen_text_layers_stay_as_they_are(tiny_bert, factify_folder, tmp_path):
+    model = module(tiny_bert, text_learning_rate=1e-2, frozen_text_layers=1)
+    before = {name: value.clone() for name, value in model.model.state_dict().items()}
+    trainer(tmp_path, max_steps=2, enable_checkpointing=False).fit(model, data(factify_folder, tiny_bert))
+    changed = {name for name, value in model.model.state_dict().items() if not torch.equal(value, before[name])}
+    assert not {name for name in changed if "text.embeddings" in name or ".layer.0." in name or "match" in name}
+    assert {name for name in changed if ".layer.1." in name}
+    depth = model.model.text.config.num_hidden_layers
+    with pytest.raises(InputError, match=f"frozen_text_layers is {depth + 1}; it must lie in 0 … {depth}"):
+        module(tiny_bert, frozen_text_layers=depth + 1)
+
+
 def test_unknown_sources_and_folders_are_named(tiny_bert, factify_folder, tmp_path):
     source = data(factify_folder, tiny_bert, source_weights={"nowhere": 0.5})
     with pytest.raises(InputError, match="nowhere"):
