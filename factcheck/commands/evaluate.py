@@ -134,7 +134,8 @@ def print_scores(scores) -> None:
         c = scores.calibration
         coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())
         console.print(
-            f"confidence: ECE {c.ece:.4f}, Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
+            f"confidence: ECE {c.ece:.4f} (were it perfectly calibrated, as many rows: {c.calibrated_ece:.4f}), "
+            f"Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
         )
         table = Table(title="verdicts given at a threshold (--abstain-below)", title_justify="left")
         for title in ("threshold", "precision", "at least (95%)", "coverage", "rows"):

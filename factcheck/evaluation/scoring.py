@@ -16,6 +16,7 @@ from factcheck.evaluation.metrics import (
     accuracy_at_coverage,
     area_under_risk_coverage,
     brier_score,
+    calibrated_ece,
     classification,
     expected_calibration_error,
     operating_point,
@@ -35,6 +36,7 @@ class Calibrated:
 
     Attributes:
         ece: expected calibration error, 15 bins, in [0, 1].
+        calibrated_ece: the mean ECE of a perfectly calibrated forecast with these confidences: what few rows do to it.
         brier: Brier score in [0, 2].
         aurc: area under the risk–coverage curve, in [0, 1].
         accuracy_at: accuracy over the most confident share of rows, by share.
@@ -43,6 +45,7 @@ class Calibrated:
     """
 
     ece: float
+    calibrated_ece: float
     brier: float
     aurc: float
     accuracy_at: Mapping[float, float]
@@ -120,6 +123,7 @@ class Scores:
             "calibration": c
             and {
                 "ece": c.ece,
+                "ece_if_calibrated": c.calibrated_ece,
                 "brier": c.brier,
                 "aurc": c.aurc,
                 "accuracy_at_coverage": dict(c.accuracy_at),
@@ -213,6 +217,7 @@ def _calibration(pairs: list, column: str, answer: str, names: Any, gold_of: Any
     confidence = [row["confidence"] for row, _ in pairs]
     return Calibrated(
         ece=expected_calibration_error(confidence, correct),
+        calibrated_ece=calibrated_ece(confidence),
         brier=brier_score(vectors, [list(names).index(gold) for _, gold in pairs]),
         aurc=area_under_risk_coverage(confidence, correct),
         accuracy_at={share: accuracy_at_coverage(confidence, correct, share) for share in _COVERAGES},

@@ -8,6 +8,7 @@ from factcheck.evaluation.metrics import (
     accuracy_at_coverage,
     area_under_risk_coverage,
     brier_score,
+    calibrated_ece,
     classification,
     expected_calibration_error,
     operating_point,
@@ -63,6 +64,17 @@ def test_ece_equals_torchmetrics():
 def test_ece_of_a_calibrated_and_of_an_overconfident_forecast():
     assert expected_calibration_error([0.5] * 4, [True, False, True, False]) == pytest.approx(0)
     assert expected_calibration_error([1.0] * 4, [False] * 4) == pytest.approx(1)
+
+
+def test_ece_of_perfect_calibration_is_what_the_sample_size_leaves():
+    # One bin of n rows at p: the mean distance of a binomial share from p, sqrt(2 p (1 - p) / (pi n)) for many rows.
+    for rows, confidence in ((400, 0.8), (2_500, 0.6)):
+        expected = (2 * confidence * (1 - confidence) / (np.pi * rows)) ** 0.5
+        assert calibrated_ece([confidence] * rows, draws=2_000) == pytest.approx(expected, rel=0.06)
+    assert calibrated_ece([1.0] * 5) == 0
+    spread = np.random.default_rng(0).uniform(0.4, 1, 300)
+    right = np.random.default_rng(1).random(300) < spread
+    assert 0.3 < expected_calibration_error(spread, right) / calibrated_ece(spread) < 2
 
 
 def test_brier():
