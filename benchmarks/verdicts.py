@@ -56,9 +56,8 @@ def photos(verifier: Verifier, root: Path, work: Path, baselines: bool) -> dict:
     right = sum((row["image_relation"] == "agree") == label.endswith("Multimodal") for row, label in related)
     c = scores.calibration
     print(f"  stance accuracy {scores.stance.accuracy:.4f}, photo relation accuracy {right / len(related):.4f}")
-    print(
-        f"  ECE {c.ece:.4f} (perfectly calibrated: {c.calibrated_ece:.4f}), Brier {c.brier:.4f}, accuracy at 70% coverage {c.accuracy_at[0.7]:.4f}"
-    )
+    print(f"  ECE {c.ece:.4f} (were it perfectly calibrated {c.calibrated_ece:.4f}), Brier {c.brier:.4f}")
+    print(f"  accuracy at 70% coverage {c.accuracy_at[0.7]:.4f}")
     return {**scores.to_dict(), "photo_relation_accuracy": right / len(related)}
 
 
