@@ -35,15 +35,15 @@ def stance_loss(
     """
     full = (targets >= 0) & (targets < NOT_SUPPORT)
     partial = targets == NOT_SUPPORT
-    loss = logits.new_zeros(len(logits))
+    # In single precision at least, which is what autocast makes of the terms.
+    loss = logits.new_zeros(len(logits), dtype=torch.promote_types(logits.dtype, torch.float32))
     if full.any():
-        loss = loss.masked_scatter(
-            full, F.cross_entropy(logits[full], targets[full], reduction="none", label_smoothing=label_smoothing)
-        )
+        cross = F.cross_entropy(logits[full], targets[full], reduction="none", label_smoothing=label_smoothing)
+        loss = loss.masked_scatter(full, cross.to(loss.dtype))
     if partial.any():
         log_p = F.log_softmax(logits[partial], dim=1)
         others = [i for i in range(len(STANCES)) if i != _SUPPORT]
-        loss = loss.masked_scatter(partial, -torch.logsumexp(log_p[:, others], dim=1))
+        loss = loss.masked_scatter(partial, -torch.logsumexp(log_p[:, others], dim=1).to(loss.dtype))
     labelled = full | partial
     rows = labelled
     if soft is not None:

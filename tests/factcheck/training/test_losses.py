@@ -61,3 +61,15 @@ def test_soft_labels_of_certainty_are_labels():
     soft = torch.nn.functional.one_hot(target, 3).float()
     unlabelled = torch.full((4,), UNLABELLED)
     torch.testing.assert_close(stance_loss(logits, unlabelled, soft=soft), stance_loss(logits, target))
+
+
+def test_half_precision_logits_give_the_loss_in_single_precision():
+    logits = torch.randn(4, 3)
+    target = torch.tensor([0, NOT_SUPPORT, UNLABELLED, 2])
+    soft = torch.full((4, 3), 1 / 3)
+    exact = stance_loss(logits, target, 0.1, soft)
+    half = stance_loss(logits.bfloat16(), target, 0.1, soft)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, exact, atol=0.02, rtol=0.02)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(stance_loss(logits.bfloat16(), target, 0.1, soft), exact, atol=0.02, rtol=0.02)
