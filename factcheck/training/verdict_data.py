@@ -18,6 +18,7 @@ from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 from factcheck.training.predict import ClaimChunks
 from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence, with_soft_labels
 from factcheck.training.sampler import MixtureBatchSampler
+from retrieval.lexical import words
 
 __all__ = ["VerdictDataModule"]
 
@@ -30,6 +31,7 @@ class _Item(NamedTuple):
     distractors: int | None = None  # their seed
     own_evidence: bool = False
     contrast: int | None = None  # its seed
+    unrelated: int | None = None  # its seed
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -57,6 +59,8 @@ class VerdictDataModule(pl.LightningDataModule):
             evidence, in [0, 1): one or more, after the best, ``top_k`` at most in all. Claims stay what they are when
             something irrelevant stands beside the evidence, and sentence pairs come to look like claims with a document.
         own_evidence: share of the training rows whose claim comes first among its evidence, and is supported by it, in [0, 1).
+        unrelated_evidence: share of the training rows whose evidence is that of another row, of any source, and which it therefore
+            leaves undecided, in [0, 1): a document that says nothing of the claim does not refute it.
         contrasts: by ``source`` (as named in the files), the share of the training rows, in [0, 1), that become claims made of
             their evidence, some with one number, name or word altered (:mod:`factcheck.training.contrasts`).
         num_workers: loader processes; 0 loads in the training process.
@@ -83,6 +87,7 @@ class VerdictDataModule(pl.LightningDataModule):
         modality_dropout: float = 0.0,
         distractors: float = 0.0,
         own_evidence: float = 0.0,
+        unrelated_evidence: float = 0.0,
         contrasts: dict[str, float] | None = None,
         num_workers: int = 0,
         predict: str | None = None,
@@ -96,6 +101,7 @@ class VerdictDataModule(pl.LightningDataModule):
             ("modality_dropout", modality_dropout),
             ("distractors", distractors),
             ("own_evidence", own_evidence),
+            ("unrelated_evidence", unrelated_evidence),
             *((f"contrasts of {source!r}", share) for source, share in (contrasts or {}).items()),
         ):
             if not 0 <= value < 1:
@@ -122,6 +128,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
         self.batch_size, self.modality_dropout = batch_size, modality_dropout
         self.distractors, self.own_evidence, self.contrasts = distractors, own_evidence, contrasts or {}
+        self.unrelated_evidence = unrelated_evidence
         self.num_workers, self.seed = num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
@@ -167,7 +174,13 @@ class VerdictDataModule(pl.LightningDataModule):
         dataset = _RowDataset(rows, self.top_k)
         contrasts = np.array([self.contrasts.get(row.source, 0.0) for _, row in rows])
         batches = _Epochs(
-            self._sampler, self.trainer, self.modality_dropout, self.distractors, self.own_evidence, contrasts
+            self._sampler,
+            self.trainer,
+            self.modality_dropout,
+            self.distractors,
+            self.own_evidence,
+            contrasts,
+            self.unrelated_evidence,
         )
         return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
 
@@ -256,10 +269,11 @@ class _Epochs:
         distractors: float,
         own_evidence: float,
         contrasts: np.ndarray,  # a share for every row
+        unrelated_evidence: float,
     ) -> None:
         self.mixture, self.trainer = mixture, trainer
         self.modality_dropout, self.distractors, self.own_evidence = modality_dropout, distractors, own_evidence
-        self.contrasts = contrasts
+        self.contrasts, self.unrelated_evidence = contrasts, unrelated_evidence
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -281,7 +295,12 @@ class _Epochs:
                 seed if yes else None
                 for seed, yes in zip(rng.integers(2**31, size=len(batch)).tolist(), made, strict=True)
             ]
-            yield list(map(_Item, batch, keep, seeds, own, made_by))
+            unrelated = rng.random(len(batch)) < self.unrelated_evidence
+            others = [
+                seed if yes else None
+                for seed, yes in zip(rng.integers(2**31, size=len(batch)).tolist(), unrelated, strict=True)
+            ]
+            yield list(map(_Item, batch, keep, seeds, own, made_by, others))
 
 
 class _ResumableLoader(DataLoader):
@@ -307,6 +326,8 @@ class _RowDataset(Dataset):
 
     def __getitem__(self, item: _Item) -> tuple[Path, TrainingRow, bool]:
         root, row = self.rows[item.row]
+        if item.unrelated is not None:
+            return root, self._unrelated(row, np.random.default_rng(item.unrelated)), item.photos
         if item.contrast is not None:
             row = self._contrast(row, np.random.default_rng(item.contrast))
         if item.distractors is not None:
@@ -314,6 +335,15 @@ class _RowDataset(Dataset):
         if item.own_evidence and item.contrast is None:
             row = self._own_evidence(row)
         return root, row, item.photos
+
+    def _unrelated(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
+        """The row with the evidence of another one that shares no word of its claim worth naming, or the row itself."""
+        claim = _content_words(row.text.claim)
+        for _ in range(5):
+            other = self.rows[rng.integers(len(self.rows))][1].text.evidence
+            if other and not claim & _content_words(" ".join(other)):
+                return _with_stance(row, replace(row.text, evidence=other), Stance.INSUFFICIENT)
+        return row
 
     def _own_evidence(self, row: TrainingRow) -> TrainingRow:
         """The row with its claim as its best evidence, which supports it."""
@@ -349,6 +379,11 @@ class _RowDataset(Dataset):
             if sentence not in evidence:
                 evidence.insert(int(rng.integers(1, len(evidence) + 1)), sentence)
         return replace(row, text=replace(row.text, evidence=tuple(evidence)))
+
+
+def _content_words(text: str) -> frozenset[str]:
+    """Its words of four letters and more, in lower case."""
+    return frozenset(word for word in words(text) if len(word) > 3)
 
 
 def _with_stance(row: TrainingRow, text: TextRow, stance: Stance) -> TrainingRow:

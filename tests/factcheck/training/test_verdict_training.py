@@ -141,6 +141,31 @@ def test_a_claim_given_as_its_own_evidence_is_supported(tiny_bert, factify_folde
     assert 3 < own < 17
 
 
+def test_evidence_that_has_nothing_to_do_with_a_claim_decides_nothing(tiny_bert, factify_folder, tmp_path):
+    pairs = [
+        {"premise": f"The mayor of {i} spoke.", "hypothesis": "A mayor spoke.", "label": "support"} for i in range(9)
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps({**p, "source": "made"}) + "\n" for p in pairs), "utf-8")
+    (tmp_path / "f").symlink_to(factify_folder)
+    files = ["f/train.csv", "pairs.jsonl"]
+    source = data(tmp_path, tiny_bert, train=files, val="f/val.csv", unrelated_evidence=0.5)
+    loader = loader_of(tiny_bert, source, tmp_path)
+    before = {(row.source, row.id): row for name in files for row in source.rows(name)}
+    changed = 0
+    for row in (loader.dataset[item][1] for batch in loader.batch_sampler for item in batch):
+        old = before[row.source, row.id]
+        if row == old:
+            continue
+        changed += 1
+        assert row.text.claim == old.text.claim
+        assert row.text.evidence in {other.text.evidence for other in before.values()} - {old.text.evidence}
+        assert "mayor" not in " ".join(row.text.evidence) or "mayor" not in row.text.claim
+        assert STANCES[row.stance] == "insufficient"
+        expected = {0: "Insufficient_Multimodal", 1: "Insufficient_Text"}.get(old.relation)
+        assert row.label == (FACTIFY_LABELS.index(expected) if expected else UNLABELLED)
+    assert 3 < changed < 26
+
+
 def test_contrasts_are_made_of_the_sources_named_and_carry_their_labels(tiny_bert, factify_folder, tmp_path):
     pairs = [
         {
