@@ -1,4 +1,4 @@
-"""Verdict quality: a model beside baselines trained on the same rows, accuracy by source, and claims altered in one detail.
+"""Verdict quality: a model beside baselines trained on the same rows, accuracy by source, unrelated documents, altered claims.
 
     python benchmarks/verdicts.py --data DATA [--model bundled] [--baselines] [--out figures.json]
 
@@ -39,6 +39,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         figures["flickr-factify"] = photos(verifier, args.data / "flickr-factify", Path(folder), args.baselines)
         figures["claims-text"] = texts(verifier, args.data / "claims-text" / "val.jsonl", Path(folder))
+        figures["unrelated documents"] = unrelated(verifier, args.data / "claims-text" / "val.jsonl", Path(folder))
         figures["altered claims"] = altered(verifier, args.data / "claims-text" / "val.jsonl", Path(folder))
     if args.out:
         args.out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
@@ -83,6 +84,29 @@ def texts(verifier: Verifier, path: Path, work: Path) -> dict:
     for source, value in accuracy.items():
         print(f"  {source:20s} {value:.4f} ({len(by_source[source])} rows)")
     return {**scores.to_dict(), "accuracy_by_source": accuracy, "mean_over_sources": mean}
+
+
+def unrelated(verifier: Verifier, path: Path, work: Path, count: int = 600) -> dict:
+    """Claims with the first three sentences of a document of another source: nothing there supports or refutes them."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    by_source = defaultdict(list)
+    for row in rows:
+        by_source[row["source"]].append(row)
+    rng = np.random.default_rng(3)
+    claims = work / "unrelated.jsonl"
+    with claims.open("w", encoding="utf-8") as stream:
+        for _ in range(count):
+            a, b = (
+                by_source[name][rng.integers(len(by_source[name]))]
+                for name in rng.choice(sorted(by_source), 2, replace=False)
+            )
+            stream.write(
+                json.dumps({"claim": a["claim"], "document": b["document"][:3], "label": "insufficient"}) + "\n"
+            )
+    verdicts = read_verdicts(verify_file(verifier, claims, work / "unrelated.parquet").out)["stance"].to_pylist()
+    shares = {stance.value: verdicts.count(stance.value) / count for stance in STANCES}
+    print(f"claims with an unrelated document ({count} rows): " + ", ".join(f"{k} {v:.3f}" for k, v in shares.items()))
+    return shares
 
 
 def altered(verifier: Verifier, path: Path, work: Path) -> dict:
