@@ -75,7 +75,7 @@ def make(args: argparse.Namespace) -> None:
     rows = list(made.values())
     order = rng.permutation(len(rows))
     write(args.out, [rows[i] for i in order])
-    print(f"{len(rows)} pairs of {len(texts)} sentences, of which {len(labelled)} pairs have labels")
+    print(f"{len(rows)} new pairs of {len(texts)} sentences; {len(labelled)} labelled pairs are not among them")
 
 
 def thin(args: argparse.Namespace) -> None:

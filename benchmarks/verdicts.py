@@ -69,10 +69,14 @@ def _labelled(verdicts: Path, claims: Path) -> list:
     return list(zip(read_verdicts(verdicts).to_pylist(), labels, strict=True))
 
 
+def _rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
 def texts(verifier: Verifier, path: Path, work: Path) -> dict:
     summary = verify_file(verifier, path, work / "texts.parquet")
     scores = score(summary.out, path)
-    gold = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    gold = _rows(path)
     by_source = defaultdict(list)
     for row, truth in zip(read_verdicts(summary.out).to_pylist(), gold, strict=True):
         by_source[truth["source"]].append(row["stance"] == truth["label"])
@@ -88,9 +92,8 @@ def texts(verifier: Verifier, path: Path, work: Path) -> dict:
 
 def unrelated(verifier: Verifier, path: Path, work: Path, count: int = 600) -> dict:
     """Claims with the first three sentences of a document of another source: nothing there supports or refutes them."""
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
     by_source = defaultdict(list)
-    for row in rows:
+    for row in _rows(path):
         by_source[row["source"]].append(row)
     rng = np.random.default_rng(3)
     claims = work / "unrelated.jsonl"

@@ -291,16 +291,15 @@ class _Epochs:
             seeds = rng.integers(2**31, size=len(batch)).tolist() if distract else [None] * len(batch)
             own = (rng.random(len(batch)) < self.own_evidence).tolist()
             made = rng.random(len(batch)) < self.contrasts[batch]
-            made_by = [
-                seed if yes else None
-                for seed, yes in zip(rng.integers(2**31, size=len(batch)).tolist(), made, strict=True)
-            ]
+            made_by = _seeds(rng, made)
             unrelated = rng.random(len(batch)) < self.unrelated_evidence
-            others = [
-                seed if yes else None
-                for seed, yes in zip(rng.integers(2**31, size=len(batch)).tolist(), unrelated, strict=True)
-            ]
-            yield list(map(_Item, batch, keep, seeds, own, made_by, others))
+            yield list(map(_Item, batch, keep, seeds, own, made_by, _seeds(rng, unrelated)))
+
+
+def _seeds(rng: np.random.Generator, chosen: np.ndarray) -> list[int | None]:
+    """A seed for each row that is chosen; as many numbers are drawn whichever rows are."""
+    drawn = rng.integers(2**31, size=len(chosen)).tolist()
+    return [seed if yes else None for seed, yes in zip(drawn, chosen, strict=True)]
 
 
 class _ResumableLoader(DataLoader):
@@ -353,11 +352,9 @@ class _RowDataset(Dataset):
     def _contrast(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
         """A claim made of the row's, or the row itself where nothing can be made of it."""
         others = self._by_source.get(row.source)
-        if not others or not row.text.evidence:
+        if not others or not row.text.evidence or row.stance == UNLABELLED:
             return row
         other = self.rows[others[rng.integers(len(others))]][1].text.evidence
-        if row.stance == UNLABELLED:
-            return row
         # "Not supported" is enough to know of a claim that will not be altered.
         stance = Stance.INSUFFICIENT if row.stance == NOT_SUPPORT else STANCES[row.stance]
         made = make_contrast(row.text.claim, row.text.evidence, stance, rng, " ".join(other))
