@@ -1,7 +1,6 @@
 """The data module of verdict training: one or many labelled sets, mixed by weight."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,14 +10,13 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from factcheck.errors import InputError
-from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, Stance, compose_label
-from factcheck.models.inputs import InputBuilder, TextRow
-from factcheck.training.contrasts import make_contrast
-from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
+from factcheck.labels import STANCES
+from factcheck.models.inputs import InputBuilder
+from factcheck.training.augment import Augmentation, Augmenter, Change
+from factcheck.training.losses import UNLABELLED
 from factcheck.training.predict import ClaimChunks
 from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence, with_soft_labels
 from factcheck.training.sampler import MixtureBatchSampler
-from retrieval.lexical import words
 
 __all__ = ["VerdictDataModule"]
 
@@ -27,11 +25,7 @@ class _Item(NamedTuple):
     """A row to be drawn, and what happens to it on the way."""
 
     row: int
-    photos: bool = True
-    distractors: int | None = None  # their seed
-    own_evidence: bool = False
-    contrast: int | None = None  # its seed
-    unrelated: int | None = None  # its seed
+    change: Change = Change()
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -97,15 +91,9 @@ class VerdictDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()  # `factcheck export` stores the evidence selection with the model
-        for name, value in (
-            ("modality_dropout", modality_dropout),
-            ("distractors", distractors),
-            ("own_evidence", own_evidence),
-            ("unrelated_evidence", unrelated_evidence),
-            *((f"contrasts of {source!r}", share) for source, share in (contrasts or {}).items()),
-        ):
-            if not 0 <= value < 1:
-                raise InputError(f"{name} must lie in [0, 1), found {value}")
+        self.augmentation = Augmentation(
+            modality_dropout, distractors, own_evidence, unrelated_evidence, contrasts or {}
+        )
         for name, number, least in (
             ("top_k", top_k, 1),
             ("batch_size", batch_size, 1),
@@ -126,10 +114,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.image_root = Path(image_root).expanduser() if image_root else None
         self.columns, self.top_k = columns, top_k
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
-        self.batch_size, self.modality_dropout = batch_size, modality_dropout
-        self.distractors, self.own_evidence, self.contrasts = distractors, own_evidence, contrasts or {}
-        self.unrelated_evidence = unrelated_evidence
-        self.num_workers, self.seed = num_workers, seed
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
         self._sampler: MixtureBatchSampler | None = None
@@ -158,8 +143,8 @@ class VerdictDataModule(pl.LightningDataModule):
             rows += [(self._images(name), row) for row in self.rows(name)]
             weights += [weight * self.source_weights.get(row.source, 1.0) for row in self.rows(name)]
         known = {row.source for _, row in rows}
-        for option in ("source_weights", "contrasts"):
-            if unknown := sorted(set(getattr(self, option)) - known):
+        for option, named in (("source_weights", self.source_weights), ("contrasts", self.augmentation.contrasts)):
+            if unknown := sorted(set(named) - known):
                 raise InputError(f"{option} names {unknown}, which no training row has; sources are {sorted(known)}")
         self._sampler = MixtureBatchSampler(
             self._builder().lengths([row.text for _, row in rows]),
@@ -171,17 +156,8 @@ class VerdictDataModule(pl.LightningDataModule):
         )
         if self._resume:
             self._sampler.set_epoch(*self._resume)
-        dataset = _RowDataset(rows, self.top_k)
-        contrasts = np.array([self.contrasts.get(row.source, 0.0) for _, row in rows])
-        batches = _Epochs(
-            self._sampler,
-            self.trainer,
-            self.modality_dropout,
-            self.distractors,
-            self.own_evidence,
-            contrasts,
-            self.unrelated_evidence,
-        )
+        dataset = _RowDataset(rows, Augmenter([row for _, row in rows], self.top_k))
+        batches = _Epochs(self._sampler, self.trainer, self.augmentation, [row.source for _, row in rows])
         return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
 
     def val_dataloader(self) -> DataLoader:
@@ -262,18 +238,10 @@ class _Epochs:
 
     # Not called "sampler": Lightning would find that attribute and set its epoch, forgetting the place in it.
     def __init__(
-        self,
-        mixture: MixtureBatchSampler,
-        trainer: pl.Trainer,
-        modality_dropout: float,
-        distractors: float,
-        own_evidence: float,
-        contrasts: np.ndarray,  # a share for every row
-        unrelated_evidence: float,
+        self, mixture: MixtureBatchSampler, trainer: pl.Trainer, augmentation: Augmentation, sources: Sequence[str]
     ) -> None:
         self.mixture, self.trainer = mixture, trainer
-        self.modality_dropout, self.distractors, self.own_evidence = modality_dropout, distractors, own_evidence
-        self.contrasts, self.unrelated_evidence = contrasts, unrelated_evidence
+        self.augmentation, self.sources = augmentation, sources
 
     def __len__(self) -> int:
         return len(self.mixture)
@@ -283,23 +251,8 @@ class _Epochs:
         skip = self.mixture.skip if epoch == self.mixture.epoch else 0
         self.mixture.set_epoch(epoch, skip)
         for number, batch in enumerate(self.mixture, start=skip):
-            # Dropping is drawn for every row alike, whatever its class or photos: absence must carry no label.
             rng = np.random.default_rng((self.mixture.seed, epoch, number, self.mixture.rank))
-            keep = (rng.random(len(batch)) >= self.modality_dropout).tolist()
-            # Whole batches, because one lengthened row would pad the others.
-            distract = rng.random() < self.distractors
-            seeds = rng.integers(2**31, size=len(batch)).tolist() if distract else [None] * len(batch)
-            own = (rng.random(len(batch)) < self.own_evidence).tolist()
-            made = rng.random(len(batch)) < self.contrasts[batch]
-            made_by = _seeds(rng, made)
-            unrelated = rng.random(len(batch)) < self.unrelated_evidence
-            yield list(map(_Item, batch, keep, seeds, own, made_by, _seeds(rng, unrelated)))
-
-
-def _seeds(rng: np.random.Generator, chosen: np.ndarray) -> list[int | None]:
-    """A seed for each row that is chosen; as many numbers are drawn whichever rows are."""
-    drawn = rng.integers(2**31, size=len(chosen)).tolist()
-    return [seed if yes else None for seed, yes in zip(drawn, chosen, strict=True)]
+            yield list(map(_Item, batch, self.augmentation.draw([self.sources[row] for row in batch], rng)))
 
 
 class _ResumableLoader(DataLoader):
@@ -313,86 +266,17 @@ class _ResumableLoader(DataLoader):
 
 
 class _RowDataset(Dataset):
-    def __init__(self, rows: Sequence[tuple[Path, TrainingRow]], top_k: int = 0) -> None:
-        self.rows, self.top_k = rows, top_k
-        self._by_source: dict[str, list[int]] = {}
-        for number, (_, row) in enumerate(rows):
-            if row.text.evidence:
-                self._by_source.setdefault(row.source, []).append(number)
+    def __init__(self, rows: Sequence[tuple[Path, TrainingRow]], augmenter: Augmenter | None = None) -> None:
+        self.rows, self.augmenter = rows, augmenter
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, item: _Item) -> tuple[Path, TrainingRow, bool]:
         root, row = self.rows[item.row]
-        if item.unrelated is not None:
-            return root, self._unrelated(row, np.random.default_rng(item.unrelated)), item.photos
-        if item.contrast is not None:
-            row = self._contrast(row, np.random.default_rng(item.contrast))
-        if item.distractors is not None:
-            row = self._distracted(row, np.random.default_rng(item.distractors))
-        if item.own_evidence and item.contrast is None:
-            row = self._own_evidence(row)
-        return root, row, item.photos
-
-    def _unrelated(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
-        """The row with the evidence of another one that shares no word of its claim worth naming, or the row itself."""
-        claim = _content_words(row.text.claim)
-        for _ in range(5):
-            other = self.rows[rng.integers(len(self.rows))][1].text.evidence
-            if other and not claim & _content_words(" ".join(other)):
-                return _with_stance(row, replace(row.text, evidence=other), Stance.INSUFFICIENT)
-        return row
-
-    def _own_evidence(self, row: TrainingRow) -> TrainingRow:
-        """The row with its claim as its best evidence, which supports it."""
-        evidence = (row.text.claim, *row.text.evidence)[: self.top_k]
-        return _with_stance(row, replace(row.text, evidence=evidence), Stance.SUPPORT)
-
-    def _contrast(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
-        """A claim made of the row's, or the row itself where nothing can be made of it."""
-        others = self._by_source.get(row.source)
-        if not others or not row.text.evidence or row.stance == UNLABELLED:
-            return row
-        other = self.rows[others[rng.integers(len(others))]][1].text.evidence
-        # "Not supported" is enough to know of a claim that will not be altered.
-        stance = Stance.INSUFFICIENT if row.stance == NOT_SUPPORT else STANCES[row.stance]
-        made = make_contrast(row.text.claim, row.text.evidence, stance, rng, " ".join(other))
-        if made is None:
-            return row
-        claim, evidence, stance = made
-        return _with_stance(row, replace(row.text, claim=claim, evidence=evidence), stance)
-
-    def _distracted(self, row: TrainingRow, rng: np.random.Generator) -> TrainingRow:
-        """The row with sentences of other rows of its source among its evidence, the best sentence still first."""
-        evidence = list(row.text.evidence)
-        room = self.top_k - len(evidence)
-        if not evidence or room < 1:
-            return row
-        others = self._by_source[row.source]
-        for other in rng.integers(len(others), size=rng.integers(1, room + 1)):
-            sentences = self.rows[others[other]][1].text.evidence
-            sentence = sentences[rng.integers(len(sentences))]
-            if sentence not in evidence:
-                evidence.insert(int(rng.integers(1, len(evidence) + 1)), sentence)
-        return replace(row, text=replace(row.text, evidence=tuple(evidence)))
-
-
-def _content_words(text: str) -> frozenset[str]:
-    """Its words of four letters and more, in lower case."""
-    return frozenset(word for word in words(text) if len(word) > 3)
-
-
-def _with_stance(row: TrainingRow, text: TextRow, stance: Stance) -> TrainingRow:
-    """The row with another text and the stance that goes with it; its photos stay what they are."""
-    label = UNLABELLED
-    if row.label != UNLABELLED:
-        if stance is Stance.REFUTE:
-            label = FACTIFY_LABELS.index(FactifyLabel.REFUTE)
-        elif row.relation != UNLABELLED:  # of a row that was refuted the relation is not known
-            label = FACTIFY_LABELS.index(compose_label(stance, IMAGE_RELATIONS[row.relation]))
-    # What another model said was of the other text.
-    return replace(row, text=text, stance=STANCES.index(stance), label=label, soft=None)
+        if self.augmenter is not None:
+            row = self.augmenter(row, item.change)
+        return root, row, item.change.photos
 
 
 _NO_SOFT = (float("nan"),) * len(STANCES)
