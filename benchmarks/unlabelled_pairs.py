@@ -84,12 +84,18 @@ def thin(args: argparse.Namespace) -> None:
     given = verdicts["stance_probabilities"].to_pylist()
     if len(rows) != len(given):
         raise SystemExit(f"{args.verdicts} has {len(given)} verdicts for {len(rows)} pairs; verify the same file")
-    lucky = np.random.default_rng(args.seed).random(len(rows)) < args.keep
+    rng = np.random.default_rng(args.seed)
+    lucky = rng.random(len(rows)) < args.keep
     kept = [i for i, p in enumerate(given) if p is not None and (p["insufficient"] < args.sure or lucky[i])]
     # Ids are the rows' numbers, which thinning changes.
     place = verdicts.schema.get_field_index("id")
     ids = pa.array([str(i) for i in range(len(kept))])
     pq.write_table(verdicts.take(pa.array(kept)).set_column(place, verdicts.schema.field(place), ids), args.out)
+    evidence = [row["document"][0] for row in rows]
+    for i in kept:
+        if rng.random() < args.distractors:
+            document = [evidence[i], *(evidence[j] for j in rng.integers(len(rows), size=rng.integers(1, 6)))]
+            rows[i]["document"] = [document[j] for j in rng.permutation(len(document))]
     write(args.pairs, [rows[i] for i in kept])
     print(f"kept {len(kept)} of {len(rows)} pairs")
 
@@ -119,6 +125,9 @@ def main() -> None:
         "--sure", type=float, default=0.9, help="probability of insufficient from which a pair is thinned"
     )
     command.add_argument("--keep", type=float, default=0.3, help="share of those that stays")
+    command.add_argument(
+        "--distractors", type=float, default=0.0, help="share whose evidence gets one to five others' beside it"
+    )
     command.set_defaults(run=thin)
     for command in commands.choices.values():
         command.add_argument("--out", type=Path, required=True)

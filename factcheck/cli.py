@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Only the chosen command's module is imported, so that `factcheck --help` and errors stay instant.
         parser = _parser(argv[0] if argv else None)
         args, unknown = parser.parse_known_args(argv)
+        if "query" in args and not any(word.startswith("-") for word in unknown):
+            # argparse takes an empty list of queries where an option stands before them.
+            args.query, unknown = [*args.query, *unknown], []
         if unknown:
             raise InputError(f"unknown argument {unknown[0]!r}; see 'factcheck {argv[0]} --help'")
         return int(args.run(args) or 0)

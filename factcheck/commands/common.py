@@ -27,6 +27,8 @@ def column_mapping(text: str | None) -> dict[str, str] | None:
             raise InputError(
                 f"--columns: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)"
             )
+        if name.strip() in mapping:
+            raise InputError(f"--columns: {name.strip()!r} is given twice; give each field one column")
         mapping[name.strip()] = column.strip()
     return mapping
 

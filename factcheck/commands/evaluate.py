@@ -89,7 +89,8 @@ def _print_sources(model, baselines) -> None:
     from rich.table import Table
 
     console = Console(width=None if Console().is_terminal else 160)
-    table = Table(title="stance accuracy by source (baselines: trained on the same rows)", title_justify="left")
+    remark = " (baselines: trained on the same rows)" if baselines else ""
+    table = Table(title=f"stance accuracy by source{remark}", title_justify="left")
     names = list(dict.fromkeys(name for figures in baselines.values() for name in figures))
     table.add_column("source")
     for title in ("rows", "ECE", "model", *names):
@@ -110,6 +111,8 @@ def print_scores(scores) -> None:
     console = Console(width=None if Console().is_terminal else 160)
     statuses = ", ".join(f"{name} {count}" for name, count in sorted(scores.statuses.items()))
     console.print(f"{counted(scores.rows, 'row')} ({statuses}); {scores.abstained} abstained")
+    if scores.unscored:
+        console.print(f"{counted(scores.unscored, 'labelled row')} of the truth table without a verdict: not scored.")
     parts = (("five classes", scores.five_class), ("stance", scores.stance), ("image relation", scores.image_relation))
     for name, part in parts:
         if part is None:
@@ -134,7 +137,8 @@ def print_scores(scores) -> None:
         c = scores.calibration
         coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())
         console.print(
-            f"confidence: ECE {c.ece:.4f} (were it perfectly calibrated, as many rows: {c.calibrated_ece:.4f}), "
+            f"confidence, over {counted(c.rows, 'row')} judged by evidence: "
+            f"ECE {c.ece:.4f} (were it perfectly calibrated, as many rows: {c.calibrated_ece:.4f}), "
             f"Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
         )
         table = Table(title="verdicts given at a threshold (--abstain-below)", title_justify="left")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar, quiet_libraries
 from factcheck.commands.inputs import check_image_root, check_model
+from factcheck.errors import InputError
 
 __all__ = ["add_arguments", "print_summary", "run"]
 
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     check_image_root(args.image_root)
     check_model(args.model)
     manifest = None
+    if args.photos and not args.evidence:
+        raise InputError("--photos names the photo encoder of an index; give the index as --evidence DIR, too")
     if args.evidence:
         from retrieval.manifest import read_manifest
 
@@ -110,6 +113,8 @@ def run(args: argparse.Namespace) -> int:
 def print_summary(summary) -> None:
     """A few lines on standard output: rows, statuses, labels, and what the reasons are, most frequent first."""
     resumed = f" ({summary.resumed} of them from an interrupted run)" if summary.resumed else ""
+    if summary.dropped:
+        print(f"dropped {counted(summary.dropped, 'chunk')} of an earlier run with other input, model or options")
     print(f"{counted(summary.rows, 'row')}{resumed} -> {summary.out}")
     for title, counts in (("status", summary.statuses), ("label", summary.labels)):
         if counts:

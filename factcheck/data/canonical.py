@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from factcheck.data.columns import CLAIM_COLUMNS
 from factcheck.errors import InputError
 from factcheck.labels import STANCE_LABELS, Stance, parse_label
 from factcheck.records import claims_schema
+from retrieval.dates import date_range
 
 __all__ = ["RawRows", "canonical_table", "image_array"]
 
@@ -93,7 +95,7 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
             arrays[name] = _string_array(name, values, problems)
     if problems.rows and on_error == "fail":
         raise InputError(_message(rows, problems, where, names))
-    arrays["status"], arrays["reason"] = _statuses(rows, problems)
+    arrays["status"], arrays["reason"] = _statuses(rows, problems, arrays["document"])
     return pa.Table.from_arrays([arrays[name] for name in _SCHEMA.names], schema=_SCHEMA)
 
 
@@ -132,8 +134,8 @@ def _ids(values: Sequence[Any], first: int, named: bool, problems: _Problems) ->
     number = "row {}" if named else "{}"
     ids = []
     for row, value in enumerate(values):
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)  # an integer column with a gap, as pandas writes it
+        if isinstance(value, float | Decimal) and value == value // 1:
+            value = int(value)  # an integer column with a gap, as pandas writes it; a database's numeric key
         if isinstance(value, str) and value.strip():
             ids.append(value)
         elif isinstance(value, int) and not isinstance(value, bool):
@@ -241,14 +243,12 @@ def _date(value: Any) -> str | None:
     if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
     if not isinstance(value, str):
-        raise InputError(f"expected an ISO 8601 date, found {_kind(value)}")
+        raise InputError(f"expected a date such as 2024-05-31, found {_kind(value)}")
     text = value.strip()
     if not text:
         return None
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise InputError(f"{_short(text)} is not an ISO 8601 date such as 2024-05-31 or 2024-05-31T12:00:00Z") from None
+    if date_range(text) is None:  # as evidence is filtered by it
+        raise InputError(f"{_short(text)} is no date such as 2024-05-31, 2024-05-31T12:00:00Z or May 31, 2024")
     return text
 
 
@@ -268,15 +268,19 @@ def _string_array(name: str, values: list[str | None], problems: _Problems) -> A
         return pa.array(values, pa.string())
 
 
-def _statuses(rows: RawRows, problems: _Problems) -> tuple[pa.Array, pa.Array]:
-    """Status and reason of each row; those of a table that was canonical before are kept."""
+def _statuses(rows: RawRows, problems: _Problems, documents: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Status and reason of each row; those of a table that was canonical before are kept.
+
+    A row can be judged without its label, and without its date if it brings its own document.
+    """
     status = ["ok" if value is None else value for value in rows.columns.get("status") or [None] * rows.length]
     reason = list(rows.columns.get("reason") or [None] * rows.length)
     for row, faults in problems.rows.items():
         line = f"line {rows.lines[row]}: " if rows.lines is not None else ""
         added = "; ".join(f"{column}: {message}" if column else line + message for column, message in faults)
-        only_label = all(column == "label" for column, _ in faults) and status[row] != "error"
-        status[row] = "degraded" if only_label else "error"
+        spared = ("label", "date") if documents[row].is_valid else ("label",)
+        minor = all(column in spared for column, _ in faults) and status[row] != "error"
+        status[row] = "degraded" if minor else "error"
         reason[row] = f"{reason[row]}; {added}" if reason[row] else added
     return pa.array(status, pa.string()), pa.array(reason, pa.string())
 

@@ -130,6 +130,12 @@ def open_claims(
     return ClaimsSource(_open_file(path, format, columns), path, on_error)
 
 
+def open_delimited(path: Path, columns: Mapping[str, str] | None = None, kind: str = "") -> DelimitedReader:
+    """A reader of a ``csv`` or ``tsv`` file (by default what its ending says), with the separator that it really has."""
+    expected = {"csv": ",", "tsv": "\t"}.get(kind or path.suffix.lower().lstrip("."))
+    return DelimitedReader(path, detect_delimiter(path, columns, expected), columns)
+
+
 def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None) -> _Reader:
     from factcheck.data.tables import DatasetReader, ParquetReader, load_saved
 
@@ -154,7 +160,6 @@ def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None
             return ParquetReader(path, columns)
         if kind == "jsonl":
             return JsonLinesReader(path, columns)
-        expected = {"csv": ",", "tsv": "\t"}.get(kind)
-        return DelimitedReader(path, detect_delimiter(path, columns, expected), columns)
+        return open_delimited(path, columns, kind)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None

@@ -1,5 +1,6 @@
-"""Fields of a JSONL claims table that the canonical table does not carry: gold evidence, the data set a row comes from."""
+"""Fields of a claims table that the canonical table does not carry: gold evidence, the data set a row comes from."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,51 @@ from factcheck.data.jsonl import json_lines, parse_row
 __all__ = ["row_fields"]
 
 
-def row_fields(path: str | Path, *names: str) -> list[Any] | None:
+def row_fields(path: str | Path, *names: str, columns: Mapping[str, str] | None = None) -> list[Any] | None:
     """For each row the first of ``names`` that it has a value for, in the order of :func:`factcheck.data.open_claims`.
 
     Args:
-        path: a claims table, or a JSONL file beside one with a line for each of its rows.
+        path: a claims table (CSV, TSV, JSONL, Parquet), or a JSONL file beside one with a line for each of its rows.
         names: fields to look for.
+        columns: names of the table's columns, as for ``open_claims``.
 
     Returns:
-        One value a row, None where the row has none; None as a whole where no row has any, or the file is no JSONL file.
+        One value a row, None where the row has none; None as a whole where no row has any, or the table is no file.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".jsonl", ".ndjson", ".json") or not path.is_file():
+    if not path.is_file():
         return None
-    values = []
-    for _, raw in json_lines(path):
-        row = parse_row(raw)[0] or {}
-        values.append(next((row[name] for name in names if row.get(name) is not None), None))
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        rows = _delimited(path, names, columns)
+    else:
+        rows = _parquet(path, names) if suffix == ".parquet" else _json(path)
+    values = [next((row[name] for name in names if row.get(name) is not None), None) for row in rows]
     return values if any(value is not None for value in values) else None
+
+
+def _json(path: Path) -> Iterator[dict[str, Any]]:
+    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
+        for _, raw in json_lines(path):
+            yield parse_row(raw)[0] or {}
+
+
+def _parquet(path: Path, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        held = [name for name in names if name in file.schema_arrow.names]
+        if held:
+            for batch in file.iter_batches(columns=held):
+                yield from batch.to_pylist()
+
+
+def _delimited(path: Path, names: tuple[str, ...], columns: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
+    from factcheck.data.claims import open_delimited
+
+    reader = open_delimited(path, columns)
+    held = {name: reader.header.index(name) for name in names if name in reader.header}
+    if held:
+        for _, fields, error in reader.records():
+            whole = fields if fields is not None and error is None else None
+            yield {name: whole[place] or None for name, place in held.items()} if whole else {}

@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,13 +92,14 @@ def _read_file(path: str, root: str | None) -> tuple[bytes | None, str | None]:
     if os.path.commonpath([root, full]) != root:
         return None, "outside the image root"
     try:
+        mode = os.stat(full).st_mode
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for whoever writes to it
+            return None, "is a directory" if stat.S_ISDIR(mode) else "unreadable file"
         with open(full, "rb") as file:
             if os.fstat(file.fileno()).st_size > MAX_BYTES:
                 return None, "file too large"
             return file.read(MAX_BYTES), None
     except (FileNotFoundError, NotADirectoryError):
         return None, "missing file"
-    except IsADirectoryError:
-        return None, "is a directory"
     except (OSError, ValueError):  # no permission, a name too long, a null character in it
         return None, "unreadable file"

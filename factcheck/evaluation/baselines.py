@@ -133,7 +133,7 @@ def _features(
 ) -> tuple[np.ndarray, list[str], list[str], tuple[str, ...] | None]:
     from factcheck.data import load_images, row_fields
 
-    sources = row_fields(path, "source")
+    sources = row_fields(path, "source", columns=columns)
     features, claims, labels, kept, first = [], [], [], [], 0
     for table in open_claims(path, columns=columns, on_error="mark").batches(256):
         check_labels(table, str(path), first)

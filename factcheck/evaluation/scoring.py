@@ -32,9 +32,12 @@ _THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 
 @dataclass(frozen=True)
 class Calibrated:
-    """How far the confidence can be trusted, over the rows of one task.
+    """How far the confidence can be trusted, over the rows of one task that were judged by evidence.
+
+    Without evidence a verdict is insufficient by definition, always abstained, and its confidence says nothing.
 
     Attributes:
+        rows: number of these rows.
         ece: expected calibration error, 15 bins, in [0, 1].
         calibrated_ece: the mean ECE of a perfectly calibrated forecast with these confidences: what few rows do to it.
         brier: Brier score in [0, 2].
@@ -44,6 +47,7 @@ class Calibrated:
         confidence, correct: what the figures were made from, row by row, for plots.
     """
 
+    rows: int
     ece: float
     calibrated_ece: float
     brier: float
@@ -75,11 +79,12 @@ class Scores:
         rows: rows in the verdict table.
         statuses: rows by status.
         abstained: rows whose verdict was withheld.
+        unscored: labelled rows of the truth table that no verdict is of.
         five_class: over rows whose gold label is one of the five classes; None if there is none.
         stance: over all rows with a gold label.
         image_relation: over rows whose gold label has one; None if there is none, or no verdict saw two photos.
         calibration: of the five-class confidence where there are such rows, else of the stance.
-        by_source: the stance by the truth table's ``source`` (a field of JSONL tables); empty without one.
+        by_source: the stance by the truth table's ``source`` (a further field of it); empty without one.
         without_pair: of the five-class rows, those whose verdict saw no pair of photos. It names a stance alone, which is wrong
             among the five classes unless it is ``Refute``.
         models: fingerprints of the models that gave the verdicts.
@@ -95,6 +100,7 @@ class Scores:
     calibration: Calibrated | None
     by_source: Mapping[str, SourceScores] = field(default_factory=dict)
     without_pair: int = 0
+    unscored: int = 0
     models: tuple[str, ...] = ()
     examples: tuple[Example, ...] = field(default=(), repr=False)
 
@@ -116,12 +122,14 @@ class Scores:
             "rows": self.rows,
             "statuses": dict(self.statuses),
             "abstained": self.abstained,
+            "labelled_rows_without_verdict": self.unscored,
             "models": list(self.models),
             "five_class_rows_without_pair": self.without_pair,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
             "by_source": {source: asdict(part) for source, part in self.by_source.items()},
             "calibration": c
             and {
+                "rows": c.rows,
                 "ece": c.ece,
                 "ece_if_calibrated": c.calibrated_ece,
                 "brier": c.brier,
@@ -152,7 +160,7 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         gold += list(zip(*(table[name].to_pylist() for name in ("id", "label", "claim")), strict=True))
     places = _match([row["id"] for row in rows], [identifier for identifier, _, _ in gold], verdicts, truth)
     labels = [gold[place][1] for place in places]
-    sources = row_fields(truth, "source")
+    sources = row_fields(truth, "source", columns=columns)
     judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
     claims = [gold[place][2] for place in places if gold[place][1]]
     if not judged:
@@ -177,6 +185,7 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
         by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
         without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
+        unscored=sum(gold[place][1] is not None for place in set(range(len(gold))) - set(places)),
         models=tuple(sorted({row["model"] for row in rows if row["model"]})),
         examples=choose_examples(judged, claims),
     )
@@ -209,13 +218,14 @@ def _classes(pairs: list[tuple[str | None, str]], labels: Any) -> Classification
 
 
 def _calibration(pairs: list, column: str, answer: str, names: Any, gold_of: Any) -> Calibrated | None:
-    pairs = [(row, gold_of(label)) for row, label in pairs if row[column] is not None]
+    pairs = [(row, gold_of(label)) for row, label in pairs if row[column] is not None and row["evidence"]]
     if not pairs:
         return None
     vectors = [[row[column][name.value] for name in names] for row, _ in pairs]
     correct = [row[answer] == gold.value for row, gold in pairs]
     confidence = [row["confidence"] for row, _ in pairs]
     return Calibrated(
+        rows=len(pairs),
         ece=expected_calibration_error(confidence, correct),
         calibrated_ece=calibrated_ece(confidence),
         brier=brier_score(vectors, [list(names).index(gold) for _, gold in pairs]),
@@ -235,7 +245,11 @@ def _by_source(rows: list[dict[str, Any]], labels: list[str | None], sources: li
     result = {}
     for source, pairs in sorted(groups.items()):
         part = _classes([(row["stance"], gold) for row, gold in pairs], STANCES)
-        forecasts = [(row["stance_probabilities"], gold) for row, gold in pairs if row["stance_probabilities"]]
+        forecasts = [
+            (row["stance_probabilities"], gold)
+            for row, gold in pairs
+            if row["stance_probabilities"] and row["evidence"]
+        ]
         ece = None
         if forecasts:
             ece = expected_calibration_error(

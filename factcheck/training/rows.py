@@ -61,7 +61,7 @@ def read_training_rows(
         return [_entailment_row(number, row) for number, row in enumerate(read_entailment(path))]
     from factcheck.data import clean_text, open_claims, row_fields
 
-    sources = row_fields(path, "source")
+    sources = row_fields(path, "source", columns=columns)
     rows: list[TrainingRow] = []
     for table in open_claims(path, columns=columns).batches(512):
         for item in table.to_pylist():

@@ -1,10 +1,12 @@
 """Streaming verification of a claims file: constant memory, resumable after any interruption."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RunSummary", "verify_file"]
 
+_KEY, _LOCK = "run.json", ".lock"
+
 
 @dataclass
 class RunSummary:
@@ -27,6 +31,8 @@ class RunSummary:
     Attributes:
         rows: rows in the verdict table.
         resumed: rows of them taken over from an interrupted run.
+        dropped: complete chunks of an earlier, interrupted run that were thrown away: of other input, model or options, or because
+            the run was to start over.
         labels, statuses, reasons: counts by value (reasons with their detail cut off).
         out: the verdict table.
     """
@@ -34,6 +40,7 @@ class RunSummary:
     out: Path
     rows: int = 0
     resumed: int = 0
+    dropped: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -81,31 +88,33 @@ def verify_file(
     if not root.is_dir():
         raise InputError(f"image root {str(root)!r} is no folder")
     parts = out.with_name(out.name + ".parts")
-    done = _prepare(parts, _identity(verifier, claims, columns, root, on_error, chunk_size), resume)
-    summary = RunSummary(out, resumed=done * chunk_size)
-    total = source.count()
-    number = done
-    if progress:
-        progress(done * chunk_size, total)
-    try:
-        for table in source.batches(chunk_size, skip=done * chunk_size):
-            verdicts = verifier.verify_batch(load_images(table, root))
-            write_part(parts / f"{number:08d}.parquet", verdicts)
-            number += 1
-            if progress:
-                progress((number - 1) * chunk_size + table.num_rows, total)
-    except InputError:
-        if number == 0:  # nothing that a later run could go on from
-            shutil.rmtree(parts)
-        raise
-    for verdicts in merge_parts(parts, out):
-        summary.rows += verdicts.num_rows
-        summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())
-        summary.statuses.update(verdicts["status"].to_pylist())
-        reasons = (reason for text in verdicts["reason"].to_pylist() for reason in split_reasons(text))
-        summary.reasons.update(map(reason_kind, reasons))
-    summary.resumed = min(summary.resumed, summary.rows)
-    shutil.rmtree(parts)
+    identity = _identity(verifier, claims, columns, root, on_error, chunk_size)
+    with _locked(parts):
+        done, dropped = _prepare(parts, identity, resume)
+        summary = RunSummary(out, resumed=done * chunk_size, dropped=dropped)
+        total = source.count()
+        number = done
+        if progress:
+            progress(done * chunk_size, total)
+        try:
+            for table in source.batches(chunk_size, skip=done * chunk_size):
+                verdicts = verifier.verify_batch(load_images(table, root))
+                write_part(parts / f"{number:08d}.parquet", verdicts)
+                number += 1
+                if progress:
+                    progress((number - 1) * chunk_size + table.num_rows, total)
+        except InputError:
+            if number == 0:  # nothing that a later run could go on from
+                shutil.rmtree(parts)
+            raise
+        for verdicts in merge_parts(parts, out):
+            summary.rows += verdicts.num_rows
+            summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())
+            summary.statuses.update(verdicts["status"].to_pylist())
+            reasons = (reason for text in verdicts["reason"].to_pylist() for reason in split_reasons(text))
+            summary.reasons.update(map(reason_kind, reasons))
+        summary.resumed = min(summary.resumed, summary.rows)
+        shutil.rmtree(parts)
     return summary
 
 
@@ -139,29 +148,49 @@ def _identity(
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def _prepare(parts: Path, identity: str, resume: bool) -> int:
-    """Make the folder of parts ready; returns how many complete parts it holds.
+@contextlib.contextmanager
+def _locked(parts: Path) -> Iterator[None]:
+    """Make the folder of parts and keep other runs out of it.
 
     Raises:
-        InputError: something else has that name.
+        InputError: something else has that name, or another run is writing there.
     """
-    key = parts / "run.json"
-    if parts.exists() and not (parts.is_dir() and (key.is_file() or not any(parts.iterdir()))):
+    if parts.exists() and not (parts.is_dir() and ((parts / _KEY).is_file() or not _content(parts))):
         raise InputError(
             f"{str(parts)!r}, where the chunks of the run would go, is there and holds something else; "
             "move it away, or name another output"
         )
+    parts.mkdir(parents=True, exist_ok=True)
+    with (parts / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system releases it, however the run ends
+        except OSError:
+            raise InputError(
+                f"another run is writing to {str(parts)!r}; wait for it to end, or name another output"
+            ) from None
+        yield
+
+
+def _content(parts: Path) -> list[Path]:
+    return [path for path in parts.iterdir() if path.name != _LOCK]
+
+
+def _prepare(parts: Path, identity: str, resume: bool) -> tuple[int, int]:
+    """Make the parts of an earlier run ready; returns how many of its complete ones are taken over, and how many dropped."""
+    key = parts / _KEY
     stored = None
     if key.is_file():
         try:
             stored = json.loads(key.read_text("utf-8")).get("identity")
         except ValueError:
             stored = None  # killed while writing it: nothing was verified yet
-    if parts.exists() and (not resume or stored != identity):
-        shutil.rmtree(parts)
-    parts.mkdir(parents=True, exist_ok=True)
+    dropped = 0
+    if not resume or stored != identity:
+        for path in _content(parts):
+            dropped += path.suffix == ".parquet"
+            path.unlink()
     key.write_text(json.dumps({"identity": identity}), "utf-8")
     done = 0
     while (parts / f"{done:08d}.parquet").is_file():
         done += 1
-    return done
+    return done, dropped

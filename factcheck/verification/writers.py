@@ -110,7 +110,8 @@ def read_verdicts(path: str | Path) -> pa.Table:
         elif suffix == ".jsonl":
             with path.open(encoding="utf-8") as lines:
                 rows = [json.loads(line) for line in lines if line.strip()]
-            _check_columns(path, set().union(*(row.keys() for row in rows)))
+            if rows:  # of a table without rows nothing is left to tell it by
+                _check_columns(path, set().union(*(row.keys() for row in rows)))
             table = pa.Table.from_pylist(rows, schema=schema)
         elif suffix in (".csv", ".tsv"):
             csv.field_size_limit(2**31 - 1)

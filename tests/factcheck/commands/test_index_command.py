@@ -25,6 +25,10 @@ def test_build_search_info(corpus, tmp_path, capsys):
     assert main(["index", "search", index, "a kitten asleep", "--top-k", "1", "--json"]) == 0
     hit = json.loads(capsys.readouterr().out)
     assert (hit["document_id"], hit["text"]) == ("b", "A cat slept on the sofa.")
+    assert main(["index", "search", index, "--top-k", "1", "a kitten asleep", "--json", "a long bridge"]) == 0
+    assert [json.loads(line)["document_id"] for line in capsys.readouterr().out.splitlines()] == ["b", "a"]
+    assert main(["index", "search", index, "--top-k", "1", "cat", "--fast"]) == 2
+    assert "unknown argument" in capsys.readouterr().err
     assert main(["index", "search", index, "cat", "bridge", "--date-before", "2020-01-01"]) == 0
     out = capsys.readouterr().out
     assert "sofa" not in out

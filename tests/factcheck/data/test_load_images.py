@@ -83,6 +83,12 @@ def test_reasons(root, path, reason, column):
     assert row[column] is None
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_waited_for(root):
+    os.mkfifo(root / "pipe.png")
+    assert load_images(table_of(["pipe.png"]), root)["reason"].to_pylist() == ["claim_image: unreadable file"]
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_no_permission(root):
     (root / "a.png").chmod(0)

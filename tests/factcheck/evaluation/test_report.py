@@ -6,6 +6,7 @@ import re
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import csv
 
 from factcheck.cli import main
 from factcheck.evaluation.report import write_report
@@ -73,6 +74,45 @@ def tables(tmp_path):
         return out, truth
 
     return write
+
+
+def test_rows_without_evidence_do_not_count_in_the_confidence(tables):
+    bare = {"evidence": [], "abstained": True, "status": "degraded", "reason": "document: empty"}
+    rows = [verdict("a", "Support", 0.9), verdict("b", "Refute", 0.8), verdict("c", "Insufficient", 1.0, **bare)]
+    scores = score(*tables(rows, ["support", "refute", "support"]))
+    assert scores.stance.accuracy == pytest.approx(2 / 3)
+    assert (scores.calibration.rows, scores.calibration.accuracy_at[1.0]) == (2, 1.0)
+    assert [(p.threshold, p.kept, p.precision) for p in scores.calibration.thresholds][6] == (
+        0.95,
+        0,
+        None,
+    )
+    assert scores.calibration.ece == pytest.approx(0.15)
+
+
+def test_labelled_rows_without_a_verdict_are_counted(tables, capsys):
+    rows = [verdict("a", "Support", 0.9), verdict("b", "Refute", 0.8)]
+    out, truth = tables(rows, ["support", "refute"])
+    with truth.open("a") as stream:
+        stream.write("c,more,refute\nd,unlabelled,\n")
+    assert score(out, truth).unscored == 1
+    assert main(["evaluate", str(out), "--truth", str(truth)]) == 0
+    assert "1 labelled row of the truth table without a verdict: not scored" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet"])
+def test_sources_of_any_table(tables, ending, tmp_path):
+    rows = [verdict("a", "Support", 0.9), verdict("b", "Refute", 0.8)]
+    out, _ = tables(rows, ["support", "refute"])
+    table = pa.table({"id": ["a", "b"], "text": ["x", "y"], "label": ["support", "support"], "source": ["one", "two"]})
+    truth = tmp_path / f"t.{ending}"
+    if ending == "parquet":
+        pq.write_table(table, truth)
+    else:
+        options = csv.WriteOptions(delimiter="\t" if ending == "tsv" else ",")
+        csv.write_csv(table, truth, options)
+    scores = score(out, truth, columns={"claim": "text"})
+    assert {name: part.accuracy for name, part in scores.by_source.items()} == {"one": 1.0, "two": 0.0}
 
 
 def test_without_photos_there_is_no_image_relation_and_a_reason_is_given(tables, tmp_path, capsys):

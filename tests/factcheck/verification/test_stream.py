@@ -65,10 +65,22 @@ def test_parts_of_another_run_are_not_taken_over(verifier, claims, tiny_model, t
     with pytest.raises(Interrupted):
         verify_file(verifier, claims, out, chunk_size=6, progress=interrupt_after(3))
     other = Verifier.load(tiny_model, attribution=False, top_k=1)
-    assert verify_file(other, claims, out, chunk_size=6).resumed == 0
+    summary = verify_file(other, claims, out, chunk_size=6)
+    assert (summary.resumed, summary.dropped) == (0, 3)
     with pytest.raises(Interrupted):
         verify_file(verifier, claims, out, chunk_size=6, progress=interrupt_after(3))
     assert verify_file(verifier, claims, out, chunk_size=6, resume=False).resumed == 0
+
+
+def test_two_runs_do_not_write_to_one_table(verifier, claims, tmp_path):
+    out = tmp_path / "out.parquet"
+
+    def second(done, total):
+        with pytest.raises(InputError, match=r"another run is writing to .*out\.parquet\.parts"):
+            verify_file(verifier, claims, out, chunk_size=6, resume=False)
+
+    assert verify_file(verifier, claims, out, chunk_size=6, progress=second).rows == 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["claims.jsonl", "out.parquet"]
 
 
 def test_a_bad_row_stops_only_when_asked(verifier, claims, tmp_path):
