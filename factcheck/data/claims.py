@@ -131,8 +131,8 @@ def open_claims(
 
 
 def open_delimited(path: Path, columns: Mapping[str, str] | None = None, kind: str = "") -> DelimitedReader:
-    """A reader of a ``csv`` or ``tsv`` file (by default what its ending says), with the separator that it really has."""
-    expected = {"csv": ",", "tsv": "\t"}.get(kind or path.suffix.lower().lstrip("."))
+    """A reader of a delimited file with the separator that it has; ``csv`` and ``tsv`` say which one is expected."""
+    expected = {"csv": ",", "tsv": "\t"}.get(kind)
     return DelimitedReader(path, detect_delimiter(path, columns, expected), columns)
 
 

@@ -24,7 +24,7 @@ def row_fields(path: str | Path, *names: str, columns: Mapping[str, str] | None 
     if not path.is_file():
         return None
     suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
+    if suffix in (".csv", ".tsv", ".tab"):
         rows = _delimited(path, names, columns)
     else:
         rows = _parquet(path, names) if suffix == ".parquet" else _json(path)
