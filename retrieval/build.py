@@ -22,7 +22,7 @@ from retrieval.cache import EmbeddingCache
 from retrieval.corpus import CORPUS_FORMATS, detect_format, read_corpus
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
-from retrieval.indexes.faiss_index import PREFERENCES
+from retrieval.indexes.faiss_index import PREFERENCES, check_factory
 from retrieval.manifest import FORMAT_VERSION, file_checksums, write_manifest
 from retrieval.sentences import MAX_CHARS
 from retrieval.shards import ShardWriter
@@ -89,6 +89,8 @@ def build_index(
         raise InputError(f"index folder {out} is a file; name a folder")
     name = encoder if isinstance(encoder, str) else None
     text_encoder = load_encoder(encoder, runtime=runtime) if isinstance(encoder, str) else encoder
+    if factory:
+        check_factory(factory, text_encoder.dimension)
     report = progress or (lambda stage, done, total: None)
     plan = {
         "format_version": FORMAT_VERSION,

@@ -1,8 +1,10 @@
 """Corpora to build an index from: JSONL, CSV, TSV, Parquet, BEIR folders, folders of text files."""
 
+import base64
 import csv
 import datetime
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,11 @@ _ALIASES = {
     "language": ("language", "lang"),
     "images": ("images", "image", "photos", "document_image"),
 }
+
+
+#: One field may be this long, in characters; articles exceed the csv module's default of 128 Ki. Beyond this a closing
+#: quote is missing.
+_MAX_FIELD = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -160,11 +167,11 @@ def _documents(
             text=text,
             spans=spans,
             title=title,
-            date=_string(value["date"]),
+            date=(_string(value["date"]) or "").strip() or None,
             source=_string(value["source"]),
             language=_string(value["language"]),
             photos=tuple(_photos(value["images"], path.parent, where, title, text)),
-            metadata={str(k): _plain(v) for k, v in row.items() if k not in used and not _missing(v)},
+            metadata=_plain({k: v for k, v in row.items() if k not in used and not _missing(v)}),
         )
 
 
@@ -193,11 +200,23 @@ def _photos(value: Any, folder: Path, where: str, title: str | None, text: str) 
         elif not isinstance(item, Mapping):
             raise InputError(f"{where}: a photo is {type(item).__name__}, expected a path, bytes or a record of them")
         reference = _string(item.get("path") or item.get("url"))
-        data = item.get("bytes")
+        data = _decoded(item.get("bytes"))
         if data is None and reference and "://" not in reference and (folder / reference).is_file():
             data = (folder / reference).read_bytes()
         caption = next((found for key in ("caption", "alt", "context") if (found := _string(item.get(key)))), None)
         yield Photo(data, reference, caption or title or _first_sentence(text))
+
+
+def _decoded(data: Any) -> bytes | None:
+    """A photo's bytes, which JSON holds as base64; None where they are neither."""
+    if not isinstance(data, str):
+        return data if isinstance(data, bytes) else None
+    prefix, _, encoded = data.rpartition(",")
+    try:
+        found = base64.b64decode("".join(encoded.split()), validate=True) if prefix[:5] in ("", "data:") else b""
+    except ValueError:
+        found = b""
+    return found or None
 
 
 def _first_sentence(text: str) -> str:
@@ -211,14 +230,23 @@ def _missing(value: Any) -> bool:
 def _string(value: Any) -> str | None:
     if _missing(value):
         return None
-    text = value.isoformat() if isinstance(value, datetime.date) else str(value)
-    # Lone surrogates from broken scrapes fit no file.
+    return _writable(value.isoformat() if isinstance(value, datetime.date) else str(value))
+
+
+def _writable(text: str) -> str:
+    """The text without lone surrogates: broken scrapes have them, and they fit no file."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _plain(value: Any) -> Any:
     """A JSON value: what JSON has no form for becomes a string."""
-    return value if isinstance(value, str | int | float | bool | list | dict) else str(value)
+    if isinstance(value, dict):
+        return {_writable(str(key)): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    return _writable(str(value))
 
 
 def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -236,18 +264,35 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    # Articles exceed the csv module's default of 128 KiB a field.
-    csv.field_size_limit(2**31 - 1)
+    # The limit belongs to the whole process; it is only ever raised.
+    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD))
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         delimiter = "\t" if "\t" in stream.readline() else ","
         stream.seek(0)
-        reader = csv.DictReader(stream, delimiter=delimiter, restkey="")
-        for number, row in enumerate(reader, 1):
-            if "" in row and isinstance(row[""], list):
-                raise InputError(
-                    f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
-                )
-            yield number, {key: value for key, value in row.items() if key}
+        # Strict: a quote that is never closed would swallow the rows after it without a word.
+        reader = csv.DictReader(stream, delimiter=delimiter, restkey="", strict=True)
+        number, line = 0, 1
+        try:
+            if reader.fieldnames:  # reads the header
+                line = reader.line_num + 1
+            for number, row in enumerate(reader, 1):
+                if "" in row and isinstance(row[""], list):
+                    raise InputError(
+                        f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
+                    )
+                yield number, {key: value for key, value in row.items() if key}
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise InputError(f"{path}, row {number + 1} (from line {line}): {_explain(error)}") from None
+
+
+def _explain(error: csv.Error) -> str:
+    text = str(error)
+    if "unexpected end" in text or "field larger" in text:
+        return "a quoted field is never closed; quote fields that begin with a quote, and double the quotes inside"
+    if "expected after" in text:
+        return "a quoted field goes on after its closing quote; double the quotes inside it"
+    return f"cannot be split into fields ({text})"
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

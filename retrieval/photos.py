@@ -11,7 +11,7 @@ from retrieval.errors import InputError
 from retrieval.hits import Hit
 from retrieval.indexes.base import Passages
 from retrieval.indexes.faiss_index import FaissIndex
-from retrieval.store import EvidenceStore
+from retrieval.store import EvidenceStore, about_document
 
 __all__ = ["PhotoSearch"]
 
@@ -100,6 +100,8 @@ class PhotoSearch:
     ) -> list[list[Hit]]:
         documents = self._store.allowed_documents(filters)
         allowed = None if documents is None else self._store.photos_of(documents)
+        # What is asked for takes memory, found or not.
+        top_k = min(top_k, max(1, self._store.photo_count if allowed is None else len(allowed)))
         scores, rows = index.search(Passages(vectors=vectors), top_k, allowed)
         results = []
         for row_scores, row in zip(scores, rows, strict=True):
@@ -111,9 +113,7 @@ class PhotoSearch:
                 if captioned and not photo["caption"]:
                     continue
                 document = self._store.document(photo["document"])
-                keys = ("title", "date", "source", "language")
-                about = {key: document[key] for key in keys if document[key] is not None}
-                about |= document["metadata"] | {"photo": photo["reference"]}
+                about = about_document(document) | {"photo": photo["reference"]}
                 hits.append(Hit(document["id"], -1, 0, 0, photo["caption"], float(score), about))
             results.append(hits)
         return results

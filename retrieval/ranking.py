@@ -1,13 +1,14 @@
 """What happens to a ranking after the search: duplicates, diversity."""
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from retrieval.hits import Hit
 
-__all__ = ["Candidate", "drop_duplicates", "maximal_marginal_relevance"]
+__all__ = ["Candidate", "distinct_texts", "maximal_marginal_relevance"]
 
 
 @dataclass(frozen=True)
@@ -22,16 +23,16 @@ class Candidate:
         return Candidate(self.row, replace(self.hit, score=score))
 
 
-def drop_duplicates(candidates: list[Candidate]) -> list[Candidate]:
-    """Keep the best of candidates whose words are equal, whatever their case, punctuation and spacing."""
+def distinct_texts(texts: Iterable[str]) -> list[int]:
+    """Positions of the first of texts whose words are equal, whatever their case, punctuation and spacing."""
     seen: set[str] = set()
     kept = []
-    for candidate in candidates:
-        folded = unicodedata.normalize("NFKC", candidate.hit.text).casefold()
-        key = " ".join("".join(c if c.isalnum() else " " for c in folded).split()) or candidate.hit.text
+    for position, text in enumerate(texts):
+        folded = unicodedata.normalize("NFKC", text).casefold()
+        key = " ".join("".join(c if c.isalnum() else " " for c in folded).split()) or text
         if key not in seen:
             seen.add(key)
-            kept.append(candidate)
+            kept.append(position)
     return kept
 
 

@@ -17,9 +17,9 @@ from retrieval.indexes.faiss_index import FaissIndex
 from retrieval.indexes.hybrid import HybridIndex
 from retrieval.manifest import read_manifest, verify_files
 from retrieval.photos import PhotoSearch
-from retrieval.ranking import Candidate, drop_duplicates, maximal_marginal_relevance
+from retrieval.ranking import Candidate, distinct_texts, maximal_marginal_relevance
 from retrieval.rerank import Reranker, rerank_scores
-from retrieval.store import EvidenceStore
+from retrieval.store import EvidenceStore, about_document
 
 __all__ = ["SEARCH_METHODS", "EvidenceSearch", "open_index"]
 
@@ -81,25 +81,44 @@ class EvidenceSearch:
             raise InputError(f"top_k is {top_k}, expected at least 1")
         documents = self.store.allowed_documents(filters)
         allowed = None if documents is None else self.store.sentences_of(documents)
+        # What is asked for takes memory, found or not.
+        most = max(1, self.store.sentence_count if allowed is None else len(allowed))
+        top_k = min(top_k, most)
         vectors = self._encoder.encode(list(queries)) if self._encoder is not None else None
         wide = top_k
         if self._reranker is not None or self._diversity is not None:
             wide = max(self._candidates, top_k)
         if self._unique:
-            # Copies of one sentence must not leave fewer than top_k results.
+            # A few copies of one sentence must not cost a second search.
             wide = max(wide, 2 * top_k + 10)
+        wide = min(wide, most)
         scores, rows = self._index.search(Passages(list(queries), vectors), wide, allowed)
-        found = [
-            [self._candidate(int(row), float(score)) for row, score in zip(r, s, strict=True) if row >= 0]
-            for r, s in zip(rows, scores, strict=True)
-        ]
-        if self._unique:
-            found = [drop_duplicates(candidates) for candidates in found]
+        found = []
+        for i, (r, s) in enumerate(zip(rows, scores, strict=True)):
+            if self._unique:
+                query = Passages([queries[i]], None if vectors is None else vectors[i : i + 1])
+                r, s = self._distinct(query, r, s, top_k, most, allowed)
+            found.append([self._candidate(int(row), float(score)) for row, score in zip(r, s, strict=True) if row >= 0])
         if self._reranker is not None:
             found = self._rerank(queries, found)
         if self._diversity is not None:
             found = [self._diverse(candidates, top_k) for candidates in found]
         return [[candidate.hit for candidate in candidates[:top_k]] for candidates in found]
+
+    def _distinct(
+        self, query: Passages, rows: np.ndarray, scores: np.ndarray, top_k: int, most: int, allowed: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """One query's rows and scores without repeated sentences, searched deeper until ``top_k`` are left, or all seen."""
+        first = wide = len(rows)
+        while True:
+            rows, scores = rows[rows >= 0], scores[rows >= 0]
+            # By the sentence, not the window around it: copies stand in different articles.
+            kept = distinct_texts(self.store.sentence_text(int(row)) for row in rows)
+            if len(kept) >= top_k or len(rows) < wide or wide >= most:
+                # A deeper search must not give a re-ranker more to read.
+                return rows[kept[:first]], scores[kept[:first]]
+            wide = min(2 * wide, most)
+            scores, rows = (found[0] for found in self._index.search(query, wide, allowed))
 
     def _candidate(self, row: int, score: float) -> Candidate:
         number, start, end = self.store.sentence(row)
@@ -107,11 +126,8 @@ class EvidenceSearch:
         if self._window:
             first, last = self.store.neighbours(row, self._window)
             start, end = self.store.sentence(first)[1], self.store.sentence(last)[2]
-        about = {key: document[key] for key in ("title", "date", "source", "language") if document[key] is not None}
-        text = document["text"][start:end]
-        hit = Hit(
-            document["id"], row - document["first_sentence"], start, end, text, score, about | document["metadata"]
-        )
+        text, about = document["text"][start:end], about_document(document)
+        hit = Hit(document["id"], row - document["first_sentence"], start, end, text, score, about)
         return Candidate(row, hit)
 
     def _rerank(self, queries: Sequence[str], found: list[list[Candidate]]) -> list[list[Candidate]]:

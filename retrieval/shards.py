@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -68,7 +69,19 @@ class ShardWriter:
         if batch:
             self._write(number, batch)
             report("encoding", read + len(batch), None)
+        self._warn_of_dates()
         (self.work / "complete").touch()
+
+    def _warn_of_dates(self) -> None:
+        abouts = [_about(folder) for folder in shard_folders(self.work)]
+        count = sum(about.get("unreadable_dates", 0) for about in abouts)
+        if count:
+            first = next(about["unreadable_date"] for about in abouts if about.get("unreadable_dates"))
+            warnings.warn(
+                f"{count} document dates could not be read (first: {first!r}); searches with a date filter leave these "
+                "documents out. Write dates as 2020-12-31",
+                stacklevel=4,
+            )
 
     def _write(self, number: int, batch: list[tuple[Document, list[Any]]]) -> None:
         folder = self.work / f"shard-{number:06d}.tmp"
@@ -78,8 +91,11 @@ class ShardWriter:
         texts: list[str] = []
         photos: list[dict[str, Any]] = []
         images: list[bytes | None] = []
+        unreadable_dates: list[str] = []
         for i, (document, split) in enumerate(batch):
             days = date_range(document.date) or (None, None)
+            if document.date is not None and days[0] is None:
+                unreadable_dates.append(document.date)
             rows.append(
                 {
                     "id": document.id,
@@ -114,6 +130,8 @@ class ShardWriter:
             "sentences": len(texts),
             "photos": len(kept),
             "unreadable": len(images) - len(kept),
+            "unreadable_dates": len(unreadable_dates),
+            "unreadable_date": unreadable_dates[0] if unreadable_dates else None,
         }
         (folder / "about.json").write_text(json.dumps(about), "utf-8")
         os.rename(folder, folder.with_suffix(""))
@@ -147,7 +165,7 @@ class ShardWriter:
         return found, good
 
 
-def _about(folder: Path) -> dict[str, int]:
+def _about(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "about.json").read_text("utf-8"))
 
 

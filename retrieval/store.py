@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from retrieval.dates import date_range
 from retrieval.errors import InputError
 
-__all__ = ["DOCUMENTS", "FILTERS", "PHOTOS", "SENTENCES", "EvidenceStore"]
+__all__ = ["DOCUMENTS", "FILTERS", "PHOTOS", "SENTENCES", "EvidenceStore", "about_document"]
 
 DOCUMENTS = pa.schema(
     [
@@ -35,6 +35,8 @@ PHOTOS = pa.schema([("document", pa.int64()), ("reference", pa.string()), ("capt
 
 #: What :meth:`EvidenceStore.allowed_documents` understands.
 FILTERS = ("date_before", "date_after", "source", "language", "document_id")
+
+_ABOUT = ("title", "date", "source", "language")
 
 
 class EvidenceStore:
@@ -80,6 +82,11 @@ class EvidenceStore:
         """Of a sentence: document row, start, end."""
         return int(self._document_of[row]), int(self._start[row]), int(self._end[row])
 
+    def sentence_text(self, row: int) -> str:
+        """A sentence's text, without the rest of its document's fields."""
+        text = self._documents["text"][int(self._document_of[row])].as_py()
+        return text[int(self._start[row]) : int(self._end[row])]
+
     def photo(self, row: int) -> dict[str, Any]:
         """Of a photo: document row, reference, caption."""
         return self._photos.slice(row, 1).to_pylist()[0]
@@ -89,8 +96,8 @@ class EvidenceStore:
 
         Args:
             filters: ``date_before`` and ``date_after`` (both strict, ISO dates; a document without a date passes, one whose
-                date is only known to the month or year must lie before or after it as a whole), ``source``, ``language``
-                and ``document_id`` (a value or a list of them).
+                date cannot be read does not, and one whose date is only known to the month or year must lie before or
+                after it as a whole), ``source``, ``language`` and ``document_id`` (a value or a list of them).
 
         Raises:
             InputError: an unknown filter, or a date that cannot be read.
@@ -109,7 +116,10 @@ class EvidenceStore:
                     raise InputError(f"filter {key}: {value!r} is no date; write it as 2020-12-31")
                 column = self._documents["date_last" if key == "date_before" else "date_first"]
                 numbers = column.fill_null(0).to_numpy()
-                allowed &= (numbers == 0) | (numbers < bounds[0] if key == "date_before" else numbers > bounds[1])
+                fits = numbers < bounds[0] if key == "date_before" else numbers > bounds[1]
+                # A date that is given and cannot be read may be any, the fact check's own included.
+                undated = self._documents["date"].is_null().to_numpy().astype(bool)
+                allowed &= undated | ((numbers > 0) & fits)
             else:
                 column = self._documents["id" if key == "document_id" else key]
                 values = pa.array([value] if isinstance(value, str) else list(value), pa.string())
@@ -130,6 +140,13 @@ class EvidenceStore:
         first, last = max(0, row - window), min(self.sentence_count - 1, row + window)
         inside = np.flatnonzero(self._document_of[first : last + 1] == document)
         return first + int(inside[0]), first + int(inside[-1])
+
+
+def about_document(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a hit says of its document: the fields that filters use, then its metadata."""
+    about = {key: document[key] for key in _ABOUT if document[key] is not None}
+    # A corpus whose mapping takes another column for the date may have a column "date" besides.
+    return about | {key: value for key, value in document["metadata"].items() if key not in _ABOUT}
 
 
 def _map(path: Path, schema: pa.Schema) -> pa.Table:

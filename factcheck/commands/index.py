@@ -192,7 +192,9 @@ def _search(args: argparse.Namespace) -> int:
         if args.json:
             for hit in hits:
                 row = {key: getattr(hit, key) for key in ("document_id", "sentence", "start", "end", "text", "score")}
-                print(json.dumps({"query": query} | row | {"metadata": dict(hit.metadata or {})}, ensure_ascii=False))
+                line = json.dumps({"query": query} | row | {"metadata": dict(hit.metadata or {})}, ensure_ascii=False)
+                # A lone surrogate fits no stream; written as \ud800 it is JSON's own escape.
+                print(line.encode("utf-8", "backslashreplace").decode("utf-8"))
             continue
         print(query)
         for rank, hit in enumerate(hits, 1):

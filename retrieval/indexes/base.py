@@ -1,7 +1,8 @@
 """The contract of every index."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +62,10 @@ class EvidenceIndex(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write the index into a folder, which is created."""
+        """Write the index into a folder, which is created; over the index it was opened from, too.
+
+        Every file is replaced at one stroke, so that whoever has the old one open or mapped keeps it.
+        """
 
     @classmethod
     @abstractmethod
@@ -91,6 +95,7 @@ def top_rows(scores: np.ndarray, top_k: int) -> np.ndarray:
 
 def check_new_ids(ids: np.ndarray, passages: Passages, known: np.ndarray | None, count: int) -> np.ndarray:
     """The ids as int64 (n,), checked against the passages and the ids already there (None: 0 … count - 1)."""
+    _check_lengths(passages)
     ids = np.ascontiguousarray(ids, np.int64)
     if ids.ndim != 1 or len(ids) != len(passages):
         raise InputError(f"expected one id a passage, got ids of shape {ids.shape} for {len(passages)} passages")
@@ -108,3 +113,36 @@ def check_search(queries: Passages, top_k: int) -> None:
         raise InputError(f"top_k is {top_k}, expected at least 1")
     if not queries:
         raise InputError("search needs queries as texts, vectors or both")
+    _check_lengths(queries)
+
+
+def _check_lengths(passages: Passages) -> None:
+    texts, vectors = passages.texts, passages.vectors
+    if texts is not None and vectors is not None and len(texts) != len(vectors):
+        raise InputError(f"expected one vector a text, got {len(vectors)} vectors for {len(texts)} texts")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside ``path``, with the same ending, to write a file to; it then takes the place of ``path``."""
+    partial = path.with_name(f"partial-{path.name}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def save_array(path: Path, array: np.ndarray | None) -> None:
+    """Replace an ``.npy`` file; None removes it."""
+    if array is None:
+        path.unlink(missing_ok=True)
+        return
+    with replacing(path) as partial:
+        np.save(partial, array)
+
+
+def save_text(path: Path, text: str) -> None:
+    """Replace a UTF-8 file."""
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")

@@ -1,12 +1,13 @@
 """Words in BM25, by bm25s."""
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.errors import InputError
-from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, top_rows
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_array, save_text, top_rows
 from retrieval.lexical import BM25_B, BM25_K1, words
 
 __all__ = ["BM25Index"]
@@ -52,7 +53,8 @@ class BM25Index(EvidenceIndex):
             raise InputError("a BM25 index needs queries as texts")
         scores = np.full((len(queries.texts), top_k), -np.inf, np.float32)
         ids = np.full((len(queries.texts), top_k), -1, np.int64)
-        if not len(self):
+        # Texts without a word match nothing, and bm25s needs at least one.
+        if not len(self) or not self._vocabulary:
             return scores, ids
         self._build()
         mask = None
@@ -78,14 +80,22 @@ class BM25Index(EvidenceIndex):
         folder.mkdir(parents=True, exist_ok=True)
         self._load_tokens()
         lengths = np.array([len(t) for t in self._tokens], np.int64)
-        np.save(folder / "lengths.npy", lengths)
-        np.save(folder / "tokens.npy", np.concatenate([np.empty(0, np.int32), *self._tokens]))
-        np.save(folder / "ids.npy", self._ids)
-        np.save(folder / "deleted.npy", self._deleted)
-        (folder / "vocabulary.json").write_text(json.dumps(list(self._vocabulary), ensure_ascii=False), "utf-8")
         if lengths.any():
             self._build()
-            self._scorer.save(folder, show_progress=False)
+        save_array(folder / "lengths.npy", lengths)
+        save_array(folder / "tokens.npy", np.concatenate([np.empty(0, np.int32), *self._tokens]))
+        save_array(folder / "ids.npy", self._ids)
+        save_array(folder / "deleted.npy", self._deleted)
+        save_text(folder / "vocabulary.json", json.dumps(list(self._vocabulary), ensure_ascii=False))
+        if not lengths.any():
+            # What says that there are scores; without words there are none.
+            (folder / "params.index.json").unlink(missing_ok=True)
+            return
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as partial:
+            # bm25s writes a whole folder, and over files that it may have mapped itself.
+            self._scorer.save(partial, show_progress=False)
+            for file in sorted(Path(partial).iterdir()):
+                file.replace(folder / file.name)
 
     @classmethod
     def open(cls, folder: Path) -> "BM25Index":
@@ -122,8 +132,5 @@ class BM25Index(EvidenceIndex):
         if self._scorer is not None:
             return
         self._load_tokens()
-        if not self._vocabulary:
-            # Only texts without a word: nothing can match, and bm25s needs at least one.
-            self._vocabulary["\0"] = 0
         self._scorer = bm25s.BM25(k1=BM25_K1, b=BM25_B, method="lucene")
         self._scorer.index((self._tokens, self._vocabulary), create_empty_token=False, show_progress=False)

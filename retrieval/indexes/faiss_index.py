@@ -3,15 +3,24 @@
 import contextlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from retrieval.errors import InputError
-from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search
+from retrieval.indexes.base import (
+    EvidenceIndex,
+    Passages,
+    check_new_ids,
+    check_search,
+    replacing,
+    save_array,
+    save_text,
+)
 
-__all__ = ["PREFERENCES", "FaissIndex", "choose_factory"]
+__all__ = ["PREFERENCES", "FaissIndex", "check_factory", "choose_factory"]
 
 #: What a factory may be chosen for: speed, memory, or exact results.
 PREFERENCES = ("fast", "small", "exact")
@@ -23,6 +32,8 @@ MOST_LISTS = 4096
 RERANK = 20
 #: Bytes of candidates' full vectors that are scored at once: what a core's second-level cache holds. More is slower by half.
 RESCORED_BYTES = 2 << 20
+#: Bytes of results that are held at once where they are filtered after the search.
+FILTERED_BYTES = 64 << 20
 
 
 def choose_factory(count: int, dimension: int, preference: str) -> str:
@@ -47,6 +58,15 @@ def choose_factory(count: int, dimension: int, preference: str) -> str:
     return f"IVF{lists},PQ{pieces}x4fs" + (",RFlat" if preference == "fast" else "")
 
 
+def check_factory(factory: str, dimension: int) -> None:
+    """Reject a FAISS factory string that would fail later, in building, searching or saving; takes no vectors.
+
+    Raises:
+        InputError: FAISS does not understand it, or it names a kind of index that cannot do what an index here must.
+    """
+    _construct(factory, dimension)
+
+
 class FaissIndex(EvidenceIndex):
     """Inner-product search over vectors with any FAISS factory.
 
@@ -61,7 +81,7 @@ class FaissIndex(EvidenceIndex):
         rerank: with ``vectors`` attached, candidates a result that are scored again.
 
     Raises:
-        InputError: the factory string is not understood.
+        InputError: the factory string is not understood, or names a kind of index that cannot be used here.
     """
 
     def __init__(
@@ -74,16 +94,8 @@ class FaissIndex(EvidenceIndex):
         probe: int | None = None,
         rerank: int = RERANK,
     ) -> None:
-        import faiss
-
         factory = factory or choose_factory(expected, dimension, preference)
-        try:
-            self._index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
-        except RuntimeError as error:
-            reason = str(error).split("Error:")[-1].strip().splitlines()[0]
-            raise InputError(
-                f"FAISS does not understand factory {factory!r} for dimension {dimension}: {reason}"
-            ) from None
+        self._index = _construct(factory, dimension)
         self.factory, self.rerank = factory, rerank
         self._ids: np.ndarray | None = None
         self._deleted = np.empty(0, np.int64)
@@ -129,7 +141,12 @@ class FaissIndex(EvidenceIndex):
                     f"got {len(sample)}; use 'Flat' or fewer clusters"
                 )
             self._accept_small_sample()
-            self._index.train(np.ascontiguousarray(sample, np.float32))
+            try:
+                self._index.train(np.ascontiguousarray(sample, np.float32))
+            except RuntimeError as error:
+                raise InputError(
+                    f"FAISS factory {self.factory!r} could not be trained on {len(sample)} vectors: {_reason(error)}"
+                ) from None
 
     def _accept_small_sample(self) -> None:
         """Keep FAISS from printing that it would like 39 vectors a cluster: how many there are was chosen."""
@@ -176,9 +193,7 @@ class FaissIndex(EvidenceIndex):
         if not len(self) or not len(vectors):
             return np.full((len(vectors), top_k), -np.inf, np.float32), np.full((len(vectors), top_k), -1, np.int64)
         wide = top_k if self._store is None else top_k * self.rerank
-        params, keep = self._parameters(allowed, wide)
-        scores, rows = self._index.search(vectors, min(wide, self._index.ntotal), params=params)
-        del keep  # FAISS holds only a pointer to it
+        scores, rows = self._nearest(vectors, min(wide, self._index.ntotal), allowed)
         if self._store is not None:
             scores, rows = self._score_again(vectors, rows, top_k)
         scores[rows < 0] = -np.inf
@@ -195,13 +210,13 @@ class FaissIndex(EvidenceIndex):
         import faiss
 
         folder.mkdir(parents=True, exist_ok=True)
-        faiss.write_index(self._index, str(folder / "vectors.faiss"))
-        if self._ids is not None:
-            np.save(folder / "ids.npy", self._ids)
-        if len(self._deleted):
-            np.save(folder / "deleted.npy", self._deleted)
+        # The vectors may be mapped from this very file.
+        with replacing(folder / "vectors.faiss") as partial:
+            faiss.write_index(self._index, str(partial))
+        save_array(folder / "ids.npy", self._ids)
+        save_array(folder / "deleted.npy", self._deleted if len(self._deleted) else None)
         about = {"factory": self.factory, "probe": self._probe, "rerank": self.rerank}
-        (folder / "index.json").write_text(json.dumps(about), "utf-8")
+        save_text(folder / "index.json", json.dumps(about))
 
     @classmethod
     def open(cls, folder: Path, *, writable: bool = False) -> "FaissIndex":
@@ -239,22 +254,50 @@ class FaissIndex(EvidenceIndex):
             return ids[(ids >= 0) & (ids < self._index.ntotal)]
         return np.flatnonzero(np.isin(self._ids, ids))
 
-    def _parameters(self, allowed: np.ndarray | None, wide: int) -> tuple[Any, Any]:
-        """FAISS search parameters, and the objects that must outlive the search."""
+    def _nearest(self, vectors: np.ndarray, wide: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and positions of the ``wide`` best of each query, without the deleted and those not allowed."""
         import faiss
 
         if allowed is None and not len(self._deleted):
             if self._plain_parameters is None or self._plain_parameters[0] != self.rerank:
                 made = _nested_parameters(self._index, None, self._probe, self.rerank)
                 self._plain_parameters = self.rerank, made
-            return self._plain_parameters[1], None
+            return self._index.search(vectors, wide, params=self._plain_parameters[1])
         mask = np.full(self._index.ntotal, allowed is None)
         if allowed is not None:
             mask[self._positions(np.asarray(allowed, np.int64))] = True
         mask[self._deleted] = False
-        keep = np.packbits(mask, bitorder="little")
-        selector = faiss.IDSelectorBitmap(keep)
-        return _nested_parameters(self._index, selector, self._probe, self.rerank), keep
+        if not _takes_selector(self._index):
+            return self._filter_afterwards(vectors, wide, mask)
+        keep = np.packbits(mask, bitorder="little")  # FAISS holds only a pointer to it
+        params = _nested_parameters(self._index, faiss.IDSelectorBitmap(keep), self._probe, self.rerank)
+        return self._index.search(vectors, wide, params=params)
+
+    def _filter_afterwards(self, vectors: np.ndarray, wide: int, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same for an index that cannot filter: deeper searches, until enough is left or everything was seen."""
+        scores, rows = np.full((len(vectors), wide), -np.inf, np.float32), np.full((len(vectors), wide), -1, np.int64)
+        total, matching = len(mask), int(np.count_nonzero(mask))
+        waiting = np.arange(len(vectors) if matching else 0)
+        # Twice as deep as it takes where what matches is spread evenly.
+        depth = min(total, 2 * wide * total // max(1, matching))
+        while len(waiting):
+            # Refinement searches this many times as deep again.
+            params = _nested_parameters(self._index, None, self._probe, max(1, min(self.rerank, total // depth)))
+            short = []
+            block = max(1, FILTERED_BYTES // (12 * depth))
+            for start in range(0, len(waiting), block):
+                part = waiting[start : start + block]
+                found_scores, found = self._index.search(vectors[part], depth, params=params)
+                good = (found >= 0) & mask[found]
+                found_scores[~good], found[~good] = -np.inf, -1
+                order = np.argsort(~good, axis=1, kind="stable")[:, :wide]
+                scores[part] = np.take_along_axis(found_scores, order, 1)
+                rows[part] = np.take_along_axis(found, order, 1)
+                short.append(part[good.sum(1) < min(wide, matching)])
+            if depth == total:
+                break
+            waiting, depth = np.concatenate(short), min(total, 4 * depth)
+        return scores, rows
 
     def _score_again(self, vectors: np.ndarray, rows: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
         """Exact scores of the candidates (n, wide) from the stored vectors; the ``top_k`` best of each."""
@@ -274,6 +317,66 @@ class FaissIndex(EvidenceIndex):
             top_scores[start : start + block, :width] = np.take_along_axis(exact, order, 1)
             top[start : start + block, :width] = np.take_along_axis(part, order, 1)
         return top_scores, top
+
+
+def _construct(factory: str, dimension: int) -> Any:
+    """The FAISS index of a factory string, checked."""
+    import faiss
+
+    try:
+        index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
+    except RuntimeError as error:
+        raise InputError(
+            f"FAISS does not understand factory {factory!r} for dimension {dimension}: {_reason(error)}"
+        ) from None
+    reason = _unusable(index)
+    if reason:
+        raise InputError(f"FAISS factory {factory!r} cannot be used: {reason}")
+    return index
+
+
+def _reason(error: RuntimeError) -> str:
+    """What FAISS says, in one line, without the place in its source and the condition there."""
+    return re.sub(r"^Error in .*? at \S+:\d+: |Error: '.*?' failed: ", "", str(error).strip().splitlines()[0]).strip()
+
+
+def _unusable(index: Any) -> str | None:
+    """Why an index cannot be filled in steps, searched and saved; None where it can."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    name = type(index).__name__
+    if isinstance(index, faiss.IndexPreTransform):
+        return _unusable(index.index)
+    if isinstance(index, faiss.IndexRefine):
+        # FAISS ends the process where these give no single distances.
+        if not isinstance(faiss.downcast_index(index.refine_index), faiss.IndexFlatCodes):
+            return "candidates can be refined with plain vectors or codes only; use RFlat or Refine(SQ8)"
+        return _unusable(index.base_index)
+    if name.startswith("IndexIDMap"):
+        return "passages have ids without it; leave IDMap out"
+    if isinstance(index, faiss.IndexNSG | faiss.IndexNNDescent):
+        return "its graph takes no additions once it is built; use HNSW"
+    if isinstance(index, faiss.IndexIVFAdditiveQuantizerFastScan):
+        return "it does not take the number of clusters to visit; leave fs out, or use PQ"
+    kinds = faiss.IndexFlatCodes | faiss.IndexFastScan | faiss.IndexHNSW | faiss.IndexIVF
+    if not isinstance(index, kinds) or isinstance(index, faiss.IndexLattice):
+        return f"indexes of FAISS's class {name} cannot be added to or saved"
+    return None
+
+
+def _takes_selector(index: Any) -> bool:
+    """Whether FAISS can restrict a search to some of the vectors."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexRefine):
+        return _takes_selector(index.base_index)
+    if isinstance(index, faiss.IndexPreTransform):
+        return _takes_selector(index.index)
+    if isinstance(index, faiss.IndexIVF):
+        return not isinstance(index, faiss.IndexIVFAdditiveQuantizer)
+    return isinstance(index, faiss.IndexFlat | faiss.IndexScalarQuantizer | faiss.IndexHNSW)
 
 
 def _nested_parameters(index: Any, selector: Any, probe: int | None, rerank: int) -> Any:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.errors import InputError
 from retrieval.indexes.base import EvidenceIndex, Passages, check_search
 from retrieval.indexes.bm25_index import BM25Index
 from retrieval.indexes.faiss_index import FaissIndex
@@ -52,11 +53,14 @@ class HybridIndex(EvidenceIndex):
     def add(self, ids: np.ndarray, passages: Passages) -> None:
         """Add to both; nothing is added if either refuses."""
         if passages.texts is None:
-            from retrieval.errors import InputError
-
             raise InputError("a hybrid index needs texts as well as vectors")
         self.dense.add(ids, passages)
-        self.lexical.add(ids, passages)
+        try:
+            self.lexical.add(ids, passages)
+        except BaseException:
+            # The dense index took these ids as new, so none of them was there before.
+            self.dense.delete(ids)
+            raise
 
     def delete(self, ids: np.ndarray) -> int:
         """Remove from both."""
@@ -76,9 +80,9 @@ class HybridIndex(EvidenceIndex):
         self.lexical.save(folder / "lexical")
 
     @classmethod
-    def open(cls, folder: Path) -> "HybridIndex":
-        """Open a saved pair of FAISS and BM25."""
-        return cls(FaissIndex.open(folder / "dense"), BM25Index.open(folder / "lexical"))
+    def open(cls, folder: Path, *, writable: bool = False) -> "HybridIndex":
+        """Open a saved pair of FAISS and BM25, memory-mapped; only a ``writable`` one can be added to."""
+        return cls(FaissIndex.open(folder / "dense", writable=writable), BM25Index.open(folder / "lexical"))
 
     def __len__(self) -> int:
         return len(self.dense)

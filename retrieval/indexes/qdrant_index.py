@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.errors import InputError
-from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_text
 
 __all__ = ["QdrantIndex"]
 
@@ -118,7 +118,7 @@ class QdrantIndex(EvidenceIndex):
             "collection": self.collection,
             "dimension": self.dimension,
         }
-        (folder / "qdrant.json").write_text(json.dumps(where), "utf-8")
+        save_text(folder / "qdrant.json", json.dumps(where))
 
     @classmethod
     def open(cls, folder: Path, *, api_key: str | None = None) -> "QdrantIndex":

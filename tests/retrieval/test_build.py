@@ -112,6 +112,56 @@ def test_filters(built, hashing_encoder):
         found(date_before="yesterday")
 
 
+def test_a_date_that_cannot_be_read_passes_no_date_filter(tmp_path, hashing_encoder):
+    dates = ["2020-3-5", "March 5, 2020", "05/03/2020", "1583402400", "2020-13-01", "2009-1-1", None, " "]
+    rows = [{"id": str(i), "text": f"Moon {i}.", "date": date} for i, date in enumerate(dates)]
+    corpus = write_jsonl(tmp_path / "c.jsonl", rows)
+    with pytest.warns(UserWarning, match="3 document dates could not be read .*'05/03/2020'"):
+        build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    index = open_index(tmp_path / "index", encoder=hashing_encoder)
+
+    def found(**filters):
+        return sorted(ids(index.search(["moon"], top_k=20, filters=filters)[0]))
+
+    assert found() == list("01234567")
+    assert found(date_before="2010-01-01") == list("567")
+    assert found(date_after="2010-01-01") == list("0167")
+    assert found(date_after="2010-01-01", document_id=["2", "3"]) == []
+
+
+@pytest.mark.parametrize("method", ["hybrid", "dense", "bm25"])
+def test_copies_of_a_sentence_leave_room_for_others(tmp_path, hashing_encoder, method):
+    rows = [{"id": f"copy{i}", "text": f"Page {i}. Dogs run on the beach."} for i in range(60)]
+    rows += [{"id": f"other{i}", "text": f"Dogs number {i} walk far away."} for i in range(30)]
+    build_index(write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "index", encoder=hashing_encoder)
+    for options in ({}, {"window": 1}, {"candidates": 5, "diversity": 0.1}):
+        index = open_index(tmp_path / "index", encoder=hashing_encoder, method=method, **options)
+        first, second = index.search(["dogs run on the beach", "dogs number walk"], top_k=5)
+        assert [hit.document_id[:4] for hit in first] == ["copy"] + ["othe"] * 4
+        assert len({hit.text for hit in second}) == 5
+    assert first[0].text == "Dogs run on the beach."
+
+
+@pytest.mark.parametrize("method", ["hybrid", "dense", "bm25"])
+def test_more_is_asked_for_than_there_is(built, hashing_encoder, method):
+    index = open_index(built, encoder=hashing_encoder, method=method)
+    everything = index.search(["moon cheese Rome"], top_k=50)
+    assert index.search(["moon cheese Rome"], top_k=10**9) == everything
+    assert len(index.search(["moon cheese"], top_k=10**9, filters={"document_id": "moon"})[0]) in (1, 2)
+    assert index.search(["moon"], top_k=10**9, filters={"language": "fr"}) == [[]]
+
+
+def test_mapped_columns_win_over_columns_of_our_names(tmp_path, hashing_encoder):
+    row = {"id": "a", "text": "Moon.", "title": "T", "headline": "H", "date": "2001", "published": "2020", "by": "B"}
+    bare = {"id": "b", "text": "Sun.", "title": "T", "headline": "H", "date": "2001", "published": None}
+    corpus = write_jsonl(tmp_path / "c.jsonl", [row, bare])
+    columns = {"title": "headline", "date": "published"}
+    build_index(corpus, tmp_path / "index", encoder=hashing_encoder, columns=columns)
+    index = open_index(tmp_path / "index", encoder=hashing_encoder)
+    assert index.search(["moon"], top_k=1)[0][0].metadata == {"title": "H", "date": "2020", "by": "B"}
+    assert index.search(["sun"], top_k=1)[0][0].metadata == {"title": "H"}
+
+
 def test_windows_duplicates_and_diversity(tmp_path, hashing_encoder):
     rows = [
         {"id": "a", "text": "First comes this. The comet is bright tonight. Last comes that."},
@@ -267,6 +317,40 @@ def test_corpus_formats_give_the_same_documents(tmp_path):
     (texts / "b.txt").write_text("Two.")
     (tmp_path / "texts" / "a.md").write_text("One.")
     assert [(d.id, d.text) for d in read_corpus(tmp_path / "texts")] == [("a.md", "One."), ("sub/b.txt", "Two.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tsv", 'id\ttext\n1\tone\n\n3\t"open quote\n4\tfour\n', r"row 2 \(from line \d\): a quoted field is never"),
+        (
+            "a.csv",
+            'id,text\n1,"one\ntwo"\n2,"open\n3,three\n',
+            r"row 2 \(from line 4\): a quoted field is never closed",
+        ),
+        ("a.csv", 'id,text\n1,"one" more\n', r"row 1 \(from line 2\): a quoted field goes on after"),
+        ("a.csv", 'id,"text\n1,one\n', r"row 1 \(from line 1\): a quoted field is never closed"),
+    ],
+)
+def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        list(read_corpus(tmp_path / name))
+
+
+def test_nested_values_that_json_has_no_form_for(tmp_path, hashing_encoder):
+    import datetime
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    day = datetime.date(2020, 3, 5)
+    row = {"text": "Moon.", "days": [day, None], "more": {"at": day, "on": True, "n": [float("nan"), 1.5]}}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "a.parquet")
+    build_index(tmp_path / "a.parquet", tmp_path / "index", encoder=hashing_encoder)
+    (hit,) = open_index(tmp_path / "index", encoder=hashing_encoder).search(["moon"])[0]
+    more = {"at": "2020-03-05", "on": True, "n": ["nan", 1.5]}
+    assert hit.metadata == {"days": ["2020-03-05", None], "more": more}
 
 
 def test_second_build_in_one_folder_is_refused(corpus, tmp_path, hashing_encoder):

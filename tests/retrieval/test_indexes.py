@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from retrieval import assemble
+from retrieval import assemble, build_index
 from retrieval.errors import InputError
-from retrieval.indexes import BM25Index, FaissIndex, HybridIndex, Passages, QdrantIndex
-from retrieval.indexes.faiss_index import choose_factory
+from retrieval.indexes import BM25Index, FaissIndex, HybridIndex, Passages, QdrantIndex, faiss_index
+from retrieval.indexes.faiss_index import check_factory, choose_factory
 from retrieval.indexes.hybrid import reciprocal_rank_fusion
 
 DIMENSION, COUNT = 32, 400
@@ -231,3 +231,223 @@ def test_training_takes_a_sample_of_bounded_size_in_silence(monkeypatch, capfd):
     # Adding asks again, of an index that is trained.
     assert sizes[0::2] == [3000, 700, 128]
     assert capfd.readouterr().err == ""
+
+
+MANY = 3000
+
+
+@pytest.fixture(scope="module")
+def many():
+    """Thousands of passages: their files are larger than what is read ahead of a memory map."""
+    rng = np.random.default_rng(2)
+    vectors = rng.standard_normal((MANY, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Passages([f"{' '.join(rng.choice(list('bcdfghjk'), 6))} number{i}x" for i in range(MANY)], vectors)
+
+
+def test_opened_changed_and_saved_over_itself(new, many, tmp_path):
+    index, folder = new(), tmp_path / "saved"
+    index.add(np.arange(MANY), many)
+    index.save(folder)
+    files = {file.relative_to(folder) for file in folder.rglob("*")}
+    queries = take(many, range(50))
+    for start in (0, 5):
+        if isinstance(index, QdrantIndex):
+            index.close()
+        index = type(index).open(folder)
+        assert index.delete(np.arange(start, start + 5)) == 5
+        before = index.search(queries, 5)
+        index.save(folder)
+        # What was open before goes on.
+        np.testing.assert_array_equal(index.search(queries, 5)[1], before[1])
+    if isinstance(index, QdrantIndex):
+        index.close()
+    opened = type(index).open(folder)
+    assert len(opened) == MANY - 10
+    scores, ids = opened.search(queries, 5)
+    np.testing.assert_array_equal(ids, before[1])
+    np.testing.assert_allclose(scores, before[0], rtol=1e-6)
+    assert not np.isin(ids, np.arange(10)).any()
+    assert np.mean([i in ids[i] for i in range(10, 50)]) >= 0.9
+    left = {file.relative_to(folder) for file in folder.rglob("*")} - files
+    assert {path.name for path in left} <= {"deleted.npy"}
+
+
+def test_fresh_index_saved_over_another(new, many, tmp_path):
+    index, folder = new(), tmp_path / "saved"
+    if isinstance(index, QdrantIndex):
+        pytest.skip("its collection is not in the folder")
+    index.add(np.arange(MANY) + 100, many)
+    index.delete(np.arange(5) + 100)
+    index.save(folder)
+    other = type(index).open(folder)
+    fresh = new() if isinstance(index, BM25Index) else type(index)(*_two_parts(index))
+    fresh.add(np.arange(2), take(many, [7, 8]))
+    fresh.save(folder)
+    opened = type(index).open(folder)
+    assert len(opened) == 2
+    assert opened.search(take(many, [7, 8]), 1)[1].tolist() == [[0], [1]]
+    # Readers of the old files keep them.
+    assert other.search(take(many, [9]), 1)[1].tolist() == index.search(take(many, [9]), 1)[1].tolist()
+
+
+def _two_parts(index):
+    """Arguments for an index of the same class that takes two vectors."""
+    return (FaissIndex(DIMENSION, factory="Flat"), BM25Index()) if isinstance(index, HybridIndex) else (DIMENSION,)
+
+
+def test_texts_without_words_saved_over_texts_with_words(many, tmp_path):
+    index = BM25Index()
+    index.add(np.arange(MANY), many)
+    index.save(tmp_path)
+    empty = BM25Index()
+    empty.add(np.arange(2), Passages(["...", ""]))
+    empty.save(tmp_path)
+    opened = BM25Index.open(tmp_path)
+    assert len(opened) == 2
+    assert (opened.search(take(many, [0]), 3)[1] == -1).all()
+
+
+def test_a_save_that_fails_leaves_the_old_index(many, tmp_path, monkeypatch):
+    import faiss
+
+    index = FaissIndex(DIMENSION, factory="Flat")
+    index.add(np.arange(MANY), many)
+    index.save(tmp_path)
+    files = sorted(tmp_path.iterdir())
+
+    def full(index, path):
+        with open(path, "wb") as stream:
+            stream.write(b"half")
+        raise RuntimeError("no space left on device")
+
+    monkeypatch.setattr(faiss, "write_index", full)
+    with pytest.raises(RuntimeError, match="no space"):
+        index.save(tmp_path)
+    assert sorted(tmp_path.iterdir()) == files
+    assert len(FaissIndex.open(tmp_path)) == MANY
+
+
+UNFILTERED = [
+    "PQ4",
+    "PQ16x4",
+    "PQ16x4fs",
+    "OPQ16,PQ16x4fs",
+    "PQ16x4fs,RFlat",
+    "RQ4x4fs",
+    "IVF4,RQ4x4",
+    "RaBitQfs",
+]
+
+
+@pytest.mark.parametrize("factory", UNFILTERED)
+def test_factories_that_faiss_cannot_filter_are_filtered_afterwards(factory, many, tmp_path, monkeypatch):
+    index = FaissIndex(DIMENSION, factory=factory, probe=4)
+    index.add(np.arange(MANY), many)
+    queries = take(many, range(40))
+    everything = index.search(queries, MANY)
+    index.delete(np.arange(5))
+    monkeypatch.setattr(faiss_index, "FILTERED_BYTES", 12 * 1000)
+    # None deleted, some allowed, few allowed and far from the queries, one allowed, none allowed.
+    for allowed in (None, np.arange(0, MANY, 3), np.arange(2990, MANY), np.array([7]), np.array([2]), np.arange(0)):
+        scores, ids = index.search(queries, 5, allowed)
+        assert (np.diff(np.where(ids >= 0, scores, -1e9), axis=1) <= 1e-5).all()
+        assert np.isneginf(scores[ids < 0]).all()
+        wanted = np.setdiff1d(np.arange(MANY) if allowed is None else allowed, np.arange(5))
+        assert (np.isin(ids, wanted) | (ids == -1)).all()
+        for i in range(len(ids)):
+            kept = np.isin(everything[1][i], wanted)
+            assert np.count_nonzero(ids[i] >= 0) == min(5, len(wanted))
+            if "R" not in factory.split(",")[-1]:  # how deep a refinement looks depends on how much is asked for
+                expected = everything[0][i][kept][:5]
+                np.testing.assert_allclose(scores[i][: len(expected)], expected, rtol=1e-4, atol=1e-5)
+    index.save(tmp_path)
+    opened = FaissIndex.open(tmp_path)
+    assert not np.isin(opened.search(queries, 5)[1], np.arange(5)).any()
+
+
+@pytest.mark.parametrize(
+    ("factory", "reason"),
+    [
+        ("Foo", "does not understand factory 'Foo' for dimension 32: could not parse index string Foo"),
+        ("PQ5", "multiple of"),
+        ("IDMap,Flat", "leave IDMap out"),
+        ("Flat,IDMap", "leave IDMap out"),
+        ("NSG8", "use HNSW"),
+        ("PCA16,NSG8", "use HNSW"),
+        ("NSG8,RFlat", "use HNSW"),
+        ("MinMax,SQ8", "IndexRowwiseMinMax"),
+        ("IVF8,RQ4x4fs", "leave fs out"),
+        ("IVF8,PQ16x4fs,Refine(PQ16x4fs)", "use RFlat"),
+    ],
+)
+def test_factories_that_would_fail_later_are_refused(factory, reason):
+    with pytest.raises(InputError) as caught:
+        check_factory(factory, DIMENSION)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "faiss::" not in str(caught.value)
+    with pytest.raises(InputError):
+        FaissIndex(DIMENSION, factory=factory)
+
+
+@pytest.mark.parametrize("factory", [*FACTORIES, *UNFILTERED, "IVF4_HNSW8,SQ8", "PQ16,Refine(SQ8)", "L2norm,Flat"])
+def test_factories_that_work_pass_the_check(factory):
+    check_factory(factory, DIMENSION)
+
+
+def test_too_few_vectors_for_a_code_book_are_refused_in_one_line(passages):
+    with pytest.raises(InputError, match="could not be trained on 100 vectors: Number of training points") as caught:
+        FaissIndex(DIMENSION, factory="IVF4,PQ16").add(np.arange(100), take(passages, range(100)))
+    assert "\n" not in str(caught.value)
+
+
+def test_build_refuses_a_factory_before_it_encodes(tmp_path):
+    class Encoder:
+        dimension, fingerprint = DIMENSION, "x"
+
+        def encode(self, texts):
+            raise AssertionError("nothing is encoded")
+
+    (tmp_path / "corpus.jsonl").write_text('{"text": "A sentence."}\n', "utf-8")
+    with pytest.raises(InputError, match="does not understand factory 'Foo'"):
+        build_index(tmp_path / "corpus.jsonl", tmp_path / "out", encoder=Encoder(), factory="Foo")
+    assert not (tmp_path / "out").exists()
+
+
+def test_opened_hybrid_is_read_only_unless_asked(passages, tmp_path):
+    index = HybridIndex(FaissIndex(DIMENSION, factory="Flat"), BM25Index())
+    index.add(np.arange(COUNT), passages)
+    index.save(tmp_path)
+    opened = HybridIndex.open(tmp_path)
+    with pytest.raises(InputError, match="writable=True"):
+        opened.add(np.array([COUNT]), take(passages, [0]))
+    assert len(opened) == len(opened.lexical) == COUNT
+    opened = HybridIndex.open(tmp_path, writable=True)
+    opened.add(np.array([COUNT]), take(passages, [0]))
+    opened.save(tmp_path)
+    assert len(HybridIndex.open(tmp_path)) == COUNT + 1
+
+
+def test_hybrid_adds_to_both_or_to_neither(passages):
+    index = HybridIndex(FaissIndex(DIMENSION, factory="Flat"), BM25Index())
+    index.add(IDS[:10], take(passages, range(10)))
+    index.lexical.add(IDS[10:11], take(passages, [10]))
+    with pytest.raises(InputError, match="already in the index"):
+        index.add(IDS[10:12], take(passages, [10, 11]))
+    assert len(index.dense) == 10
+    assert not np.isin(index.dense.search(take(passages, [10, 11]), 10)[1], IDS[10:12]).any()
+    index.lexical.delete(IDS[10:11])
+    index.add(IDS[10:12], take(passages, [10, 11]))
+    assert len(index.dense) == len(index.lexical) == 12
+
+
+def test_texts_and_vectors_of_unequal_number_are_refused(new, passages):
+    index = new()
+    unequal = Passages(passages.texts[:2], passages.vectors[:3])
+    with pytest.raises(InputError, match="3 vectors for 2 texts"):
+        index.add(np.arange(2), unequal)
+    assert len(index) == 0
+    index.add(IDS, passages)
+    with pytest.raises(InputError, match="3 vectors for 2 texts"):
+        index.search(unequal, 1)

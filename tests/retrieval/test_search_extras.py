@@ -1,14 +1,18 @@
 """Re-ranking, photos, evaluation, ranking helpers and the index command."""
 
+import base64
+import datetime
 import json
 
 import numpy as np
 import pytest
 
+from factcheck.cli import main
 from retrieval import InputError, build_index, open_index
+from retrieval.corpus import read_corpus
 from retrieval.dates import date_range
 from retrieval.evaluation import evaluate_run, read_qrels
-from retrieval.ranking import maximal_marginal_relevance
+from retrieval.ranking import distinct_texts, maximal_marginal_relevance
 from retrieval.rerank import CrossEncoderReranker, Reranker, rerank_scores
 
 
@@ -61,6 +65,32 @@ def test_a_photo_is_found_again_under_its_other_caption(photo_index, hashing_enc
     assert hits[1].score < 0.1
     (hits,) = index.photos.search([b"aaabbbbb"], top_k=2, filters={"date_before": "2010-01-01"})
     assert [h.document_id for h in hits] == ["n2"]
+    assert len(index.photos.search([b"aaabbbbb"], top_k=10**9)[0]) == 2
+
+
+def test_photos_inside_json_are_base64(tmp_path):
+    encoded = base64.b64encode(b"aaaabbbb").decode()
+    (tmp_path / "a.jpg").write_bytes(b"file")
+    images = [
+        {"bytes": encoded},
+        {"bytes": f"data:image/png;base64,{encoded[:4]}\n{encoded[4:]}"},
+        {"bytes": "not base64!", "path": "a.jpg"},
+        {"bytes": "not base64!"},
+        {"bytes": ""},
+    ]
+    (tmp_path / "c.jsonl").write_text(json.dumps({"text": "x", "images": images}))
+    (document,) = read_corpus(tmp_path / "c.jsonl")
+    assert [photo.data for photo in document.photos] == [b"aaaabbbb", b"aaaabbbb", b"file", None, None]
+
+
+def test_lone_surrogates_are_printed(tmp_path, hashing_encoder, capsys):
+    (tmp_path / "c.jsonl").write_text(r'{"text": "Moon.", "note": "a\ud800b", "more": ["\udfff"]}')
+    build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder)
+    # As the shell passes on a byte that is not UTF-8.
+    search = ["index", "search", str(tmp_path / "index"), "moon \udce9", "--method", "bm25", "--json"]
+    assert main(search) == 0
+    hit = json.loads(capsys.readouterr().out)
+    assert (hit["query"], hit["metadata"]) == ("moon \udce9", {"note": "a?b", "more": ["?"]})
 
 
 def test_a_photo_is_found_by_words(photo_index, hashing_encoder):
@@ -176,6 +206,10 @@ def test_cross_encoder_mistakes(classifier, tmp_path):
         CrossEncoderReranker("bundled")
 
 
+def test_texts_of_equal_words_count_once():
+    assert distinct_texts(["A comet!", "a  COMET", "A comets", "…", "?", "…"]) == [0, 2, 3, 4]
+
+
 def test_mmr_against_a_loop():
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((12, 5))
@@ -221,6 +255,36 @@ def test_measures_against_values_worked_out_by_hand(tmp_path):
         ("2020-02-03T10:00:00Z", (20200203, 20200203)),
         ("20200203", (20200203, 20200203)),
         ("2020-13-01", None),
+        ("2020-02-31", None),
+        ("0000-00-00", None),
+        ("2020-3-5", (20200305, 20200305)),
+        ("2020/03/05", (20200305, 20200305)),
+        (" 2020.3.5 ", (20200305, 20200305)),
+        ("2020/3", (20200301, 20200331)),
+        ("2020-03-05Z", (20200305, 20200305)),
+        ("20200305T100000+0100", (20200305, 20200305)),
+        ("2020-03-05 10:00:00.123456+01:00", (20200305, 20200305)),
+        ("2020-03-05 10:00:00 UTC", (20200305, 20200305)),
+        ("Thu, 05 Mar 2020 10:00:00 GMT", (20200305, 20200305)),
+        ("5 Mar 2020 10:00 +0000 (UTC)", (20200305, 20200305)),
+        ("Thu Mar 05 10:00:00 +0000 2020", (20200305, 20200305)),
+        ("Thu Mar 05 2020 10:00:00 GMT+0100 (Central European Time)", (20200305, 20200305)),
+        ("March 5, 2020", (20200305, 20200305)),
+        ("Thursday, Sept. 5th, 2020 at 10:00 a.m. EST", (20200905, 20200905)),
+        ("5 march 2020", (20200305, 20200305)),
+        ("5-Mar-2020", (20200305, 20200305)),
+        ("March 2020", (20200301, 20200331)),
+        (datetime.datetime(2020, 3, 5, 10), (20200305, 20200305)),
+        ("30 February 2020", None),
+        ("5 Marsh 2020", None),
+        ("2020-03-05 to 2021-01-01", None),
+        ("2020 - 2021", None),
+        ("2020305", None),
+        ("05.03.2020", None),
+        ("5 March 20", None),
+        ("1583402400", None),
+        ("1583402400000", None),
+        ("", None),
         ("03/02/2020", None),
         ("202", None),
         (None, None),
