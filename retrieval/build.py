@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,14 +24,16 @@ from retrieval.corpus import CORPUS_FORMATS, detect_format, read_corpus
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
 from retrieval.indexes.faiss_index import PREFERENCES, check_factory
-from retrieval.manifest import FORMAT_VERSION, file_checksums, write_manifest
+from retrieval.manifest import DATA_FOLDER, FORMAT_VERSION, MANIFEST, file_checksums, verify_files, write_manifest
 from retrieval.sentences import MAX_CHARS
 from retrieval.shards import ShardWriter
 
-__all__ = ["ImageEncoder", "build_index"]
+__all__ = ["ImageEncoder", "build_index", "check_index_folder"]
 
 #: A shard is closed at this many sentences: the work that a kill can lose.
 SHARD_SENTENCES = 2048
+#: What a build writes into the folder of its index.
+_OWN = re.compile(rf"\.lock|building|manifest\.json(\.tmp)?|embeddings\.sqlite(-\w+)?|{DATA_FOLDER.pattern}")
 
 
 class ImageEncoder(Protocol):
@@ -85,8 +88,7 @@ def build_index(
     if format is not None and format not in CORPUS_FORMATS:
         raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
     found = detect_format(corpus)
-    if out.exists() and not out.is_dir():
-        raise InputError(f"index folder {out} is a file; name a folder")
+    check_index_folder(out)
     name = encoder if isinstance(encoder, str) else None
     text_encoder = load_encoder(encoder, runtime=runtime) if isinstance(encoder, str) else encoder
     if factory:
@@ -94,7 +96,7 @@ def build_index(
     report = progress or (lambda stage, done, total: None)
     plan = {
         "format_version": FORMAT_VERSION,
-        "corpus": _identity(corpus),
+        "corpus": _identity(corpus, out),
         "format": format or found,
         "columns": dict(columns or {}),
         "max_chars": max_chars,
@@ -117,9 +119,7 @@ def build_index(
         built = assemble(work, final, text_encoder.dimension, preset, factory, report)
         files = file_checksums(final)
         digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
-        data = f"data-{digest}"
-        shutil.rmtree(out / data, ignore_errors=True)
-        final.rename(out / data)
+        data = _place(final, out, f"data-{digest}", files)
         manifest = {
             "format_version": FORMAT_VERSION,
             "data": data,
@@ -142,10 +142,58 @@ def build_index(
         write_manifest(out, manifest)
         # Readers of the old data keep their mapped files; only the names go.
         for old in out.glob("data-*"):
-            if old.name != data:
+            if old.name != data and DATA_FOLDER.fullmatch(old.name):
                 shutil.rmtree(old, ignore_errors=True)
         shutil.rmtree(work, ignore_errors=True)
     return manifest | {"encoded": embeddings.encoded, "reused": embeddings.reused}
+
+
+def check_index_folder(out: Path) -> None:
+    """Refuse to build in a folder that somebody else keeps something in.
+
+    Raises:
+        InputError: ``out`` is a file, or a folder that holds other things than an index or its unfinished build.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"index folder {out} is a file; name a folder")
+    held = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    foreign = {name for name in held if not _OWN.fullmatch(name)}
+    planned = (out / "building" / "plan.json").is_file()
+    if planned or (MANIFEST in held and _is_index(out)):
+        foreign.clear()  # what else lies beside an index is left alone
+    if MANIFEST in held and not _is_index(out):
+        foreign.add(MANIFEST)
+    if not planned and {path.name for path in (out / "building").glob("*")} - {"plan.tmp"}:
+        foreign.add("building")
+    if foreign:
+        raise InputError(
+            f"index folder {out} holds {sorted(foreign)[0]!r}, which no index build wrote; name a new or an empty folder"
+        )
+
+
+def _is_index(out: Path) -> bool:
+    """Whether the manifest is one of ours, of whatever version and in whatever state."""
+    if any(DATA_FOLDER.fullmatch(path.name) for path in out.iterdir()):
+        return True
+    try:
+        manifest = json.loads((out / MANIFEST).read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(manifest, dict) and {"format_version", "data", "encoder"} <= set(manifest)
+
+
+def _place(final: Path, out: Path, data: str, files: dict[str, dict[str, Any]]) -> str:
+    """Move a complete index to its place and return the folder's name. One of the same contents may be in use there: it stays."""
+    name, number = data, 0
+    while (out / name).exists():
+        try:
+            verify_files(out / name, files, contents=True)
+            return name
+        except InputError:  # damaged, and perhaps in use all the same
+            number += 1
+            name = f"{data}-{number}"
+    final.rename(out / name)
+    return name
 
 
 def _resume(work: Path, plan: dict[str, Any]) -> Path:
@@ -164,9 +212,11 @@ def _resume(work: Path, plan: dict[str, Any]) -> Path:
     return work
 
 
-def _identity(corpus: Path) -> list[list[Any]]:
+def _identity(corpus: Path, out: Path) -> list[list[Any]]:
     """Name, size and time of change of every file of a corpus: a build continues only on an unchanged one."""
     files = [corpus] if corpus.is_file() else sorted(p for p in corpus.rglob("*") if p.is_file())
+    # An index inside the corpus's folder changes while it is built.
+    files = [file for file in files if not file.resolve().is_relative_to(out.resolve())]
     root = corpus.parent
     digest = hashlib.sha256()
     for file in files:

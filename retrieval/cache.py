@@ -28,6 +28,7 @@ class EmbeddingCache:
 
     def __init__(self, path: Path | None) -> None:
         self.encoded = self.reused = 0
+        self._path = path
         self._db: sqlite3.Connection | None = None
         if path is None:
             return
@@ -43,14 +44,14 @@ class EmbeddingCache:
         """Vectors of the texts, float16 (n, D), from the cache or from the encoder."""
         salt = encoder.fingerprint.encode()
         keys = [hashlib.blake2b(salt + t.encode("utf-8", "surrogatepass"), digest_size=16).digest() for t in texts]
-        known = self._read(set(keys))
+        known = self._read(set(keys), encoder.dimension)
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         vectors = encoder.encode(list(new.values()), batch_size=batch_size).astype(np.float16) if new else []
         fresh = dict(zip(new, vectors, strict=True))
         if self._db is not None and fresh:
             with self._db:
                 rows = ((key, vector.tobytes()) for key, vector in fresh.items())
-                self._db.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+                self._db.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
         self.encoded += len(new)
         self.reused += len(texts) - len(new)
         result = np.empty((len(texts), encoder.dimension), np.float16)
@@ -63,7 +64,7 @@ class EmbeddingCache:
         if self._db is not None:
             self._db.close()
 
-    def _read(self, keys: set[bytes]) -> dict[bytes, np.ndarray]:
+    def _read(self, keys: set[bytes], dimension: int) -> dict[bytes, np.ndarray]:
         found: dict[bytes, np.ndarray] = {}
         if self._db is None:
             return found
@@ -71,6 +72,12 @@ class EmbeddingCache:
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            for key, vector in self._db.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part):
-                found[key] = np.frombuffer(vector, np.float16)
+            try:
+                rows = self._db.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", part).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise InputError(
+                    f"embedding cache {self._path} is damaged ({error}); delete it: what it held is encoded anew"
+                ) from None
+            # One of another length was not written by us; it counts as missing.
+            found |= {key: np.frombuffer(v, np.float16) for key, v in rows if len(v) == 2 * dimension}
         return found

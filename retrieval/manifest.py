@@ -3,15 +3,26 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from retrieval.errors import InputError
 
-__all__ = ["FORMAT_VERSION", "MANIFEST", "file_checksums", "read_manifest", "verify_files", "write_manifest"]
+__all__ = [
+    "DATA_FOLDER",
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "file_checksums",
+    "read_manifest",
+    "verify_files",
+    "write_manifest",
+]
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
+#: Name of the folder of an index's data: after its contents, with a number where a damaged one of that name stands in the way.
+DATA_FOLDER = re.compile(r"data-[0-9a-f]{16}(-\d+)?")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -43,7 +54,28 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputError(
             f"index {folder}: {MANIFEST} is damaged ({sorted(missing)[0]} is missing); build the index again"
         )
+    if fault := _fault(manifest):
+        raise InputError(f"index {folder}: {MANIFEST} is damaged ({fault}); build the index again")
     return manifest
+
+
+def _fault(manifest: dict[str, Any]) -> str | None:
+    """What in a manifest is not what :func:`retrieval.build.build_index` writes, or None."""
+    for name, kind in (("data", str), ("encoder", dict), ("files", dict), ("counts", dict), ("preset", str)):
+        if not isinstance(manifest[name], kind):
+            return f"{name} is {type(manifest[name]).__name__}"
+    if not DATA_FOLDER.fullmatch(manifest["data"]):
+        return f"data is {manifest['data']!r}"
+    if missing := {"name", "fingerprint", "dimension"} - set(manifest["encoder"]):
+        return f"encoder lacks {sorted(missing)[0]}"
+    if missing := {"documents.arrow", "sentences.arrow", "vectors.npy"} - set(manifest["files"]):
+        return f"files lack {sorted(missing)[0]}"
+    for name, entry in manifest["files"].items():
+        if not (
+            isinstance(entry, dict) and isinstance(entry.get("bytes"), int) and isinstance(entry.get("sha256"), str)
+        ):
+            return f"entry of {name}"
+    return None
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -24,6 +24,8 @@ from retrieval.store import EvidenceStore, about_document
 __all__ = ["SEARCH_METHODS", "EvidenceSearch", "open_index"]
 
 SEARCH_METHODS = ("hybrid", "dense", "bm25")
+#: A rebuild would have to end this often while an index is being opened to make that fail.
+_OPEN_ATTEMPTS = 5
 
 
 class EvidenceSearch:
@@ -187,18 +189,20 @@ def open_index(
         raise InputError(f"diversity is {diversity}, expected 0 … 1")
     if window < 0 or candidates < 1:
         raise InputError(f"window is {window} and candidates {candidates}, expected at least 0 and 1")
-    manifest = read_manifest(path)
-    folder = path / manifest["data"]
-    if not folder.is_dir():
-        # A rebuild may have replaced the manifest between our two steps.
+    for attempt in range(_OPEN_ATTEMPTS):
         manifest = read_manifest(path)
         folder = path / manifest["data"]
-    verify_files(folder, manifest["files"], contents=verify)
+        try:
+            verify_files(folder, manifest["files"], contents=verify)
+            vectors = np.load(folder / "vectors.npy", mmap_mode="r")
+            store = EvidenceStore(folder)
+            opened = index if index is not None else _own_index(folder / "index", method, vectors)
+            break
+        except (InputError, OSError, RuntimeError):  # FAISS has only RuntimeError for a file that is not there
+            # A rebuild may have replaced manifest and data between our steps.
+            if attempt + 1 == _OPEN_ATTEMPTS or read_manifest(path)["data"] == manifest["data"]:
+                raise
     text_encoder = None if method == "bm25" and encoder is None else _encoder(manifest, encoder, path)
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    store = EvidenceStore(folder)
-    if index is None:
-        index = _own_index(folder / "index", method, vectors)
     if reranker is not None and not isinstance(reranker, Reranker):
         from retrieval.rerank import CrossEncoderReranker
 
@@ -211,7 +215,7 @@ def open_index(
         "diversity": diversity,
         "unique": unique,
     }
-    return EvidenceSearch(manifest, store, index, text_encoder, photos, vectors, options)
+    return EvidenceSearch(manifest, store, opened, text_encoder, photos, vectors, options)
 
 
 def _own_index(folder: Path, method: str, vectors: np.ndarray) -> EvidenceIndex:

@@ -50,6 +50,7 @@ class ShardWriter:
         """Write every document that no complete shard holds."""
         for leftover in self.work.glob("shard-*.tmp"):
             shutil.rmtree(leftover)
+        self._drop_damaged()
         if (self.work / "complete").is_file():
             return
         done = shard_folders(self.work)
@@ -71,6 +72,17 @@ class ShardWriter:
             report("encoding", read + len(batch), None)
         self._warn_of_dates()
         (self.work / "complete").touch()
+
+    def _drop_damaged(self) -> None:
+        """Remove the first shard that cannot be read, and those after it: they are made again, from the cache if there is one."""
+        folders = shard_folders(self.work)
+        first = next((i for i, folder in enumerate(folders) if not _readable(folder)), None)
+        if first is not None:
+            (self.work / "complete").unlink(missing_ok=True)
+            for folder in reversed(
+                folders[first:]
+            ):  # from the end, so that no gap is left whenever this is interrupted
+                shutil.rmtree(folder)
 
     def _warn_of_dates(self) -> None:
         abouts = [_about(folder) for folder in shard_folders(self.work)]
@@ -167,6 +179,21 @@ class ShardWriter:
 
 def _about(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "about.json").read_text("utf-8"))
+
+
+def _readable(folder: Path) -> bool:
+    """Whether the files of a shard are there, open, and hold as many rows as the shard says."""
+    try:
+        about = _about(folder)
+        rows = {"documents": about["documents"], "sentences": about["sentences"], "photos": about["photos"]}
+        for name, count in rows.items():
+            with pa.memory_map(str(folder / f"{name}.arrow")) as source, pa.ipc.open_file(source) as reader:
+                if sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches)) != count:
+                    return False
+        vectors = {"vectors": rows["sentences"], "photo_vectors": rows["photos"], "caption_vectors": rows["photos"]}
+        return all(len(np.load(folder / f"{name}.npy", mmap_mode="r")) == count for name, count in vectors.items())
+    except (OSError, EOFError, ValueError, KeyError, TypeError, pa.ArrowException):
+        return False
 
 
 def _save(path: Path, rows: list[dict[str, Any]], schema: pa.Schema) -> None:

@@ -99,11 +99,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from factcheck.commands.common import quiet_libraries
+    from retrieval.build import check_index_folder
     from retrieval.corpus import detect_format, read_corpus
 
     columns = column_mapping(args.columns)
     # A mistake must show at once, not after the encoder is loaded.
     check_output_folder("--out", args.out, "index", marks=("manifest.json", "building", ".lock"))
+    check_index_folder(Path(args.out))
     check_output_file("--cache", args.cache, {"the corpus": args.corpus})
     detect_format(Path(args.corpus))
     if next(read_corpus(args.corpus, format=args.format, columns=columns), None) is None:

@@ -48,7 +48,14 @@ def test_a_corpus_without_documents(tmp_path, capsys):
 
 
 def test_an_empty_query(tmp_path, capsys):
-    (tmp_path / "manifest.json").write_text(
-        json.dumps({"format_version": 1, "data": "d", "encoder": {}, "files": {}, "counts": {}, "preset": "fast"})
-    )
+    files = ("documents.arrow", "sentences.arrow", "vectors.npy")
+    manifest = {
+        "format_version": 1,
+        "data": "data-" + 16 * "0",
+        "encoder": {"name": "bundled", "fingerprint": "x", "dimension": 384},
+        "files": {name: {"bytes": 1, "sha256": "x"} for name in files},
+        "counts": {},
+        "preset": "fast",
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert "found an empty query" in refused(capsys, "search", tmp_path, " ")
