@@ -90,8 +90,8 @@ class ShardWriter:
         if count:
             first = next(about["unreadable_date"] for about in abouts if about.get("unreadable_dates"))
             warnings.warn(
-                f"{count} document dates could not be read (first: {first!r}); searches with a date filter leave these "
-                "documents out. Write dates as 2020-12-31",
+                f"dates that could not be read: {count}, the first {first!r}; a search with a date filter leaves these documents "
+                "out. Write dates as 2020-12-31",
                 stacklevel=4,
             )
 

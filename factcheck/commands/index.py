@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def _build(args: argparse.Namespace) -> int:
 
     columns = column_mapping(args.columns)
     # A mistake must show at once, not after the encoder is loaded.
-    check_output_folder("--out", args.out, "index", marks=("manifest.json", "building", ".lock"))
+    check_output_folder("--out", args.out, "index")
     check_index_folder(Path(args.out))
     check_output_file("--cache", args.cache, {"the corpus": args.corpus})
     detect_format(Path(args.corpus))
@@ -114,7 +115,8 @@ def _build(args: argparse.Namespace) -> int:
     from retrieval import build_index
 
     quiet_libraries()
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
         bars: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int | None) -> None:
@@ -137,6 +139,8 @@ def _build(args: argparse.Namespace) -> int:
             runtime=args.runtime,
             progress=report,
         )
+    for message in dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning):
+        print(f"factcheck: warning: {message}", file=sys.stderr)
     counts = manifest["counts"]
     print(
         f"{args.out}: {', '.join(counted(counts[what + 's'], what) for what in ('document', 'sentence', 'photo'))} "

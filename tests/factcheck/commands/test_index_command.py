@@ -147,3 +147,10 @@ def test_a_claims_photo_found_again_is_shown_with_the_verdict(tmp_path, capsys, 
     assert "neither a query nor --photo" in capsys.readouterr().err
     assert main(["index", "search", index, "--photo", "nowhere.jpg"]) == 2
     assert "--photo nowhere.jpg: No such file" in capsys.readouterr().err
+
+
+def test_dates_that_cannot_be_read_are_counted(tmp_path, capsys):
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text(json.dumps({"id": "a", "text": "The moon.", "date": "05/03/2020"}) + "\n")
+    assert main(["index", "build", str(corpus), "--out", str(tmp_path / "index")]) == 0
+    assert "factcheck: warning: dates that could not be read: 1, the first '05/03/2020'" in capsys.readouterr().err
