@@ -30,7 +30,7 @@ def test_a_folder_that_is_no_index_is_left_alone(corpus, tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     err = refused(capsys, "build", corpus, "--out", tmp_path / "mine")
-    assert "mine' holds 'thesis.txt', which no index build wrote" in err
+    assert "mine holds 'thesis.txt', which no index build wrote" in err
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
     assert "is a file; name a folder" in refused(capsys, "build", corpus, "--out", corpus)
 
