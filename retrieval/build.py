@@ -33,7 +33,12 @@ __all__ = ["ImageEncoder", "build_index", "check_index_folder"]
 #: A shard is closed at this many sentences: the work that a kill can lose.
 SHARD_SENTENCES = 2048
 #: What a build writes into the folder of its index.
-_OWN = re.compile(rf"\.lock|building|manifest\.json(\.tmp)?|embeddings\.sqlite(-\w+)?|{DATA_FOLDER.pattern}")
+_OWN = re.compile(rf"\.lock|building|manifest\.json(\.tmp)?|embeddings\.sqlite([.-]\w+)*|{DATA_FOLDER.pattern}")
+#: What it writes into a data folder.
+_DATA = {f"{name}.arrow" for name in ("documents", "sentences", "photos")} | {
+    *("vectors.npy", "photo_vectors.npy", "caption_vectors.npy"),
+    *("index", "photo", "caption"),
+}
 
 
 class ImageEncoder(Protocol):
@@ -108,10 +113,14 @@ def build_index(
     with _only_one(out):
         work = _resume(out / "building", plan)
         path = out / "embeddings.sqlite" if cache is True else Path(cache) if cache else None
-        embeddings = EmbeddingCache(path)
+        embeddings = EmbeddingCache(path, ours=cache is True)
         try:
             writer = ShardWriter(work, text_encoder, embeddings, image_encoder, max_chars)
-            writer.write(read_corpus(corpus, format=format, columns=columns), SHARD_SENTENCES, report)
+            documents = read_corpus(corpus, format=format, columns=columns)
+            if plan["format"] == "text" and _within(out, corpus):
+                inside = out.resolve().relative_to(corpus.resolve()).as_posix() + "/"
+                documents = (document for document in documents if not document.id.startswith(inside))
+            writer.write(documents, SHARD_SENTENCES, report)
         finally:
             embeddings.close()
         final = work / "final"
@@ -142,8 +151,9 @@ def build_index(
         write_manifest(out, manifest)
         # Readers of the old data keep their mapped files; only the names go.
         for old in out.glob("data-*"):
-            if old.name != data and DATA_FOLDER.fullmatch(old.name):
+            if old.name != data and _is_data(old):
                 shutil.rmtree(old, ignore_errors=True)
+        _empty(work)
         shutil.rmtree(work, ignore_errors=True)
     return manifest | {"encoded": embeddings.encoded, "reused": embeddings.reused}
 
@@ -158,13 +168,15 @@ def check_index_folder(out: Path) -> None:
         raise InputError(f"index folder {out} is a file; name a folder")
     held = {path.name for path in out.iterdir()} if out.is_dir() else set()
     foreign = {name for name in held if not _OWN.fullmatch(name)}
-    planned = (out / "building" / "plan.json").is_file()
+    planned = _is_plan(out / "building" / "plan.json")
     if planned or (MANIFEST in held and _is_index(out)):
         foreign.clear()  # what else lies beside an index is left alone
     if MANIFEST in held and not _is_index(out):
         foreign.add(MANIFEST)
     if not planned and {path.name for path in (out / "building").glob("*")} - {"plan.tmp"}:
         foreign.add("building")
+    if ".lock" in held and not _is_lock(out / ".lock"):
+        foreign.add(".lock")
     if foreign:
         raise InputError(
             f"index folder {out} holds {sorted(foreign)[0]!r}, which no index build wrote; name a new or an empty folder"
@@ -173,13 +185,33 @@ def check_index_folder(out: Path) -> None:
 
 def _is_index(out: Path) -> bool:
     """Whether the manifest is one of ours, of whatever version and in whatever state."""
-    if any(DATA_FOLDER.fullmatch(path.name) for path in out.iterdir()):
-        return True
     try:
         manifest = json.loads((out / MANIFEST).read_text("utf-8"))
     except (OSError, ValueError):
-        return False
+        return any(_is_data(path) and any(path.iterdir()) for path in out.iterdir())
     return isinstance(manifest, dict) and {"format_version", "data", "encoder"} <= set(manifest)
+
+
+def _is_data(folder: Path) -> bool:
+    """Whether a folder is one of ours for data, perhaps removed in part: nothing else lies in it."""
+    named = DATA_FOLDER.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink()
+    return bool(named) and {path.name for path in folder.iterdir()} <= _DATA
+
+
+def _is_plan(path: Path) -> bool:
+    try:
+        plan = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(plan, dict) and {"format_version", "corpus", "shard_sentences"} <= set(plan)
+
+
+def _is_lock(path: Path) -> bool:
+    """Whether a file holds what we write into a lock: the number of a process, or nothing yet."""
+    try:
+        return path.read_bytes()[:32].isdigit() or not path.stat().st_size
+    except OSError:
+        return False
 
 
 def _place(final: Path, out: Path, data: str, files: dict[str, dict[str, Any]]) -> str:
@@ -204,19 +236,35 @@ def _resume(work: Path, plan: dict[str, Any]) -> Path:
     except (OSError, ValueError):
         same = False
     if not same:
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)
+        _empty(work)
         partial = path.with_suffix(".tmp")
         partial.write_text(json.dumps(plan, indent=2), "utf-8")
         partial.replace(path)
     return work
 
 
+def _empty(work: Path) -> None:
+    """Remove all but the plan. What an interruption leaves of it is a build with fewer shards, which can be continued."""
+    (work / "complete").unlink(missing_ok=True)
+    for path in sorted(work.iterdir(), reverse=True):  # from the last shard
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != "plan.json":
+            path.unlink(missing_ok=True)
+
+
+def _within(out: Path, corpus: Path) -> bool:
+    """Whether an index lies inside the folder of its corpus."""
+    return out.resolve() != corpus.resolve() and out.resolve().is_relative_to(corpus.resolve())
+
+
 def _identity(corpus: Path, out: Path) -> list[list[Any]]:
     """Name, size and time of change of every file of a corpus: a build continues only on an unchanged one."""
     files = [corpus] if corpus.is_file() else sorted(p for p in corpus.rglob("*") if p.is_file())
     # An index inside the corpus's folder changes while it is built.
-    files = [file for file in files if not file.resolve().is_relative_to(out.resolve())]
+    if _within(out, corpus):
+        files = [file for file in files if not file.resolve().is_relative_to(out.resolve())]
     root = corpus.parent
     digest = hashlib.sha256()
     for file in files:

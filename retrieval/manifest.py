@@ -24,6 +24,24 @@ MANIFEST = "manifest.json"
 #: Name of the folder of an index's data: after its contents, with a number where a damaged one of that name stands in the way.
 DATA_FOLDER = re.compile(r"data-[0-9a-f]{16}(-\d+)?")
 
+#: What must be there, in which part, and its type; parts before what is in them.
+_FIELDS: tuple[tuple[str | None, str, Any], ...] = (
+    *((None, name, dict) for name in ("encoder", "files", "counts")),
+    *((None, name, str) for name in ("data", "preset", "factory")),
+    (None, "image_encoder", str | None),
+    ("encoder", "dimension", int),
+    ("encoder", "fingerprint", str),
+    ("encoder", "name", str | None),
+    *(("counts", name, int) for name in ("documents", "sentences", "photos")),
+)
+#: Files that every index has, and those of one with photos.
+_FILES = {
+    *("documents.arrow", "sentences.arrow", "photos.arrow", "vectors.npy"),
+    *(f"index/dense/{name}" for name in ("index.json", "vectors.faiss")),
+    *(f"index/lexical/{name}" for name in ("ids.npy", "deleted.npy", "vocabulary.json")),
+}
+_PHOTO_FILES = {f"{kind}/{name}" for kind in ("photo", "caption") for name in ("index.json", "vectors.faiss")}
+
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of an index.
@@ -44,7 +62,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         manifest = json.loads(path.read_text("utf-8"))
         version = manifest["format_version"]
         missing = {"data", "encoder", "files", "counts", "preset"} - set(manifest)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"index {folder}: {MANIFEST} is damaged ({error}); build the index again") from None
     if version != FORMAT_VERSION:
         raise InputError(
@@ -61,14 +79,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def _fault(manifest: dict[str, Any]) -> str | None:
     """What in a manifest is not what :func:`retrieval.build.build_index` writes, or None."""
-    for name, kind in (("data", str), ("encoder", dict), ("files", dict), ("counts", dict), ("preset", str)):
-        if not isinstance(manifest[name], kind):
-            return f"{name} is {type(manifest[name]).__name__}"
+    for part, name, kind in _FIELDS:
+        found = manifest if part is None else manifest[part]
+        if name not in found:
+            return f"{part or 'it'} lacks {name}"
+        if not isinstance(found[name], kind):
+            return f"{name} is {type(found[name]).__name__}"
     if not DATA_FOLDER.fullmatch(manifest["data"]):
         return f"data is {manifest['data']!r}"
-    if missing := {"name", "fingerprint", "dimension"} - set(manifest["encoder"]):
-        return f"encoder lacks {sorted(missing)[0]}"
-    if missing := {"documents.arrow", "sentences.arrow", "vectors.npy"} - set(manifest["files"]):
+    photos = _PHOTO_FILES if manifest["counts"]["photos"] else set()
+    if missing := (_FILES | photos) - set(manifest["files"]):
         return f"files lack {sorted(missing)[0]}"
     for name, entry in manifest["files"].items():
         if not (
@@ -105,14 +125,18 @@ def verify_files(folder: Path, files: dict[str, dict[str, Any]], contents: bool)
     """
     for name, expected in files.items():
         path = folder / name
-        if not path.is_file():
-            raise InputError(f"index file {path} is missing; build the index again")
-        size = path.stat().st_size
+        try:
+            if not path.is_file():
+                raise InputError(f"index file {path} is missing; build the index again")
+            size = path.stat().st_size
+            checksum = _sha256(path) if contents and size == expected["bytes"] else None
+        except OSError as error:
+            raise InputError(f"index file {path} cannot be read ({error.strerror}); build the index again") from None
         if size != expected["bytes"]:
             raise InputError(
                 f"index file {path} has {size} bytes, expected {expected['bytes']}; it is damaged, build the index again"
             )
-        if contents and _sha256(path) != expected["sha256"]:
+        if contents and checksum != expected["sha256"]:
             raise InputError(f"index file {path} has another checksum than when it was built; build the index again")
 
 

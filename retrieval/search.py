@@ -197,17 +197,17 @@ def open_index(
             vectors = np.load(folder / "vectors.npy", mmap_mode="r")
             store = EvidenceStore(folder)
             opened = index if index is not None else _own_index(folder / "index", method, vectors)
+            text_encoder = None if method == "bm25" and encoder is None else _encoder(manifest, encoder, path)
+            photos = PhotoSearch(folder, store, manifest, text_encoder, image_encoder)
             break
-        except (InputError, OSError, RuntimeError):  # FAISS has only RuntimeError for a file that is not there
+        except (OSError, RuntimeError, ValueError):  # FAISS has only RuntimeError for a file that is not there
             # A rebuild may have replaced manifest and data between our steps.
             if attempt + 1 == _OPEN_ATTEMPTS or read_manifest(path)["data"] == manifest["data"]:
                 raise
-    text_encoder = None if method == "bm25" and encoder is None else _encoder(manifest, encoder, path)
     if reranker is not None and not isinstance(reranker, Reranker):
         from retrieval.rerank import CrossEncoderReranker
 
         reranker = CrossEncoderReranker(reranker)
-    photos = PhotoSearch(folder, store, manifest, text_encoder, image_encoder)
     options = {
         "reranker": reranker,
         "candidates": candidates,

@@ -51,9 +51,10 @@ class ShardWriter:
         for leftover in self.work.glob("shard-*.tmp"):
             shutil.rmtree(leftover)
         self._drop_damaged()
-        if (self.work / "complete").is_file():
-            return
         done = shard_folders(self.work)
+        complete = self.work / "complete"
+        if complete.is_file() and complete.read_text("utf-8") == str(len(done)):
+            return
         read = sum(_about(folder)["documents"] for folder in done)
         sum(1 for _ in islice(documents, read))  # what the shards hold already is read over
         number, batch, sentences = len(done), [], 0
@@ -71,18 +72,16 @@ class ShardWriter:
             self._write(number, batch)
             report("encoding", read + len(batch), None)
         self._warn_of_dates()
-        (self.work / "complete").touch()
+        complete.write_text(str(len(shard_folders(self.work))), "utf-8")
 
     def _drop_damaged(self) -> None:
-        """Remove the first shard that cannot be read, and those after it: they are made again, from the cache if there is one."""
+        """Remove all from the first shard that is missing or unreadable: made again, from the cache if there is one."""
         folders = shard_folders(self.work)
-        first = next((i for i, folder in enumerate(folders) if not _readable(folder)), None)
-        if first is not None:
+        good = (folder.name == f"shard-{i:06d}" and _readable(folder) for i, folder in enumerate(folders))
+        first = next((i for i, whole in enumerate(good) if not whole), len(folders))
+        for folder in reversed(folders[first:]):  # from the end, so that an interruption leaves no gap
             (self.work / "complete").unlink(missing_ok=True)
-            for folder in reversed(
-                folders[first:]
-            ):  # from the end, so that no gap is left whenever this is interrupted
-                shutil.rmtree(folder)
+            shutil.rmtree(folder)
 
     def _warn_of_dates(self) -> None:
         abouts = [_about(folder) for folder in shard_folders(self.work)]

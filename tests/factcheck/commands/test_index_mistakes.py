@@ -48,13 +48,16 @@ def test_a_corpus_without_documents(tmp_path, capsys):
 
 
 def test_an_empty_query(tmp_path, capsys):
-    files = ("documents.arrow", "sentences.arrow", "vectors.npy")
+    from retrieval.manifest import _FILES
+
     manifest = {
         "format_version": 1,
         "data": "data-" + 16 * "0",
         "encoder": {"name": "bundled", "fingerprint": "x", "dimension": 384},
-        "files": {name: {"bytes": 1, "sha256": "x"} for name in files},
-        "counts": {},
+        "files": {name: {"bytes": 1, "sha256": "x"} for name in _FILES},
+        "counts": {"documents": 1, "sentences": 1, "photos": 0},
+        "factory": "Flat",
+        "image_encoder": None,
         "preset": "fast",
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
