@@ -245,6 +245,7 @@ def many():
     return Passages([f"{' '.join(rng.choice(list('bcdfghjk'), 6))} number{i}x" for i in range(MANY)], vectors)
 
 
+@pytest.mark.slow
 def test_opened_changed_and_saved_over_itself(new, many, tmp_path):
     index, folder = new(), tmp_path / "saved"
     index.add(np.arange(MANY), many)
@@ -273,6 +274,7 @@ def test_opened_changed_and_saved_over_itself(new, many, tmp_path):
     assert {path.name for path in left} <= {"deleted.npy"}
 
 
+@pytest.mark.slow
 def test_fresh_index_saved_over_another(new, many, tmp_path):
     index, folder = new(), tmp_path / "saved"
     if isinstance(index, QdrantIndex):
@@ -340,6 +342,7 @@ UNFILTERED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", UNFILTERED)
 def test_factories_that_faiss_cannot_filter_are_filtered_afterwards(factory, many, tmp_path, monkeypatch):
     index = FaissIndex(DIMENSION, factory=factory, probe=4)

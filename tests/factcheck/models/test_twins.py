@@ -73,6 +73,7 @@ print(timm.create_model("factcheck_twins_svt_tiny", num_classes=0).num_features)
     assert (done.returncode, done.stdout) == (0, "256\n"), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["twins_blocks", "twins", "twins_variants", "image", "lsa"])
 def test_each_module_can_be_imported_first(first):
     code = f"import factcheck.models.{first}, factcheck.models.twins_variants, timm; print(timm.is_model('factcheck_twins_svt_tiny'))"
