@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from factcheck.errors import InputError
@@ -46,7 +46,6 @@ def check_output_folder(
     path: str | Path,
     kind: str,
     config: Mapping[str, object] | None = None,
-    marks: Sequence[str] = (),
 ) -> None:
     """Refuse a folder to be written: a file, a place without the right to write, or somebody else's folder.
 
@@ -54,8 +53,7 @@ def check_output_folder(
         name: the option, as messages name it (``--out``).
         path: the folder, which may be missing, empty, or hold what an earlier run wrote.
         kind: what is written there (``model folder``).
-        config: what ``config.json`` says in a folder that this program wrote.
-        marks: names of which one at least is in such a folder. Without either, any folder will do.
+        config: what ``config.json`` says in a folder that this program wrote. Without it, any folder will do.
 
     Raises:
         InputError: see above.
@@ -68,15 +66,13 @@ def check_output_folder(
         raise InputError(f"{name} {given!r}: {str(standing)!r} is a file; name a folder elsewhere")
     if not os.access(standing, os.W_OK | os.X_OK):
         raise InputError(f"{name} {given!r}: no right to write in {str(standing)!r}; name a folder elsewhere")
-    if not (config or marks) or not path.exists() or not any(path.iterdir()):
-        return
-    if any((path / mark).exists() for mark in marks):
+    if not config or not path.exists() or not any(path.iterdir()):
         return
     try:
         found = json.loads((path / "config.json").read_text("utf-8"))
     except (OSError, ValueError):
         found = None
-    if not config or not isinstance(found, dict) or any(found.get(key) != value for key, value in config.items()):
+    if not isinstance(found, dict) or any(found.get(key) != value for key, value in config.items()):
         raise InputError(f"{name} {given!r} exists and is no {kind}; name another, or an empty folder")
 
 

@@ -5,14 +5,12 @@ after its last shard. Then the shards are joined and indexed in a new data folde
 that folder the index. An index that was there before stays readable until then.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +22,7 @@ from retrieval.corpus import CORPUS_FORMATS, detect_format, read_corpus
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
 from retrieval.indexes.faiss_index import PREFERENCES, check_factory
+from retrieval.locks import only_one
 from retrieval.manifest import DATA_FOLDER, FORMAT_VERSION, MANIFEST, file_checksums, verify_files, write_manifest
 from retrieval.sentences import MAX_CHARS
 from retrieval.shards import ShardWriter
@@ -279,16 +278,7 @@ def _image_fingerprint(image_encoder: ImageEncoder | None) -> str | None:
     return str(getattr(image_encoder, "fingerprint", type(image_encoder).__qualname__))
 
 
-@contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
-    """Refuse a second build in the same folder. The system drops the lock of a killed process."""
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"index folder {folder}: another build is running there; wait for it or name another folder"
-            ) from None
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+def _only_one(folder: Path) -> AbstractContextManager[None]:
+    """Refuse a second build in the same folder."""
+    refusal = f"index folder {folder}: another build is running there; wait for it or name another folder"
+    return only_one(folder / ".lock", refusal)

@@ -1,5 +1,6 @@
 """Validating rows and building the canonical claims table of :func:`factcheck.records.claims_schema`."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -134,7 +135,7 @@ def _ids(values: Sequence[Any], first: int, named: bool, problems: _Problems) ->
     number = "row {}" if named else "{}"
     ids = []
     for row, value in enumerate(values):
-        if isinstance(value, float | Decimal) and value == value // 1:
+        if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
             value = int(value)  # an integer column with a gap, as pandas writes it; a database's numeric key
         if isinstance(value, str) and value.strip():
             ids.append(value)

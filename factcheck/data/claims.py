@@ -14,7 +14,8 @@ from factcheck.errors import InputError
 __all__ = ["ClaimsSource", "open_claims"]
 
 _FORMATS = ("csv", "tsv", "jsonl", "parquet", "datasets")
-_SUFFIXES = {
+#: Kind of a claims table by the ending of its name.
+SUFFIXES = {
     ".csv": "delimited",  # Factify's .csv files are tab-separated, so the header decides
     ".tsv": "delimited",
     ".tab": "delimited",
@@ -145,12 +146,12 @@ def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None
         if format not in (None, "datasets"):
             raise InputError(f"{path} is a folder; a {format} table is a file")
         return DatasetReader(load_saved(path), columns, str(path))
-    kind = format or _SUFFIXES.get(path.suffix.lower())
+    kind = format or SUFFIXES.get(path.suffix.lower())
     if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
         raise InputError(f"{path}: a spreadsheet; save or export it as CSV (UTF-8) and give that file")
     if kind is None:
         raise InputError(
-            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(_SUFFIXES)}, "
+            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(SUFFIXES)}, "
             "or name the format"
         )
     if kind == "datasets":

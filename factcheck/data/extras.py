@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from factcheck.data.claims import SUFFIXES, open_delimited
 from factcheck.data.jsonl import json_lines, parse_row
 
 __all__ = ["row_fields"]
@@ -23,19 +24,15 @@ def row_fields(path: str | Path, *names: str, columns: Mapping[str, str] | None 
     path = Path(path)
     if not path.is_file():
         return None
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv", ".tab"):
+    kind = SUFFIXES.get(path.suffix.lower())
+    if kind == "delimited":
         rows = _delimited(path, names, columns)
+    elif kind == "parquet":
+        rows = _parquet(path, names)
     else:
-        rows = _parquet(path, names) if suffix == ".parquet" else _json(path)
+        rows = (parse_row(raw)[0] or {} for _, raw in json_lines(path)) if kind == "jsonl" else iter(())
     values = [next((row[name] for name in names if row.get(name) is not None), None) for row in rows]
     return values if any(value is not None for value in values) else None
-
-
-def _json(path: Path) -> Iterator[dict[str, Any]]:
-    if path.suffix.lower() in (".jsonl", ".ndjson", ".json"):
-        for _, raw in json_lines(path):
-            yield parse_row(raw)[0] or {}
 
 
 def _parquet(path: Path, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -49,8 +46,6 @@ def _parquet(path: Path, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
 
 
 def _delimited(path: Path, names: tuple[str, ...], columns: Mapping[str, str] | None) -> Iterator[dict[str, Any]]:
-    from factcheck.data.claims import open_delimited
-
     reader = open_delimited(path, columns)
     held = {name: reader.header.index(name) for name in names if name in reader.header}
     if held:

@@ -1,7 +1,6 @@
 """Streaming verification of a claims file: constant memory, resumable after any interruption."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import shutil
@@ -15,6 +14,7 @@ from factcheck.data import load_images, open_claims
 from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.errors import InputError
 from factcheck.verification.writers import check_output, merge_parts, write_part
+from retrieval.locks import only_one
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -161,13 +161,9 @@ def _locked(parts: Path) -> Iterator[None]:
             "move it away, or name another output"
         )
     parts.mkdir(parents=True, exist_ok=True)
-    with (parts / _LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system releases it, however the run ends
-        except OSError:
-            raise InputError(
-                f"another run is writing to {str(parts)!r}; wait for it to end, or name another output"
-            ) from None
+    with only_one(
+        parts / _LOCK, f"another run is writing to {str(parts)!r}; wait for it to end, or name another output"
+    ):
         yield
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpora import ROWS, write_jsonl
 
+from retrieval import build_index
 from retrieval.encoders import TextEncoder
 from retrieval.lexical import words
 
@@ -47,3 +49,14 @@ def data_root():
     if not root.is_dir():
         pytest.skip(f"no development data at {root}; set FACTCHECK_DATA")
     return root
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    return write_jsonl(tmp_path / "corpus.jsonl", ROWS)
+
+
+@pytest.fixture
+def built(corpus, tmp_path, hashing_encoder):
+    build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    return tmp_path / "index"

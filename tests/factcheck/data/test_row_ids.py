@@ -1,7 +1,10 @@
 """Ids of rows that cannot be read: their own where it can be told, else none that another row could have."""
 
 import json
+from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from claims_tables import rows_of
 
@@ -84,3 +87,11 @@ def test_an_unknown_label_does_not_cost_the_verdict(tmp_path):
     assert [row["label"] for row in rows] == [None, None, "Refute", "Insufficient", "Support"]
     with pytest.raises(InputError, match=r"row 0 \(line 2\), column 'label': unknown label 'half-true'"):
         rows_of(open_claims(path))
+
+
+def test_ids_of_a_numeric_column(tmp_path):
+    path = tmp_path / "t.parquet"
+    ids = [Decimal(10**37), Decimal("2.5"), None]
+    pq.write_table(pa.table({"id": pa.array(ids, pa.decimal256(40, 1)), "claim": ["a", "b", "c"]}), path)
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [(row["id"], row["status"]) for row in rows] == [(str(10**37), "ok"), ("row 1", "error"), ("row 2", "ok")]
