@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrieval.errors import InputError
+from retrieval.identifiers import check_unique
 from retrieval.indexes.base import Passages
 from retrieval.indexes.bm25_build import BM25Builder
 from retrieval.indexes.faiss_index import FaissIndex
@@ -50,7 +51,8 @@ def assemble(
         raise InputError("the corpus holds no document; an index needs at least one")
     final.mkdir(parents=True)
     _join_tables(shards, abouts, final)
-    _check_ids(final)
+    # Checked before the reading, too; the corpus may have grown since.
+    check_unique(lambda: _ids(final))
     vectors = _join_vectors(shards, "vectors", dimension, final)
     dense = build_vectors(vectors, preset, factory, lambda done: report("indexing", done, counts["sentences"]))
     dense.save(final / "index" / "dense")
@@ -98,30 +100,12 @@ def _join_tables(shards: list[Path], abouts: list[dict[str, int]], final: Path) 
                 documents, sentences = documents + about["documents"], sentences + about["sentences"]
 
 
-def _check_ids(final: Path) -> None:
-    """Refuse repeated document ids: by their hashes, 8 bytes each, and only where those repeat by the ids themselves."""
-    from pandas.util import hash_array
-
-    def batches() -> Iterator[pa.Array]:
-        # A plain file, not a memory map, and the ids alone: the texts are not read.
-        options = pa.ipc.IpcReadOptions(included_fields=[DOCUMENTS.get_field_index("id")])
-        with pa.OSFile(str(final / "documents.arrow")) as source, pa.ipc.open_file(source, options=options) as reader:
-            for i in range(reader.num_record_batches):
-                yield reader.get_batch(i).column(0)
-
-    hashes = [hash_array(ids.to_numpy(zero_copy_only=False), categorize=False) for ids in batches()]
-    found, counts = np.unique(np.concatenate(hashes), return_counts=True)
-    suspects = found[counts > 1]
-    if not len(suspects):
-        return
-    ids = [pc.filter(ids, pa.array(np.isin(part, suspects))) for ids, part in zip(batches(), hashes, strict=True)]
-    counted = pa.chunked_array(ids).value_counts()
-    repeated = counted.filter(pc.greater(counted.field("counts"), 1)).field("values")
-    if len(repeated):
-        raise InputError(
-            f"{len(repeated)} document ids occur more than once in the corpus (first: {repeated[0].as_py()!r}); "
-            "give every document its own id, or leave the id column out"
-        )
+def _ids(final: Path) -> Iterator[str]:
+    # A plain file, not a memory map, and the ids alone: the texts are not read.
+    options = pa.ipc.IpcReadOptions(included_fields=[DOCUMENTS.get_field_index("id")])
+    with pa.OSFile(str(final / "documents.arrow")) as source, pa.ipc.open_file(source, options=options) as reader:
+        for i in range(reader.num_record_batches):
+            yield from reader.get_batch(i).column(0).to_pylist()
 
 
 def _join_vectors(shards: list[Path], name: str, dimension: int, final: Path) -> NpyReader:

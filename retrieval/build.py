@@ -9,7 +9,7 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +21,7 @@ from retrieval.cache import EmbeddingCache
 from retrieval.corpus import CORPUS_FORMATS, detect_format, read_corpus
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
+from retrieval.identifiers import check_unique
 from retrieval.indexes.faiss_index import PREFERENCES, check_factory
 from retrieval.locks import only_one
 from retrieval.manifest import DATA_FOLDER, FORMAT_VERSION, MANIFEST, file_checksums, verify_files, write_manifest
@@ -111,6 +112,9 @@ def build_index(
     out.mkdir(parents=True, exist_ok=True)
     with _only_one(out):
         work = _resume(out / "building", plan)
+        if not (work / "checked").is_file():
+            _check_corpus(corpus, format, columns, report)
+            (work / "checked").touch()
         path = out / "embeddings.sqlite" if cache is True else Path(cache) if cache else None
         embeddings = EmbeddingCache(path, ours=cache is True)
         try:
@@ -155,6 +159,22 @@ def build_index(
         _empty(work)
         shutil.rmtree(work, ignore_errors=True)
     return manifest | {"encoded": embeddings.encoded, "reused": embeddings.reused}
+
+
+def _check_corpus(
+    corpus: Path, format: str | None, columns: Mapping[str, str] | None, report: Callable[[str, int, int | None], None]
+) -> None:
+    """Read all documents once: a broken row or a repeated id must show now, not after hours of encoding."""
+
+    def ids() -> Iterator[str]:
+        done = 0
+        for done, document in enumerate(read_corpus(corpus, format=format, columns=columns, photos=False), 1):
+            yield document.id
+            if done % 1000 == 0:
+                report("checking", done, None)
+        report("checking", done, None)
+
+    check_unique(ids)
 
 
 def check_index_folder(out: Path) -> None:

@@ -106,7 +106,7 @@ def detect_format(path: Path) -> str:
 
 
 def read_corpus(
-    path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None
+    path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None, photos: bool = True
 ) -> Iterator[Document]:
     """Read a corpus one document at a time, in a fixed order.
 
@@ -115,6 +115,7 @@ def read_corpus(
         format: one of :data:`CORPUS_FORMATS`; None finds it.
         columns: our field name → the corpus's column; other fields are found under their usual names. Only ``text`` is
             required; without ``id`` documents are numbered.
+        photos: False leaves them out, and opens none of their files.
 
     Raises:
         InputError: no such file, unknown format or column, or a row that cannot be read (with its number).
@@ -136,11 +137,11 @@ def read_corpus(
         if not path.is_file():
             raise InputError(f"BEIR corpus: {path} is missing")
     rows = {"csv": _read_csv, "tsv": _read_csv, "parquet": _read_parquet}.get(format, _read_jsonl)(path)
-    return _documents(rows, path, dict(columns or {}), format == "beir")
+    return _documents(rows, path, dict(columns or {}), format == "beir", photos)
 
 
 def _documents(
-    rows: Iterator[tuple[int, dict[str, Any]]], path: Path, columns: dict[str, str], beir: bool
+    rows: Iterator[tuple[int, dict[str, Any]]], path: Path, columns: dict[str, str], beir: bool, photos: bool
 ) -> Iterator[Document]:
     for number, row in rows:
         for name in columns.values():
@@ -170,7 +171,7 @@ def _documents(
             date=(_string(value["date"]) or "").strip() or None,
             source=_string(value["source"]),
             language=_string(value["language"]),
-            photos=tuple(_photos(value["images"], path.parent, where, title, text)),
+            photos=tuple(_photos(value["images"], path.parent, where, title, text)) if photos else (),
             metadata=_plain({k: v for k, v in row.items() if k not in used and not _missing(v)}),
         )
 

@@ -1,12 +1,16 @@
 """Retrieval quality from BEIR-format judgements, by ir-measures (extra ``eval``)."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from retrieval.errors import InputError
 
-__all__ = ["MEASURES", "evaluate_run", "read_qrels", "read_queries"]
+if TYPE_CHECKING:
+    from retrieval.search import EvidenceSearch
+
+__all__ = ["MEASURES", "evaluate_run", "rank_documents", "read_qrels", "read_queries"]
 
 MEASURES = ("R@5", "R@10", "nDCG@10", "RR")
 
@@ -43,6 +47,54 @@ def read_queries(path: str | Path) -> dict[str, str]:
     from retrieval.corpus import read_corpus
 
     return {document.id: document.text for document in read_corpus(path, format="jsonl")}
+
+
+def rank_documents(
+    index: "EvidenceSearch",
+    queries: Mapping[str, str],
+    *,
+    depth: int = 100,
+    filters: Mapping[str, Any] | None = None,
+    batch_size: int = 64,
+    progress: Callable[[int], None] | None = None,
+) -> dict[str, dict[str, float]]:
+    """The documents of an index for each query, ranked by their best sentence.
+
+    Args:
+        index: opened with ``unique=False``: of two documents with one sentence both may be judged.
+        queries: id → text. A document with the id of its query is left out, as BEIR does.
+        depth: documents a query, at least 1; fewer where the index holds fewer.
+        filters: as for :meth:`retrieval.search.EvidenceSearch.search`.
+        batch_size: queries searched at once; bounds memory, changes no result.
+        progress: called with the number of queries done.
+
+    Returns:
+        Query → document → score, for :func:`evaluate_run`.
+
+    Raises:
+        InputError: ``depth`` is below 1, or a bad filter.
+    """
+    if depth < 1:
+        raise InputError(f"depth is {depth}, expected at least 1")
+    run: dict[str, dict[str, float]] = {}
+    ids = list(queries)
+    for start in range(0, len(ids), batch_size):
+        left, wide = ids[start : start + batch_size], 3 * depth
+        while left:
+            found = index.search([queries[query] for query in left], top_k=wide, filters=filters)
+            short = []
+            for query, hits in zip(left, found, strict=True):
+                best: dict[str, float] = {}
+                for hit in hits:
+                    if hit.document_id != query:
+                        best.setdefault(hit.document_id, hit.score)
+                run[query] = dict(list(best.items())[:depth])
+                if len(best) < depth and len(hits) >= wide:
+                    short.append(query)  # a few long documents took all places: search deeper
+            left, wide = short, 4 * wide
+        if progress is not None:
+            progress(min(start + batch_size, len(ids)))
+    return run
 
 
 def evaluate_run(qrels: Qrels, run: Run, measures: Sequence[str] = MEASURES) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""``factcheck index``: build, search and inspect an evidence index."""
+"""``factcheck index``: build, search, measure and inspect an evidence index."""
 
 import argparse
 import contextlib
@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factcheck.commands import index_evaluate
 from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
@@ -19,7 +20,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the three actions."""
+    """Add the four actions."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     build = actions.add_parser(
         "build",
@@ -84,6 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--source", action="append", help="only this source (may be repeated)")
     search.add_argument("--language", action="append", help="only this language (may be repeated)")
     search.add_argument("--json", action="store_true", help="print JSON lines")
+    evaluate = actions.add_parser(
+        "evaluate",
+        help="measure an index on queries with relevance judgements (BEIR format)",
+        description="Rank the documents of an index for each judged query, and print recall, nDCG and reciprocal rank for "
+        "each search method. Needs the extra 'eval'.",
+    )
+    index_evaluate.add_arguments(evaluate)
     info = actions.add_parser(
         "info",
         help="say what an index holds, and whether it is whole",
@@ -95,7 +103,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the action."""
-    return {"build": _build, "search": _search, "info": _info}[args.action](args)
+    actions = {"build": _build, "search": _search, "evaluate": index_evaluate.run, "info": _info}
+    return actions[args.action](args)
 
 
 def _build(args: argparse.Namespace) -> int:
@@ -123,7 +132,9 @@ def _build(args: argparse.Namespace) -> int:
             if stage not in bars:
                 stack.close()
                 bars.clear()
-                bars[stage] = stack.enter_context(progress_bar(f"{stage} documents" if stage == "encoding" else stage))
+                bars[stage] = stack.enter_context(
+                    progress_bar(f"{stage} documents" if stage in ("checking", "encoding") else stage)
+                )
             bars[stage](done, total)
 
         manifest = build_index(

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 from corpora import ROWS, write_jsonl
 
 import retrieval.build as build_module
 from retrieval import InputError, build_index, open_index
 from retrieval.corpus import read_corpus
+from retrieval.identifiers import check_unique
 
 
 def ids(hits):
@@ -230,6 +232,35 @@ def test_bad_corpora(tmp_path, hashing_encoder):
         build(write_jsonl(tmp_path / "e.jsonl", []))
     with pytest.raises(InputError, match="unknown index preset"):
         build(tmp_path / "z.jsonl", preset="big")
+
+
+def test_mistakes_of_a_corpus_show_before_anything_is_encoded(tmp_path, hashing_encoder):
+    """The last row is wrong: hours would have gone into the rows before it."""
+    stages = []
+    rows = [{"id": str(i), "text": f"sentence {i}"} for i in range(3000)]
+    twice = write_jsonl(tmp_path / "twice.jsonl", [*rows, {"id": "7", "text": "again"}])
+    broken = write_jsonl(tmp_path / "broken.jsonl", rows)
+    broken.write_text(broken.read_text() + "{\n")
+    for path, message in ((twice, "more than once.*'7'"), (broken, "line 3001: not JSON")):
+        with pytest.raises(InputError, match=message):
+            build_index(
+                path,
+                tmp_path / "index",
+                encoder=hashing_encoder,
+                progress=lambda stage, done, total: stages.append((stage, done)),
+            )
+    assert {stage for stage, _ in stages} == {"checking"}
+    assert max(done for _, done in stages) == 3001
+    write_jsonl(twice, rows)
+    assert build_index(twice, tmp_path / "index", encoder=hashing_encoder)["counts"]["documents"] == 3000
+
+
+def test_ids_with_one_hash_are_told_apart(monkeypatch):
+    monkeypatch.setattr("pandas.util.hash_array", lambda values, categorize: np.zeros(len(values), np.uint64))
+    check_unique(lambda: ["a", "b", "c"])
+    with pytest.raises(InputError, match=r"1 document ids .* \(first: 'b'\)"):
+        check_unique(lambda: ["a", "b", "c", "b"])
+    check_unique(list)
 
 
 def test_documents_without_sentences(tmp_path, hashing_encoder):
