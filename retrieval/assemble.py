@@ -28,6 +28,8 @@ __all__ = ["assemble", "build_vectors"]
 #: Vectors that train an inverted file, for each cluster, and the bytes they may take in all (in float32; FAISS holds about as
 #: much again while it trains). Vectors handled at once afterwards.
 TRAIN_PER_CLUSTER, TRAIN_BYTES, CHUNK = 50, 80_000_000, 32768
+#: Of each shard, and in all: ``dated`` are documents whose date can be read, ``unreadable`` photos that cannot.
+_COUNTS = ("documents", "dated", "sentences", "photos", "unreadable")
 _FILES = {"documents": DOCUMENTS, "sentences": SENTENCES, "photos": PHOTOS}
 
 
@@ -46,7 +48,7 @@ def assemble(
     """
     shards = shard_folders(work)
     abouts = [json.loads((shard / "about.json").read_text("utf-8")) for shard in shards]
-    counts = {key: sum(about[key] for about in abouts) for key in ("documents", "sentences", "photos", "unreadable")}
+    counts = {key: sum(about[key] for about in abouts) for key in _COUNTS}
     if not counts["documents"]:
         raise InputError("the corpus holds no document; an index needs at least one")
     final.mkdir(parents=True)

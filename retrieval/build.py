@@ -7,10 +7,12 @@ that folder the index. An index that was there before stays readable until then.
 
 import hashlib
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +20,7 @@ import numpy as np
 
 from retrieval.assemble import assemble
 from retrieval.cache import EmbeddingCache
-from retrieval.corpus import CORPUS_FORMATS, detect_format, read_corpus
+from retrieval.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
 from retrieval.identifiers import check_unique
@@ -27,6 +29,7 @@ from retrieval.locks import only_one
 from retrieval.manifest import DATA_FOLDER, FORMAT_VERSION, MANIFEST, file_checksums, verify_files, write_manifest
 from retrieval.sentences import MAX_CHARS
 from retrieval.shards import ShardWriter
+from retrieval.text_files import files_below
 
 __all__ = ["ImageEncoder", "build_index", "check_index_folder"]
 
@@ -53,7 +56,7 @@ def build_index(
     corpus: str | Path,
     out: str | Path,
     *,
-    encoder: str | TextEncoder = "bundled",
+    encoder: str | os.PathLike[str] | TextEncoder = "bundled",
     preset: str = "fast",
     factory: str | None = None,
     image_encoder: ImageEncoder | None = None,
@@ -70,7 +73,7 @@ def build_index(
         corpus: JSONL, CSV, TSV or Parquet file, BEIR folder or folder of text files.
         out: folder of the index. An index that is there is replaced when the new one is complete; an unfinished build of
             the same corpus and settings is continued.
-        encoder: name as for :func:`retrieval.load_encoder`, or an encoder (then opening needs the same one).
+        encoder: name or folder as for :func:`retrieval.load_encoder`, or an encoder (then opening needs the same one).
         preset: ``fast``, ``small`` or ``exact``; see :func:`retrieval.indexes.faiss_index.choose_factory`.
         factory: FAISS factory string instead of a preset.
         image_encoder: makes the documents' photos searchable.
@@ -94,8 +97,10 @@ def build_index(
         raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
     found = detect_format(corpus)
     check_index_folder(out)
-    name = encoder if isinstance(encoder, str) else None
-    text_encoder = load_encoder(encoder, runtime=runtime) if isinstance(encoder, str) else encoder
+    if isinstance(encoder, str | os.PathLike):
+        name, text_encoder = _lasting(os.fspath(encoder)), load_encoder(encoder, runtime=runtime)
+    else:
+        name, text_encoder = None, encoder
     if factory:
         check_factory(factory, text_encoder.dimension)
     report = progress or (lambda stage, done, total: None)
@@ -112,18 +117,16 @@ def build_index(
     out.mkdir(parents=True, exist_ok=True)
     with _only_one(out):
         work = _resume(out / "building", plan)
+        photos = image_encoder is not None
+        documents = partial(read_corpus, corpus, format=format, columns=columns, photos=photos, skip=out)
         if not (work / "checked").is_file():
-            _check_corpus(corpus, format, columns, report)
+            _check_corpus(documents, report)
             (work / "checked").touch()
         path = out / "embeddings.sqlite" if cache is True else Path(cache) if cache else None
         embeddings = EmbeddingCache(path, ours=cache is True)
         try:
             writer = ShardWriter(work, text_encoder, embeddings, image_encoder, max_chars)
-            documents = read_corpus(corpus, format=format, columns=columns)
-            if plan["format"] == "text" and _within(out, corpus):
-                inside = out.resolve().relative_to(corpus.resolve()).as_posix() + "/"
-                documents = (document for document in documents if not document.id.startswith(inside))
-            writer.write(documents, SHARD_SENTENCES, report)
+            writer.write(documents(), SHARD_SENTENCES, report)
         finally:
             embeddings.close()
         final = work / "final"
@@ -144,7 +147,7 @@ def build_index(
                 "normalised": True,
             },
             "image_encoder": plan["image_encoder"],
-            "image_encoder_name": getattr(image_encoder, "name", None),
+            "image_encoder_name": _lasting(getattr(image_encoder, "name", None)),
             "preset": preset,
             "factory": built.pop("factory"),
             "max_chars": max_chars,
@@ -161,20 +164,27 @@ def build_index(
     return manifest | {"encoded": embeddings.encoded, "reused": embeddings.reused}
 
 
-def _check_corpus(
-    corpus: Path, format: str | None, columns: Mapping[str, str] | None, report: Callable[[str, int, int | None], None]
-) -> None:
+def _check_corpus(documents: Callable[[], Iterator[Document]], report: Callable[[str, int, int | None], None]) -> None:
     """Read all documents once: a broken row or a repeated id must show now, not after hours of encoding."""
 
     def ids() -> Iterator[str]:
         done = 0
-        for done, document in enumerate(read_corpus(corpus, format=format, columns=columns, photos=False), 1):
+        for done, document in enumerate(documents(), 1):
             yield document.id
             if done % 1000 == 0:
                 report("checking", done, None)
         report("checking", done, None)
 
     check_unique(ids)
+
+
+def _lasting(name: str | None) -> str | None:
+    """The name of an encoder as an index records it: a relative folder means another one where the index is opened later."""
+    # As load_encoder reads names: 'bundled' is no folder, and what is no folder is a Hugging Face id.
+    if not isinstance(name, str) or name == "bundled":
+        return name
+    folder = os.path.expanduser(name)
+    return str(Path(folder).resolve()) if os.path.isdir(folder) and not os.path.isabs(folder) else name
 
 
 def check_index_folder(out: Path) -> None:
@@ -273,22 +283,15 @@ def _empty(work: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _within(out: Path, corpus: Path) -> bool:
-    """Whether an index lies inside the folder of its corpus."""
-    return out.resolve() != corpus.resolve() and out.resolve().is_relative_to(corpus.resolve())
-
-
 def _identity(corpus: Path, out: Path) -> list[list[Any]]:
     """Name, size and time of change of every file of a corpus: a build continues only on an unchanged one."""
-    files = [corpus] if corpus.is_file() else sorted(p for p in corpus.rglob("*") if p.is_file())
     # An index inside the corpus's folder changes while it is built.
-    if _within(out, corpus):
-        files = [file for file in files if not file.resolve().is_relative_to(out.resolve())]
+    files = [corpus] if corpus.is_file() else files_below(corpus, skip=out)
     root = corpus.parent
     digest = hashlib.sha256()
     for file in files:
         stat = file.stat()
-        digest.update(f"{file.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        digest.update(os.fsencode(f"{file.relative_to(root)}\0{stat.st_size}\0{stat.st_mtime_ns}\n"))
     return [[str(corpus.resolve()), len(files), digest.hexdigest()]]
 
 

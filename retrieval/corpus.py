@@ -7,11 +7,16 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retrieval.errors import InputError
 from retrieval.sentences import MAX_CHARS, Sentence, split_sentences
+from retrieval.text_files import files_below, read_text_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["CORPUS_FORMATS", "Document", "Photo", "detect_format", "read_corpus"]
 
@@ -22,7 +27,10 @@ _ALIASES = {
     "id": ("id", "_id", "document_id", "doc_id", "docid"),
     "text": ("text", "document", "content", "contents", "body", "article", "sentences", "passage"),
     "title": ("title", "headline"),
-    "date": ("date", "published", "publish_date", "published_at", "timestamp"),
+    "date": (
+        *("date", "published", "publish_date", "published_at", "timestamp"),
+        *("publication_date", "date_published", "pub_date", "pubdate", "created_at"),
+    ),
     "source": ("source", "publisher", "domain"),
     "language": ("language", "lang"),
     "images": ("images", "image", "photos", "document_image"),
@@ -32,6 +40,9 @@ _ALIASES = {
 #: One field may be this long, in characters; articles exceed the csv module's default of 128 Ki. Beyond this a closing
 #: quote is missing.
 _MAX_FIELD = 64 * 2**20
+#: Lists and objects inside one another in a document's metadata. What writes, stores and prints them calls itself for each.
+_MAX_DEPTH = 100
+_TOO_DEEP = f"lists and objects are nested too deeply; {_MAX_DEPTH} levels are read, flatten what lies deeper"
 
 
 @dataclass(frozen=True)
@@ -39,15 +50,27 @@ class Photo:
     """A photo of a document.
 
     Attributes:
-        data: the encoded file, or None where it could not be read.
+        data: the encoded file where the corpus itself holds it, else None.
         reference: its path or URL as the corpus gives it; shown to people, never read by a model.
         caption: what can be searched by words: its caption, else alt text, else the text around it (``context``), else the
             document's title or first sentence, else "".
+        file: where it lies otherwise, or None. Not opened before :meth:`read`, and perhaps not there.
     """
 
     data: bytes | None
     reference: str | None = None
     caption: str = ""
+    file: Path | None = None
+
+    def read(self) -> bytes | None:
+        """The encoded file, read anew at each call; None where it cannot be read."""
+        if self.data is not None or self.file is None:
+            return self.data
+        try:
+            # Nothing but a file: a pipe would never end.
+            return self.file.read_bytes() if self.file.is_file() else None
+        except (OSError, ValueError):  # gone, forbidden, or nothing that could name a file: too long, or with a NUL
+            return None
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,7 @@ class Document:
         title, date, source, language: as given, or None.
         photos: its photos.
         metadata: every other field, JSON values.
+        garbled: True where part of a text file could not be decoded, so that characters of the text were replaced.
     """
 
     id: str
@@ -72,6 +96,7 @@ class Document:
     language: str | None = None
     photos: tuple[Photo, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    garbled: bool = False
 
     def sentences(self, max_chars: int = MAX_CHARS) -> list[Sentence]:
         """The given sentences, else those that the text splits into."""
@@ -106,7 +131,12 @@ def detect_format(path: Path) -> str:
 
 
 def read_corpus(
-    path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None, photos: bool = True
+    path: str | Path,
+    *,
+    format: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    photos: bool = True,
+    skip: Path | None = None,
 ) -> Iterator[Document]:
     """Read a corpus one document at a time, in a fixed order.
 
@@ -114,8 +144,10 @@ def read_corpus(
         path: file or folder.
         format: one of :data:`CORPUS_FORMATS`; None finds it.
         columns: our field name → the corpus's column; other fields are found under their usual names. Only ``text`` is
-            required; without ``id`` documents are numbered.
-        photos: False leaves them out, and opens none of their files.
+            required. Without ``id`` documents are numbered from 0; one without an id among others that have one is
+            ``row N``, which no other row is likely to have.
+        photos: False leaves them out. No file of theirs is opened in either case, see :meth:`Photo.read`.
+        skip: a folder that is no part of a folder of text files, though it may lie inside.
 
     Raises:
         InputError: no such file, unknown format or column, or a row that cannot be read (with its number).
@@ -131,7 +163,7 @@ def read_corpus(
     found = detect_format(path)
     format = format or found
     if format == "text":
-        return _read_texts(path)
+        return _read_texts(path, skip)
     if format == "beir":
         path = path / "corpus.jsonl" if path.is_dir() else path
         if not path.is_file():
@@ -143,37 +175,57 @@ def read_corpus(
 def _documents(
     rows: Iterator[tuple[int, dict[str, Any]]], path: Path, columns: dict[str, str], beir: bool, photos: bool
 ) -> Iterator[Document]:
+    has_ids = False
     for number, row in rows:
-        for name in columns.values():
-            if name not in row:
-                raise InputError(f"{path}, row {number}: no column {name!r}; found {', '.join(map(str, row))}")
-        names = {
-            key: columns.get(key) or next((a for a in aliases if a in row), None) for key, aliases in _ALIASES.items()
-        }
-        if names["text"] is None:
-            raise InputError(
-                f"{path}, row {number}: no text; found {', '.join(map(str, row)) or 'nothing'}, "
-                f"expected one of {', '.join(_ALIASES['text'])} (or name the column)"
-            )
         where = f"{path}, row {number}"
+        names = _names(row, columns, where)
+        has_ids = has_ids or names["id"] is not None
         value = {key: row[name] if name is not None else None for key, name in names.items()}
-        text, spans = _text(value["text"], where)
-        title = _string(value["title"])
-        if beir and title:
-            # BEIR retrieves title and text as one.
-            text, spans = f"{title}\n{text}", None
-        used = set(names.values())
-        yield Document(
-            id=_string(value["id"]) or str(number - 1),
-            text=text,
-            spans=spans,
-            title=title,
-            date=(_string(value["date"]) or "").strip() or None,
-            source=_string(value["source"]),
-            language=_string(value["language"]),
-            photos=tuple(_photos(value["images"], path.parent, where, title, text)) if photos else (),
-            metadata=_plain({k: v for k, v in row.items() if k not in used and not _missing(v)}),
+        try:
+            text, spans = _text(value["text"], where)
+            title = _string(value["title"])
+            if beir and title:
+                # BEIR retrieves title and text as one.
+                text, spans = f"{title}\n{text}", None
+            used = set(names.values())
+            document = Document(
+                id=_id(value["id"], number - 1, has_ids),
+                text=text,
+                spans=spans,
+                title=title,
+                date=(_string(value["date"]) or "").strip() or None,
+                source=_string(value["source"]),
+                language=_string(value["language"]),
+                photos=tuple(_photos(value["images"], path.parent, where, title, text)) if photos else (),
+                metadata=_plain({k: v for k, v in row.items() if k not in used and not _missing(v)}),
+            )
+        except RecursionError:
+            raise InputError(f"{where}: {_TOO_DEEP}") from None
+        yield document
+
+
+def _names(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> dict[str, str | None]:
+    """Our field name → the row's column, None where it has none."""
+    for name in columns.values():
+        if name not in row:
+            raise InputError(f"{where}: no column {name!r}; found {', '.join(map(str, row))}")
+    names = {key: columns.get(key) or next((a for a in aliases if a in row), None) for key, aliases in _ALIASES.items()}
+    if names["text"] is None:
+        raise InputError(
+            f"{where}: no text; found {', '.join(map(str, row)) or 'nothing'}, "
+            f"expected one of {', '.join(_ALIASES['text'])} (or name the column)"
         )
+    return names
+
+
+def _id(value: Any, number: int, has_ids: bool) -> str:
+    """A document's id; of one without, its number (from 0), which must not be taken for another row's id."""
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        value = int(value)  # an integer column with a gap, as pandas writes it; a database's numeric key
+    found = _string(value)
+    if found is None or not found.strip():
+        return f"row {number}" if has_ids else str(number)
+    return found
 
 
 def _text(value: Any, where: str) -> tuple[str, tuple[tuple[int, int], ...] | None]:
@@ -181,12 +233,13 @@ def _text(value: Any, where: str) -> tuple[str, tuple[tuple[int, int], ...] | No
         return "", None
     if isinstance(value, str):
         return value, None
-    if isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+    if isinstance(value, list | tuple) and all(isinstance(v, str) or _missing(v) for v in value):
+        sentences = ["" if _missing(v) else v for v in value]
         spans, position = [], 0
-        for sentence in value:
+        for sentence in sentences:
             spans.append((position, position + len(sentence)))
             position += len(sentence) + 1
-        return " ".join(value), tuple(spans)
+        return " ".join(sentences), tuple(spans)
     raise InputError(f"{where}: the text is {type(value).__name__}, expected a string or a list of strings")
 
 
@@ -194,6 +247,8 @@ def _photos(value: Any, folder: Path, where: str, title: str | None, text: str) 
     if _missing(value):
         return
     for item in value if isinstance(value, list | tuple) else [value]:
+        if _missing(item):
+            continue
         if isinstance(item, bytes):
             item = {"bytes": item}
         elif isinstance(item, str):
@@ -202,10 +257,11 @@ def _photos(value: Any, folder: Path, where: str, title: str | None, text: str) 
             raise InputError(f"{where}: a photo is {type(item).__name__}, expected a path, bytes or a record of them")
         reference = _string(item.get("path") or item.get("url"))
         data = _decoded(item.get("bytes"))
-        if data is None and reference and "://" not in reference and (folder / reference).is_file():
-            data = (folder / reference).read_bytes()
+        if reference and reference[:5].lower() == "data:":  # the photo itself, where a path or URL is usual
+            data, reference = data or _decoded(reference), None
         caption = next((found for key in ("caption", "alt", "context") if (found := _string(item.get(key)))), None)
-        yield Photo(data, reference, caption or title or _first_sentence(text))
+        file = folder / reference if data is None and reference and "://" not in reference else None
+        yield Photo(data, reference, caption or title or _first_sentence(text), file)
 
 
 def _decoded(data: Any) -> bytes | None:
@@ -213,11 +269,12 @@ def _decoded(data: Any) -> bytes | None:
     if not isinstance(data, str):
         return data if isinstance(data, bytes) else None
     prefix, _, encoded = data.rpartition(",")
+    if prefix[:5].lower() not in ("", "data:"):
+        return None
     try:
-        found = base64.b64decode("".join(encoded.split()), validate=True) if prefix[:5] in ("", "data:") else b""
+        return base64.b64decode("".join(encoded.split()), validate=True) or None
     except ValueError:
-        found = b""
-    return found or None
+        return None
 
 
 def _first_sentence(text: str) -> str:
@@ -239,12 +296,14 @@ def _writable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _plain(value: Any) -> Any:
-    """A JSON value: what JSON has no form for becomes a string."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A JSON value: what JSON has no form for becomes a string. RecursionError beyond ``_MAX_DEPTH``, however much stack is left."""
+    if depth > _MAX_DEPTH:
+        raise RecursionError
     if isinstance(value, dict):
-        return {_writable(str(key)): _plain(part) for key, part in value.items()}
+        return {_writable(str(key)): _plain(part, depth + 1) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
+        return [_plain(part, depth + 1) for part in value]
     if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return _writable(str(value))
@@ -259,6 +318,8 @@ def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 row = json.loads(line)
             except ValueError as error:
                 raise InputError(f"{path}, line {number}: not JSON ({error})") from None
+            except RecursionError:
+                raise InputError(f"{path}, line {number}: {_TOO_DEEP}") from None
             if not isinstance(row, dict):
                 raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
             yield number, row
@@ -302,21 +363,39 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=256):
-                for row in batch.to_pylist():
+        # A few rows at a time and no row group as a whole: the rows may hold photos.
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for row in _rows(batch, path, number + 1):
                     number += 1
                     yield number, row
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
 
 
-def _read_texts(path: Path) -> Iterator[Document]:
+def _rows(batch: "pa.RecordBatch", path: Path, first: int) -> list[dict[str, Any]]:
+    """The rows of a batch; ``first`` is the number of its first one, from 1."""
+    try:
+        return batch.to_pylist()
+    except (ValueError, OverflowError):  # text that is no UTF-8, a date beyond the year 9999: find it, to name it
+        for number in range(batch.num_rows):
+            for name, column in zip(batch.schema.names, batch.columns, strict=True):
+                try:
+                    column[number].as_py()
+                except (ValueError, OverflowError) as error:
+                    raise InputError(
+                        f"{path}, row {first + number}: column {name!r} cannot be read ({error}); "
+                        "correct the value, or leave the column out"
+                    ) from None
+        raise
+
+
+def _read_texts(path: Path, skip: Path | None) -> Iterator[Document]:
     """One document a file, in order of their names; the id is the path inside the folder."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.suffix.lower() in (".txt", ".md"))
+    files = [path] if path.is_file() else [p for p in files_below(path, skip) if p.suffix.lower() in (".txt", ".md")]
     if not files:
         raise InputError(f"corpus {path}: the folder holds neither corpus.jsonl (BEIR) nor .txt or .md files")
     root = path.parent if path.is_file() else path
     for file in files:
-        if file.is_file():
-            yield Document(id=file.relative_to(root).as_posix(), text=file.read_text("utf-8", errors="replace"))
+        text, decoded = read_text_file(file)
+        yield Document(id=_writable(file.relative_to(root).as_posix()), text=text, garbled=not decoded)

@@ -79,7 +79,7 @@ class TransformersEncoder(TextEncoder):
         positions = getattr(self.model.config, "max_position_embeddings", None) or 512
         limits = [n for n in (max_length or limit or 512, positions, self.tokenizer.model_max_length) if n and n > 0]
         self.max_length = min(limits)
-        self._fingerprint = _hash_folder(folder, f"{pooling} {self.max_length}") + ("-int8-rows" if int8 else "")
+        self._fingerprint = hash_folder(folder, f"{pooling} {self.max_length}") + ("-int8-rows" if int8 else "")
         self._int8 = int8
         self._packed: PackedBert | None = None
         if device is not None:
@@ -291,7 +291,7 @@ def _json(path: Path) -> Any:
         raise InputError(f"{path} is not valid JSON ({error}); fetch the model again") from None
 
 
-def _hash_folder(folder: Path, settings: str) -> str:
+def hash_folder(folder: Path, settings: str) -> str:
     """Hash of what decides the vectors: weights, configuration, tokenizer, pooling and length limit."""
     digest = hashlib.sha256(settings.encode())
     wanted = [p for p in folder.iterdir() if p.suffix in (".safetensors", ".model", ".bin")]

@@ -28,7 +28,7 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
     if not path.is_file():
         raise InputError(f"qrels {path}: no such file")
     qrels: dict[str, dict[str, int]] = {}
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         for number, row in enumerate(csv.reader(stream, delimiter="\t"), 1):
             if not row or (number == 1 and row[-1] == "score"):
                 continue
@@ -56,7 +56,7 @@ def rank_documents(
     depth: int = 100,
     filters: Mapping[str, Any] | None = None,
     batch_size: int = 64,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int | None], None] | None = None,
 ) -> dict[str, dict[str, float]]:
     """The documents of an index for each query, ranked by their best sentence.
 
@@ -66,7 +66,7 @@ def rank_documents(
         depth: documents a query, at least 1; fewer where the index holds fewer.
         filters: as for :meth:`retrieval.search.EvidenceSearch.search`.
         batch_size: queries searched at once; bounds memory, changes no result.
-        progress: called with the number of queries done.
+        progress: called with the number of queries done, and of all.
 
     Returns:
         Query → document → score, for :func:`evaluate_run`.
@@ -93,7 +93,7 @@ def rank_documents(
                     short.append(query)  # a few long documents took all places: search deeper
             left, wide = short, 4 * wide
         if progress is not None:
-            progress(min(start + batch_size, len(ids)))
+            progress(min(start + batch_size, len(ids)), len(ids))
     return run
 
 

@@ -1,7 +1,10 @@
 """Words of a text, as BM25 counts them."""
 
 import re
+import sys
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -11,6 +14,8 @@ __all__ = ["BM25_B", "BM25_K1", "bm25_scores", "words"]
 BM25_K1, BM25_B = 1.5, 0.75
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+", re.UNICODE)
+#: Joiners that say how letters are drawn, not which they are.
+_JOINERS = re.compile("[\u200c\u200d\u2060\ufeff\u00ad]")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
 _COMMON = """
 a an and are as at be been but by for from had has have he her his i in is it its of on or she that the their there they
@@ -21,14 +26,29 @@ _STOPWORDS = frozenset(_COMMON.split())
 
 def words(text: str) -> list[str]:
     """Lower-cased, lightly stemmed words and numbers; CJK text, which has no spaces, gives overlapping pairs of letters."""
+    text, pattern = text.lower(), _WORD
+    if not text.isascii():
+        # One form for letters with accents, whichever way they are stored; "İ" becomes an i with a dot above it.
+        text = unicodedata.normalize("NFC", _JOINERS.sub("", text)).replace("i\u0307", "i")
+        pattern = _word_with_marks()
     found = []
-    for match in _WORD.finditer(text.lower()):
+    for match in pattern.finditer(text):
         word = match.group()
         if _CJK.search(word):
             found += [word[i : i + 2] for i in range(max(1, len(word) - 1))]
         elif word not in _STOPWORDS:
             found.append(_stem(word))
     return found
+
+
+@cache
+def _word_with_marks() -> re.Pattern[str]:
+    """``_WORD`` for scripts whose vowel signs are marks beside the letters (Devanagari, Bengali, Tamil, Thai …)."""
+    marks = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"]
+    ends = [code for code, after in zip(marks, [*marks[1:], -1], strict=True) if after != code + 1]
+    starts = [code for code, before in zip(marks, [-1, *marks[:-1]], strict=True) if before != code - 1]
+    ranges = "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True))
+    return re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_](?:[^\W\d_]|[{ranges}])*")
 
 
 def _stem(word: str) -> str:

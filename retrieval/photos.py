@@ -48,7 +48,7 @@ class PhotoSearch:
                     "open it with that one or build the index again"
                 )
         if store.photo_count:
-            self._photos, self._captions = FaissIndex.open(folder / "photo"), FaissIndex.open(folder / "caption")
+            self._photos, self._captions = (_open(folder, name) for name in ("photo", "caption"))
 
     @property
     def ready(self) -> bool:
@@ -100,6 +100,8 @@ class PhotoSearch:
     ) -> list[list[Hit]]:
         documents = self._store.allowed_documents(filters)
         allowed = None if documents is None else self._store.photos_of(documents)
+        if captioned:
+            allowed = self._store.captioned_photos(allowed)
         # What is asked for takes memory, found or not.
         top_k = min(top_k, max(1, self._store.photo_count if allowed is None else len(allowed)))
         scores, rows = index.search(Passages(vectors=vectors), top_k, allowed)
@@ -110,10 +112,14 @@ class PhotoSearch:
                 if number < 0:
                     continue
                 photo = self._store.photo(int(number))
-                if captioned and not photo["caption"]:
-                    continue
                 document = self._store.document(photo["document"])
                 about = about_document(document) | {"photo": photo["reference"]}
                 hits.append(Hit(document["id"], -1, 0, 0, photo["caption"], float(score), about))
             results.append(hits)
         return results
+
+
+def _open(folder: Path, name: str) -> FaissIndex:
+    index = FaissIndex.open(folder / name)
+    index.attach_vectors(np.load(folder / f"{name}_vectors.npy", mmap_mode="r"))
+    return index

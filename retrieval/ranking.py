@@ -1,5 +1,6 @@
 """What happens to a ranking after the search: duplicates, diversity."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -23,17 +24,37 @@ class Candidate:
         return Candidate(self.row, replace(self.hit, score=score))
 
 
+#: Signs that say what punctuation does not: -5 is not 5, €5 not $5, C# not C, 5% not 5.
+_SIGNS = re.compile(r"(?<![\w-])-(?=[\d.])|(?<=\w)#|[%‰&@]")
+
+
 def distinct_texts(texts: Iterable[str]) -> list[int]:
-    """Positions of the first of texts whose words are equal, whatever their case, punctuation and spacing."""
+    """Positions of the first of texts whose words and signs are equal, whatever their case, punctuation and spacing."""
     seen: set[str] = set()
     kept = []
     for position, text in enumerate(texts):
-        folded = unicodedata.normalize("NFKC", text).casefold()
-        key = " ".join("".join(c if c.isalnum() else " " for c in folded).split()) or text
+        key = _folded(text) or text
         if key not in seen:
             seen.add(key)
             kept.append(position)
     return kept
+
+
+def _folded(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("\N{MINUS SIGN}", "-")
+    signs = {match.start() for match in _SIGNS.finditer(folded)}
+    return " ".join("".join(c if i in signs or _tells(c) else " " for i, c in enumerate(folded)).split())
+
+
+def _tells(char: str) -> bool:
+    """Whether a character belongs to a word (vowel signs of Indic scripts do) or is a sign of its own."""
+    if char.isalnum():
+        return True
+    if char.isascii() and char not in "$+<=>":
+        return False
+    kind = unicodedata.category(char)
+    # Boxes and bullets are drawn as symbols.
+    return kind[0] == "M" or kind in ("Sc", "Sm") or (kind == "So" and not "\u2500" <= char <= "\u25ff")
 
 
 def maximal_marginal_relevance(scores: np.ndarray, vectors: np.ndarray, top_k: int, diversity: float) -> list[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.batching import TOKENS_AT_ONCE, batches_by_length, pad
-from retrieval.encoders import load_pretrained, resolve_encoder
+from retrieval.encoders import hash_folder, load_pretrained, resolve_encoder
 from retrieval.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,11 +21,17 @@ class Reranker(ABC):
     """Scores (query, passage) pairs; the scores of one query are comparable.
 
     Attributes:
+        fingerprint: equal for re-rankers that give equal scores; a run that resumes compares it.
         weight: share of its ranking in the final one, in (0, 1]; the rest is the first search's, see :func:`rerank_scores`.
             1 leaves the order to the re-ranker alone, which suits models trained to rank.
     """
 
     weight: float = 1.0
+
+    @property
+    def fingerprint(self) -> str:
+        """The name of the class; override it where two of one class may score differently."""
+        return type(self).__qualname__
 
     @abstractmethod
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
@@ -87,6 +93,12 @@ class CrossEncoderReranker(Reranker):
         self._model.to(device or "cpu")
         self.max_length, self.batch_size = max_length, batch_size
         self._pad = self._tokenizer.pad_token_id or 0
+        self._fingerprint = hash_folder(folder, f"rerank {max_length}")
+
+    @property
+    def fingerprint(self) -> str:
+        """Content hash of weights and tokenizer, and the tokens of a pair."""
+        return self._fingerprint
 
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
         """Scores of n pairs."""

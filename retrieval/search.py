@@ -57,7 +57,7 @@ class EvidenceSearch:
     def fingerprint(self) -> str:
         """Changes with the index's content and with every option that decides what a search finds."""
         facts = [self.manifest["data"], type(self._index).__name__, self._candidates, self._window, self._diversity]
-        facts += [self._unique, self.photos.ready, type(self._reranker).__name__]
+        facts += [self._unique, self.photos.ready, getattr(self._reranker, "fingerprint", None)]
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def search(
@@ -87,19 +87,17 @@ class EvidenceSearch:
         most = max(1, self.store.sentence_count if allowed is None else len(allowed))
         top_k = min(top_k, most)
         vectors = self._encoder.encode(list(queries)) if self._encoder is not None else None
-        wide = top_k
+        kept = top_k
         if self._reranker is not None or self._diversity is not None:
-            wide = max(self._candidates, top_k)
-        if self._unique:
-            # A few copies of one sentence must not cost a second search.
-            wide = max(wide, 2 * top_k + 10)
-        wide = min(wide, most)
+            kept = min(max(self._candidates, top_k), most)
+        # A few copies of one sentence must not cost a second search.
+        wide = min(max(kept, 2 * top_k + 10), most) if self._unique else kept
         scores, rows = self._index.search(Passages(list(queries), vectors), wide, allowed)
         found = []
         for i, (r, s) in enumerate(zip(rows, scores, strict=True)):
             if self._unique:
                 query = Passages([queries[i]], None if vectors is None else vectors[i : i + 1])
-                r, s = self._distinct(query, r, s, top_k, most, allowed)
+                r, s = self._distinct(query, r, s, top_k, kept, most, allowed)
             found.append([self._candidate(int(row), float(score)) for row, score in zip(r, s, strict=True) if row >= 0])
         if self._reranker is not None:
             found = self._rerank(queries, found)
@@ -108,17 +106,24 @@ class EvidenceSearch:
         return [[candidate.hit for candidate in candidates[:top_k]] for candidates in found]
 
     def _distinct(
-        self, query: Passages, rows: np.ndarray, scores: np.ndarray, top_k: int, most: int, allowed: np.ndarray | None
+        self,
+        query: Passages,
+        rows: np.ndarray,
+        scores: np.ndarray,
+        top_k: int,
+        most_kept: int,
+        most: int,
+        allowed: np.ndarray | None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """One query's rows and scores without repeated sentences, searched deeper until ``top_k`` are left, or all seen."""
-        first = wide = len(rows)
+        wide = len(rows)
         while True:
             rows, scores = rows[rows >= 0], scores[rows >= 0]
             # By the sentence, not the window around it: copies stand in different articles.
             kept = distinct_texts(self.store.sentence_text(int(row)) for row in rows)
             if len(kept) >= top_k or len(rows) < wide or wide >= most:
-                # A deeper search must not give a re-ranker more to read.
-                return rows[kept[:first]], scores[kept[:first]]
+                # A wider search must not give a re-ranker more to read.
+                return rows[kept[:most_kept]], scores[kept[:most_kept]]
             wide = min(2 * wide, most)
             scores, rows = (found[0] for found in self._index.search(query, wide, allowed))
 
@@ -204,6 +209,11 @@ def open_index(
             # A rebuild may have replaced manifest and data between our steps.
             if attempt + 1 == _OPEN_ATTEMPTS or read_manifest(path)["data"] == manifest["data"]:
                 raise
+    if index is not None and len(index) != store.sentence_count:
+        raise InputError(
+            f"the given index holds {len(index)} passages, {path} {store.sentence_count} sentences; "
+            "it must hold these sentences under their row numbers"
+        )
     if reranker is not None and not isinstance(reranker, Reranker):
         from retrieval.rerank import CrossEncoderReranker
 

@@ -21,16 +21,20 @@ _FULL_STOPS = "。！？｡।॥۔؟։።፧។៕။"
 _CLOSERS = "\"'”’»›)]}」』】）］〉》"
 _OPENERS = "\"'“‘„«‹([{「『【（［〈《¿¡*_-–—"
 _STOP = re.compile(rf"(?:[{_FULL_STOPS}]+|[.!?…‼⁇⁈⁉]+)(?:[{re.escape(_CLOSERS)}]|\[\d{{1,3}}\])*")
-_NEWLINE = re.compile(r"[ \t\f\v]*(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])\s*")
-_BULLET = re.compile(r"\s+(?=[•▪◦‣●■►]\s?\S)")
+# No pattern may look at a run of characters again from each place in it: documents come with megabytes of blanks, addresses or
+# base64. Hence the lookbehinds (start at the run's beginning alone) and possessive quantifiers.
+_NEWLINE = re.compile(r"(?:\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029])\s*+")
+_BLANKS = " \t\f\v"
+_BULLET = re.compile(r"(?<!\s)\s++(?=[•▪◦‣●■►]\s?\S)")
 _LIST_MARKER = re.compile(r"\s*[(\[]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]$")
 _PROTECTED = re.compile(
     r"(?:https?://|ftp://|www\.)\S+"
-    r"|[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
-    r"|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|gov|edu|mil|int|info|io|ai|uk|co|de|fr|eu|in|us|ca|au|ru|cn|jp|br|html?|pdf|jpe?g|png)\b(?:/\S*)?"
+    r"|(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+"
+    r"|(?<![\w-])[\w-]++(?:\.[\w-]++){0,30}\.(?:com|org|net|gov|edu|mil|int|info|io|ai|uk|co|de|fr|eu|in|us|ca|au|ru|cn|jp|br|html?|pdf|jpe?g|png)\b(?:/\S*)?"
 )
 _SPACE = re.compile(r"\s")
-_WORD_BEFORE = re.compile(r"[^\W_](?:[\w'’-]|\.(?=\w))*$")
+#: No abbreviation is longer: so far back the word before a stop is looked for.
+_MOST_BEFORE = 64
 _WORD_AFTER = re.compile(r"[^\W_]+")
 _CLAUSE = re.compile(r"[;:,、，；：](?=\s)|[、，；：]|\s[-–—](?=\s)|—")
 
@@ -87,6 +91,8 @@ def _lines(text: str) -> list[tuple[int, int]]:
         + [(m.start(), m.end(), False) for m in _BULLET.finditer(text)]
     )
     for left, right, newline in breaks:
+        while newline and left > start and text[left - 1] in _BLANKS:
+            left -= 1
         if left < start or (newline and _continues(text, start, left, right)):
             continue
         spans.append((start, left))
@@ -109,14 +115,16 @@ def _stops(text: str, start: int, end: int) -> list[tuple[int, int]]:
         (m.start(), m.start() + len(m.group().rstrip(".,;:!?…" + _CLOSERS)))
         for m in _PROTECTED.finditer(text, start, end)
     ]
-    spans, left = [], start
+    spans, left, address = [], start, 0
     for match in _STOP.finditer(text, start, end):
-        if any(a <= match.start() < b for a, b in protected):
+        while address < len(protected) and protected[address][1] <= match.start():
+            address += 1
+        if address < len(protected) and protected[address][0] <= match.start():
             continue
         if match.end() < end and _is_boundary(text, left, match, end):
-            spans.append(_strip(text, left, match.end()))
-            left = match.end()
-    spans.append(_strip(text, left, end))
+            spans.append((left, match.end()))
+            left = _strip(text, match.end(), end)[0]
+    spans.append((left, end))
     return [(a, b) for a, b in spans if a < b]
 
 
@@ -133,8 +141,7 @@ def _is_boundary(text: str, start: int, match: re.Match, end: int) -> bool:
     following = text[first]
     if following.islower():
         return False
-    word = _WORD_BEFORE.search(text, start, match.start())
-    before = word.group() if word else ""
+    before = _word_before(text, start, match.start())
     if not spaced:
         # "Monday.Two", "2015.The": a capitalised word glued to a finished one; "U.S", "Node.JS" and "3.5" are not.
         if not (following.isupper() and first + 1 < end and text[first + 1].islower()):
@@ -155,6 +162,23 @@ def _is_boundary(text: str, start: int, match: re.Match, end: int) -> bool:
             return True
         return _starts_sentence(text, first, end)
     return True
+
+
+def _word_before(text: str, start: int, end: int) -> str:
+    """The letters, digits, hyphens, apostrophes and inner stops that end at ``end``; the last ``_MOST_BEFORE`` of them."""
+    left = end
+    while left > max(start, end - _MOST_BEFORE):
+        char = text[left - 1]
+        if not (_is_word(char) or char in "'’-" or (char == "." and left < end and _is_word(text[left]))):
+            break
+        left -= 1
+    while left < end and not text[left].isalnum():
+        left += 1
+    return text[left:end]
+
+
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
 
 
 def _starts_sentence(text: str, first: int, end: int) -> bool:

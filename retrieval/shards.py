@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,33 @@ import numpy as np
 import pyarrow as pa
 
 from retrieval.cache import EmbeddingCache
-from retrieval.corpus import Document
+from retrieval.corpus import Document, Photo
 from retrieval.dates import date_range
 from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 
 __all__ = ["ShardWriter", "shard_folders"]
+
+#: A shard is closed when the photos that its rows hold themselves pass this many bytes: until then they are in memory.
+PHOTO_BYTES = 64 * 2**20
+#: Photos read and embedded at once.
+PHOTOS_AT_ONCE = 32
+#: Counts of a shard that its user should hear of, where each keeps its first case, and what is said.
+_WARNINGS = (
+    (
+        "unreadable_dates",
+        "unreadable_date",
+        "dates that could not be read: {}, the first {!r}; a search with a date filter leaves these documents out. "
+        "Write dates as 2020-12-31",
+    ),
+    (
+        "garbled",
+        "garbled_document",
+        "text files that are not UTF-8: {}, the first {!r}; what could not be decoded was replaced by \ufffd. "
+        "Save them as UTF-8",
+    ),
+)
 
 
 def shard_folders(work: Path) -> list[Path]:
@@ -57,21 +77,23 @@ class ShardWriter:
             return
         read = sum(_about(folder)["documents"] for folder in done)
         sum(1 for _ in islice(documents, read))  # what the shards hold already is read over
-        number, batch, sentences = len(done), [], 0
+        number, batch, sentences, held = len(done), [], 0, 0
         report("encoding", read, None)
         for document in documents:
             split = document.sentences(self.max_chars)
             batch.append((document, split))
             sentences += len(split)
-            # Documents without sentences must not gather without end either.
-            if sentences >= shard_sentences or len(batch) >= 4 * shard_sentences:
+            held += sum(len(photo.data or b"") for photo in document.photos)
+            # Documents without sentences must not gather without end either. Where a shard ends follows from the corpus
+            # alone, so that a build that was cut off gives the same index.
+            if sentences >= shard_sentences or len(batch) >= 4 * shard_sentences or held >= PHOTO_BYTES:
                 self._write(number, batch)
-                read, number, batch, sentences = read + len(batch), number + 1, [], 0
+                read, number, batch, sentences, held = read + len(batch), number + 1, [], 0, 0
                 report("encoding", read, None)
         if batch:
             self._write(number, batch)
             report("encoding", read + len(batch), None)
-        self._warn_of_dates()
+        self._warn()
         complete.write_text(str(len(shard_folders(self.work))), "utf-8")
 
     def _drop_damaged(self) -> None:
@@ -83,16 +105,14 @@ class ShardWriter:
             (self.work / "complete").unlink(missing_ok=True)
             shutil.rmtree(folder)
 
-    def _warn_of_dates(self) -> None:
+    def _warn(self) -> None:
+        """Say once what of the corpus could not be read as it was meant, also where an earlier build met it."""
         abouts = [_about(folder) for folder in shard_folders(self.work)]
-        count = sum(about.get("unreadable_dates", 0) for about in abouts)
-        if count:
-            first = next(about["unreadable_date"] for about in abouts if about.get("unreadable_dates"))
-            warnings.warn(
-                f"dates that could not be read: {count}, the first {first!r}; a search with a date filter leaves these documents "
-                "out. Write dates as 2020-12-31",
-                stacklevel=4,
-            )
+        for count, first, message in _WARNINGS:
+            total = sum(about[count] for about in abouts)
+            if total:
+                example = next(about[first] for about in abouts if about[count])
+                warnings.warn(message.format(total, example), stacklevel=4)
 
     def _write(self, number: int, batch: list[tuple[Document, list[Any]]]) -> None:
         folder = self.work / f"shard-{number:06d}.tmp"
@@ -101,7 +121,7 @@ class ShardWriter:
         spans: list[dict[str, int]] = []
         texts: list[str] = []
         photos: list[dict[str, Any]] = []
-        images: list[bytes | None] = []
+        images: list[Photo] = []
         unreadable_dates: list[str] = []
         for i, (document, split) in enumerate(batch):
             days = date_range(document.date) or (None, None)
@@ -126,7 +146,8 @@ class ShardWriter:
             texts += [s.text for s in split]
             for photo in document.photos if self.image_encoder is not None else ():
                 photos.append({"document": i, "reference": photo.reference, "caption": photo.caption})
-                images.append(photo.data)
+                images.append(photo)
+        garbled = [document.id for document, _ in batch if document.garbled]
         vectors, readable = self._embed(images)
         kept = [i for i, good in enumerate(readable) if good]
         photos = [photos[i] for i in kept]
@@ -141,39 +162,40 @@ class ShardWriter:
             "sentences": len(texts),
             "photos": len(kept),
             "unreadable": len(images) - len(kept),
+            "dated": sum(row["date_first"] is not None for row in rows),
             "unreadable_dates": len(unreadable_dates),
             "unreadable_date": unreadable_dates[0] if unreadable_dates else None,
+            "garbled": len(garbled),
+            "garbled_document": garbled[0] if garbled else None,
         }
         (folder / "about.json").write_text(json.dumps(about), "utf-8")
         os.rename(folder, folder.with_suffix(""))
 
-    def _embed(self, images: list[bytes | None]) -> tuple[np.ndarray, list[bool]]:
+    def _embed(self, photos: list[Photo]) -> tuple[np.ndarray, list[bool]]:
         """Vectors of the photos that can be read, float32 (m, D), and which those are."""
         vectors: list[np.ndarray] = []
-        readable = [False] * len(images)
-        given = [i for i, data in enumerate(images) if data]
-        for start in range(0, len(given), 32):
-            part = given[start : start + 32]
-            try:
-                found = [np.asarray(self.image_encoder.embed_images([images[i] for i in part]), np.float32)]
-                good = part
-            except InputError:
-                # One broken photo must not cost its neighbours: find it.
-                found, good = self._one_by_one(images, part)
+        readable = [False] * len(photos)
+        for start in range(0, len(photos), PHOTOS_AT_ONCE):
+            # Files are read here, a few at a time: those of a whole shard may be larger than memory.
+            part = enumerate(photos[start : start + PHOTOS_AT_ONCE], start)
+            found, good = self._embed_at_once({i: data for i, photo in part if (data := photo.read())})
             vectors += found
             for i in good:
                 readable[i] = True
         return (np.concatenate(vectors) if vectors else np.empty((0, 0), np.float32)), readable
 
-    def _one_by_one(self, images: list[bytes | None], part: Iterable[int]) -> tuple[list[np.ndarray], list[int]]:
-        found, good = [], []
-        for i in part:
-            try:
-                found.append(np.asarray(self.image_encoder.embed_images([images[i]]), np.float32))
-                good.append(i)
-            except InputError:
-                continue
-        return found, good
+    def _embed_at_once(self, images: Mapping[int, bytes]) -> tuple[list[np.ndarray], list[int]]:
+        """Vectors of the images that the encoder takes, float32 (m, D) in parts, and their keys."""
+        if not images:
+            return [], []
+        try:
+            return [np.asarray(self.image_encoder.embed_images(list(images.values())), np.float32)], list(images)
+        except InputError:
+            if len(images) == 1:
+                return [], []
+        # One broken photo must not cost its neighbours: find it.
+        parts = [self._embed_at_once({i: data}) for i, data in images.items()]
+        return [vector for found, _ in parts for vector in found], [i for _, good in parts for i in good]
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -185,6 +207,8 @@ def _readable(folder: Path) -> bool:
     try:
         about = _about(folder)
         rows = {"documents": about["documents"], "sentences": about["sentences"], "photos": about["photos"]}
+        if not {"dated", "garbled"} <= about.keys():
+            return False  # of an earlier version
         for name, count in rows.items():
             with pa.memory_map(str(folder / f"{name}.arrow")) as source, pa.ipc.open_file(source) as reader:
                 if sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches)) != count:

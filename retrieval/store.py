@@ -1,7 +1,7 @@
 """The evidence store: documents, sentences with spans and photos, in Arrow files that every process maps read-only."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ PHOTOS = pa.schema([("document", pa.int64()), ("reference", pa.string()), ("capt
 #: What :meth:`EvidenceStore.allowed_documents` understands.
 FILTERS = ("date_before", "date_after", "source", "language", "document_id")
 
+#: Texts of this many characters stay decoded once they are read, so many of them.
+LONG_TEXT, LONG_TEXTS = 1 << 16, 4
+
 _ABOUT = ("title", "date", "source", "language")
 
 
@@ -56,6 +59,8 @@ class EvidenceStore:
         self._document_of = _numbers(self._sentences, "document")
         self._start, self._end = _numbers(self._sentences, "start"), _numbers(self._sentences, "end")
         self._photo_document = _numbers(self._photos, "document")
+        self._facts = self._documents.drop_columns("text")
+        self._long_texts: dict[int, str] = {}
 
     @property
     def document_count(self) -> int:
@@ -74,9 +79,9 @@ class EvidenceStore:
 
     def document(self, row: int) -> dict[str, Any]:
         """A document's fields by its row; ``metadata`` as a dictionary."""
-        fields = self._documents.slice(row, 1).to_pylist()[0]
+        fields = self._facts.slice(row, 1).to_pylist()[0]
         fields["metadata"] = json.loads(fields["metadata"]) if fields["metadata"] else {}
-        return fields
+        return fields | {"text": self._text(row)}
 
     def sentence(self, row: int) -> tuple[int, int, int]:
         """Of a sentence: document row, start, end."""
@@ -84,8 +89,20 @@ class EvidenceStore:
 
     def sentence_text(self, row: int) -> str:
         """A sentence's text, without the rest of its document's fields."""
-        text = self._documents["text"][int(self._document_of[row])].as_py()
-        return text[int(self._start[row]) : int(self._end[row])]
+        number, start, end = self.sentence(row)
+        return self._text(number)[start:end]
+
+    def _text(self, row: int) -> str:
+        """A document's text. Of long ones the last few stay decoded: many hits of a search lie in one, each a few words of it."""
+        held = self._long_texts.get(row)
+        if held is not None:
+            return held
+        text = self._documents["text"][row].as_py()
+        if len(text) >= LONG_TEXT:
+            for old in list(self._long_texts)[: 1 - LONG_TEXTS]:  # the oldest, so that one place is free
+                self._long_texts.pop(old, None)
+            self._long_texts[row] = text
+        return text
 
     def photo(self, row: int) -> dict[str, Any]:
         """Of a photo: document row, reference, caption."""
@@ -122,7 +139,7 @@ class EvidenceStore:
                 allowed &= undated | ((numbers > 0) & fits)
             else:
                 column = self._documents["id" if key == "document_id" else key]
-                values = pa.array([value] if isinstance(value, str) else list(value), pa.string())
+                values = pa.array(_strings(key, value), pa.string())
                 allowed &= pc.is_in(column, value_set=values).to_numpy().astype(bool)
         return allowed
 
@@ -133,6 +150,13 @@ class EvidenceStore:
     def photos_of(self, documents: np.ndarray) -> np.ndarray:
         """Rows of the photos of the documents marked in bool (documents,)."""
         return np.flatnonzero(documents[self._photo_document])
+
+    def captioned_photos(self, rows: np.ndarray | None) -> np.ndarray | None:
+        """Those of some photos' rows (None: of all) that have a caption; None where all are meant and all have one."""
+        bare = pc.equal(self._photos["caption"], "").to_numpy().astype(bool)
+        if rows is None:
+            return np.flatnonzero(~bare) if bare.any() else None
+        return rows[~bare[rows]]
 
     def neighbours(self, row: int, window: int) -> tuple[int, int]:
         """First and last row of the sentences within ``window`` of a sentence in its document."""
@@ -147,6 +171,13 @@ def about_document(document: Mapping[str, Any]) -> dict[str, Any]:
     about = {key: document[key] for key in _ABOUT if document[key] is not None}
     # A corpus whose mapping takes another column for the date may have a column "date" besides.
     return about | {key: value for key, value in document["metadata"].items() if key not in _ABOUT}
+
+
+def _strings(key: str, value: Any) -> list[str]:
+    values = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
+    if not all(isinstance(item, str) for item in values):
+        raise InputError(f"filter {key} is {value!r}, expected a string or a list of strings")
+    return values
 
 
 def _map(path: Path, schema: pa.Schema) -> pa.Table:

@@ -80,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     search.add_argument("--window", type=int, default=0, metavar="N", help="neighbouring sentences shown on each side")
     search.add_argument("--diversity", type=probability, metavar="P", help="0 … 1, maximal marginal relevance")
-    search.add_argument("--date-before", metavar="DATE", help="only documents published before")
-    search.add_argument("--date-after", metavar="DATE", help="only documents published after")
+    search.add_argument("--date-before", metavar="DATE", help="only documents published before DATE, or undated")
+    search.add_argument("--date-after", metavar="DATE", help="only documents published after DATE, or undated")
     search.add_argument("--source", action="append", help="only this source (may be repeated)")
     search.add_argument("--language", action="append", help="only this language (may be repeated)")
     search.add_argument("--json", action="store_true", help="print JSON lines")
@@ -245,6 +245,8 @@ def _info(args: argparse.Namespace) -> int:
     size = sum(file["bytes"] for file in manifest["files"].values())
     vectors = manifest["files"]["index/dense/vectors.faiss"]["bytes"]
     print(f"documents     {counts['documents']}")
+    if "dated" in counts:  # indexes of earlier versions do not say
+        print(f"dated         {counts['dated']}")
     print(f"sentences     {counts['sentences']}")
     print(f"photos        {counts['photos']}")
     print(

@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         from factcheck.verification.rerank import load_reranker
 
         reranker = load_reranker(args.rerank)
-    figures = {}
+    figures: dict[str, dict[str, float]] = {}
     for method, ranker in [*((name, None) for name in methods), *([(methods[0], reranker)] if reranker else [])]:
         index = open_index(
             args.index, encoder=args.encoder, method=method, reranker=ranker, candidates=args.depth, unique=False
@@ -82,9 +82,7 @@ def run(args: argparse.Namespace) -> int:
             _check_judged(index, qrels)
         name = f"{method}, re-ranked" if ranker else method
         with progress_bar(name) as update:
-            found = rank_documents(
-                index, queries, depth=args.depth, progress=lambda done, update=update: update(done, len(queries))
-            )
+            found = rank_documents(index, queries, depth=args.depth, progress=update)
         figures[name] = evaluate_run(qrels, found, measures)
     width = max(map(len, figures))
     print(f"queries: {len(queries)}; up to {args.depth} documents each, ranked by their best sentence")

@@ -9,7 +9,7 @@ import torch
 from factcheck.data import clean_text
 from factcheck.errors import InputError
 from factcheck.labels import STANCES, Stance
-from factcheck.models.folder import load_model, load_tokenizer_of, read_config, resolve_model
+from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, read_config, resolve_model
 from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verifier import VerdictModel
 from factcheck.verification.calibration import Calibration
@@ -31,6 +31,7 @@ class StanceReranker(Reranker):
         builder: makes its inputs.
         calibration: temperature of the stance head.
         batch_size: pairs in one forward pass, at most.
+        fingerprint: identifies the model; None is the name of the class.
     """
 
     #: The best of 0.1, 0.2, 0.3, 0.5, 0.7 and 1 for recall at 5 and 10 on forty pages of the training split of WiCE. On those of
@@ -44,12 +45,19 @@ class StanceReranker(Reranker):
         calibration: Calibration | None = None,
         *,
         batch_size: int = 32,
+        fingerprint: str | None = None,
     ) -> None:
         if batch_size < 1:
             raise InputError(f"batch_size must be at least 1, found {batch_size}")
         self._model, self._builder = model, builder
         self._calibration = calibration or Calibration()
         self.batch_size = batch_size
+        self._fingerprint = fingerprint or super().fingerprint
+
+    @property
+    def fingerprint(self) -> str:
+        """The verdict model's."""
+        return self._fingerprint
 
     @classmethod
     def load(cls, model: str | Path = "bundled") -> "StanceReranker":
@@ -61,7 +69,7 @@ class StanceReranker(Reranker):
         folder = resolve_model(model)
         network, config = load_model(folder)
         builder = input_builder(network, load_tokenizer_of(folder, config))
-        return cls(network.eval(), builder, Calibration.read(folder))
+        return cls(network.eval(), builder, Calibration.read(folder), fingerprint=fingerprint(folder))
 
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
         """Scores of n pairs, float32 (n,), in [0, 1]."""

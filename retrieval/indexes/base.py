@@ -107,8 +107,12 @@ def check_new_ids(ids: np.ndarray, passages: Passages, known: np.ndarray | None,
     return ids
 
 
-def check_search(queries: Passages, top_k: int) -> None:
+def check_search(queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> None:
     """Reject a search that no index could answer."""
+    if allowed is not None and np.asarray(allowed).size and np.asarray(allowed).dtype.kind not in "iu":
+        raise InputError(
+            f"allowed holds the ids to search among, found {np.asarray(allowed).dtype}; give np.flatnonzero(mask)"
+        )
     if top_k < 1:
         raise InputError(f"top_k is {top_k}, expected at least 1")
     if not queries:

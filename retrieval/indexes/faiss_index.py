@@ -32,6 +32,10 @@ MOST_LISTS = 4096
 RERANK = 20
 #: Bytes of candidates' full vectors that are scored at once: what a core's second-level cache holds. More is slower by half.
 RESCORED_BYTES = 2 << 20
+#: Of so few vectors that a filter leaves, or a 32nd of all, every one is scored: a compressed search would miss most of them.
+EXHAUSTIVE_BELOW = 4096
+#: Bytes of their full vectors that are scored at once, and queries.
+EXHAUSTIVE_BYTES, EXHAUSTIVE_QUERIES = 8 << 20, 1024
 #: Bytes of results that are held at once where they are filtered after the search.
 FILTERED_BYTES = 64 << 20
 
@@ -99,6 +103,7 @@ class FaissIndex(EvidenceIndex):
         self.factory, self.rerank = factory, rerank
         self._ids: np.ndarray | None = None
         self._deleted = np.empty(0, np.int64)
+        self._full: np.ndarray | None = None
         self._store: np.ndarray | None = None
         self._probe = probe
         self._read_only = False
@@ -117,10 +122,14 @@ class FaissIndex(EvidenceIndex):
         try:
             return int(faiss.extract_index_ivf(self._index).nlist)
         except RuntimeError:
-            return 256 if "PQ" in self.factory else 1
+            code_book = re.search(r"PQ\d+(?:x(\d+))?", self.factory)
+            return 2 ** int(code_book[1] or 8) if code_book else 1
 
     def attach_vectors(self, vectors: np.ndarray) -> None:
-        """Give the full vectors, (n, D) of any float type, by position of addition, to score candidates again with."""
+        """Give the full vectors, (n, D) of any float type, by position of addition.
+
+        Candidates of a compressed search are scored again with them, and what a filter leaves, where it is little, outright.
+        """
         if vectors.ndim != 2 or vectors.shape != (self._index.ntotal, self._index.d):
             raise InputError(
                 f"vectors of shape {vectors.shape} do not belong to this index of "
@@ -128,8 +137,9 @@ class FaissIndex(EvidenceIndex):
             )
         # A factory with its own refinement, or none needed, gains nothing.
         # As a plain array: a memory map's own class costs more a lookup than the lookup.
+        self._full = np.asarray(vectors)
         refined = "PQ" in self.factory and "R" not in self.factory.split(",")[-1]
-        self._store = np.asarray(vectors) if refined else None
+        self._store = self._full if refined else None
 
     def train(self, sample: np.ndarray) -> None:
         """Fit clusters and codes to a sample, float32 (n, D); exhaustive indexes need none."""
@@ -175,7 +185,7 @@ class FaissIndex(EvidenceIndex):
             self._plain_parameters = None
         if self._ids is not None:
             self._ids = np.concatenate([self._ids, ids])
-        self._store = None
+        self._full = self._store = None
 
     def delete(self, ids: np.ndarray) -> int:
         """Mask vectors."""
@@ -186,10 +196,12 @@ class FaissIndex(EvidenceIndex):
 
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Nearest vectors by inner product."""
-        check_search(queries, top_k)
+        check_search(queries, top_k, allowed)
         if queries.vectors is None:
             raise InputError("a FAISS index needs queries as vectors; encode them first")
         vectors = np.ascontiguousarray(queries.vectors, np.float32)
+        if vectors.ndim != 2 or vectors.shape[1] != self._index.d:
+            raise InputError(f"queries have shape {vectors.shape}, expected (n, {self._index.d})")
         if not len(self) or not len(vectors):
             return np.full((len(vectors), top_k), -np.inf, np.float32), np.full((len(vectors), top_k), -1, np.int64)
         wide = top_k if self._store is None else top_k * self.rerank
@@ -259,19 +271,73 @@ class FaissIndex(EvidenceIndex):
         import faiss
 
         if allowed is None and not len(self._deleted):
-            if self._plain_parameters is None or self._plain_parameters[0] != self.rerank:
-                made = _nested_parameters(self._index, None, self._probe, self.rerank)
-                self._plain_parameters = self.rerank, made
+            settings = self.rerank, self._effort(wide, self._index.ntotal)
+            if self._plain_parameters is None or self._plain_parameters[0] != settings:
+                self._plain_parameters = settings, _nested_parameters(self._index, None, settings[1], self.rerank)
             return self._index.search(vectors, wide, params=self._plain_parameters[1])
         mask = np.full(self._index.ntotal, allowed is None)
         if allowed is not None:
             mask[self._positions(np.asarray(allowed, np.int64))] = True
         mask[self._deleted] = False
+        matching = np.flatnonzero(mask)
+        if len(matching) <= max(EXHAUSTIVE_BELOW, len(mask) // 32) and self._has_full_vectors():
+            return self._exhaustive(vectors, wide, matching)
         if not _takes_selector(self._index):
             return self._filter_afterwards(vectors, wide, mask)
         keep = np.packbits(mask, bitorder="little")  # FAISS holds only a pointer to it
-        params = _nested_parameters(self._index, faiss.IDSelectorBitmap(keep), self._probe, self.rerank)
+        effort = self._effort(wide, len(matching))
+        params = _nested_parameters(self._index, faiss.IDSelectorBitmap(keep), effort, self.rerank)
         return self._index.search(vectors, wide, params=params)
+
+    def _effort(self, wide: int, matching: int) -> int | None:
+        """Clusters (of an inverted file) or nodes (of a graph) to visit; None where every vector is compared.
+
+        The fewer vectors a filter leaves, the more must be visited to meet as many of them as without it.
+        """
+        import faiss
+
+        index = _innermost(self._index)
+        share = max(1, matching) / self._index.ntotal
+        if isinstance(index, faiss.IndexIVF):
+            usual = self._probe or max(16, index.nlist // 32)
+            wanted = 2 * (wide / self.rerank if self._store is not None else wide) / self._index.ntotal * index.nlist
+            return min(index.nlist, math.ceil(max(usual, wanted) / share))
+        if isinstance(index, faiss.IndexHNSW):
+            return min(self._index.ntotal, math.ceil(max(64, self._probe or 0, wide) / share))
+        return None
+
+    def _has_full_vectors(self) -> bool:
+        """Whether single vectors can be read, of an index that does not compare with every one as it is."""
+        import faiss
+
+        if isinstance(_innermost(self._index), faiss.IndexFlat):
+            return False
+        return self._full is not None or _keeps_vectors(self._index) is not None
+
+    def _full_vectors(self, positions: np.ndarray) -> np.ndarray:
+        if self._full is not None:
+            return self._full.take(positions, axis=0, mode="clip").astype(np.float32)
+        return _keeps_vectors(self._index).reconstruct_batch(positions)
+
+    def _exhaustive(self, vectors: np.ndarray, wide: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and positions of the ``wide`` best of a few vectors, each of which is scored."""
+        step = max(1, EXHAUSTIVE_BYTES // (4 * vectors.shape[1]))
+        found = []
+        for first in range(0, len(vectors), EXHAUSTIVE_QUERIES):
+            queries = vectors[first : first + EXHAUSTIVE_QUERIES]
+            scores = np.full((len(queries), wide), -np.inf, np.float32)
+            rows = np.full((len(queries), wide), -1, np.int64)
+            for start in range(0, len(positions), step):
+                part = positions[start : start + step]
+                scores = np.concatenate([scores, queries @ self._full_vectors(part).T], axis=1)
+                rows = np.concatenate([rows, np.broadcast_to(part, (len(queries), len(part)))], axis=1)
+                best = np.sort(
+                    np.argpartition(-scores, wide - 1, axis=1)[:, :wide], axis=1
+                )  # ties to the lower position
+                scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+            order = np.argsort(-scores, axis=1, kind="stable")
+            found.append((np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)))
+        return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
 
     def _filter_afterwards(self, vectors: np.ndarray, wide: int, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for an index that cannot filter: deeper searches, until enough is left or everything was seen."""
@@ -282,7 +348,8 @@ class FaissIndex(EvidenceIndex):
         depth = min(total, 2 * wide * total // max(1, matching))
         while len(waiting):
             # Refinement searches this many times as deep again.
-            params = _nested_parameters(self._index, None, self._probe, max(1, min(self.rerank, total // depth)))
+            effort = self._effort(depth, matching)
+            params = _nested_parameters(self._index, None, effort, max(1, min(self.rerank, total // depth)))
             short = []
             block = max(1, FILTERED_BYTES // (12 * depth))
             for start in range(0, len(waiting), block):
@@ -379,21 +446,45 @@ def _takes_selector(index: Any) -> bool:
     return isinstance(index, faiss.IndexFlat | faiss.IndexScalarQuantizer | faiss.IndexHNSW)
 
 
-def _nested_parameters(index: Any, selector: Any, probe: int | None, rerank: int) -> Any:
-    """Parameters for each layer of a composite index, outermost first."""
+def _innermost(index: Any) -> Any:
+    """What searches inside a composite index."""
     import faiss
 
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexRefine):
-        base = _nested_parameters(index.base_index, selector, probe, rerank)
+        return _innermost(index.base_index)
+    if isinstance(index, faiss.IndexPreTransform):
+        return _innermost(index.index)
+    return index
+
+
+def _keeps_vectors(index: Any) -> Any:
+    """The part of an approximate index from which single vectors can be read; None where there is none."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexRefine):
+        return faiss.downcast_index(index.refine_index)
+    return index if isinstance(index, faiss.IndexHNSW) else None
+
+
+def _nested_parameters(index: Any, selector: Any, effort: int | None, rerank: int) -> Any:
+    """Parameters for each layer of a composite index, outermost first; ``effort`` as of :meth:`FaissIndex._effort`."""
+    import faiss
+
+    index = faiss.downcast_index(index)
+    if isinstance(index, faiss.IndexRefine):
+        base = _nested_parameters(index.base_index, selector, effort, rerank)
         return faiss.IndexRefineSearchParameters(k_factor=float(rerank), base_index_params=base)
     if isinstance(index, faiss.IndexPreTransform):
-        return faiss.SearchParametersPreTransform(index_params=_nested_parameters(index.index, selector, probe, rerank))
+        return faiss.SearchParametersPreTransform(
+            index_params=_nested_parameters(index.index, selector, effort, rerank)
+        )
     if isinstance(index, faiss.IndexIVF):
         options = {"sel": selector} if selector is not None else {}
         kind = faiss.IVFPQSearchParameters if isinstance(index, faiss.IndexIVFPQ) else faiss.SearchParametersIVF
-        return kind(nprobe=min(index.nlist, probe or max(16, index.nlist // 32)), **options)
+        return kind(nprobe=effort, **options)
     if isinstance(index, faiss.IndexHNSW):
         options = {"sel": selector} if selector is not None else {}
-        return faiss.SearchParametersHNSW(efSearch=max(64, probe or 0), **options)
+        return faiss.SearchParametersHNSW(efSearch=effort, **options)
     return None if selector is None else faiss.SearchParameters(sel=selector)

@@ -52,7 +52,8 @@ class QdrantIndex(EvidenceIndex):
             if not self._client.collection_exists(collection):
                 params = models.VectorParams(size=dimension, distance=models.Distance.DOT)
                 self._client.create_collection(collection, vectors_config=params)
-            found = self._client.get_collection(collection).config.params.vectors.size
+            params = self._client.get_collection(collection).config.params.vectors
+            found, distance = params.size, params.distance
         except Exception as error:
             where = url or path
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -60,6 +61,11 @@ class QdrantIndex(EvidenceIndex):
         if found != dimension:
             raise InputError(
                 f"Qdrant collection {collection!r} holds vectors of dimension {found}, expected {dimension}"
+            )
+
+        if distance not in (models.Distance.DOT, models.Distance.COSINE):
+            raise InputError(
+                f"Qdrant collection {collection!r} measures {distance.value}, where less is nearer; make one with Dot or Cosine"
             )
 
     def add(self, ids: np.ndarray, passages: Passages) -> None:
@@ -84,7 +90,7 @@ class QdrantIndex(EvidenceIndex):
 
     def delete(self, ids: np.ndarray) -> int:
         """Delete points."""
-        known = self._known(np.asarray(ids, np.int64))
+        known = self._known(np.unique(np.asarray(ids, np.int64)))
         if len(known):
             selector = self._models.PointIdsList(points=known.tolist())
             self._client.delete(self.collection, selector, wait=True)
@@ -92,7 +98,7 @@ class QdrantIndex(EvidenceIndex):
 
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Nearest vectors by inner product, all queries in one request."""
-        check_search(queries, top_k)
+        check_search(queries, top_k, allowed)
         if queries.vectors is None:
             raise InputError("a Qdrant index needs queries as vectors; encode them first")
         models = self._models

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from corpora import ROWS, write_jsonl
 
 from factcheck.cli import main
 from retrieval import InputError, build_index, open_index
@@ -49,7 +50,7 @@ def photo_index(tmp_path, hashing_encoder):
     ]
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     manifest = build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
-    assert manifest["counts"] == {"documents": 3, "sentences": 3, "photos": 2, "unreadable": 2}
+    assert manifest["counts"] == {"documents": 3, "dated": 1, "sentences": 3, "photos": 2, "unreadable": 2}
     return tmp_path / "index"
 
 
@@ -80,7 +81,7 @@ def test_photos_inside_json_are_base64(tmp_path):
     ]
     (tmp_path / "c.jsonl").write_text(json.dumps({"text": "x", "images": images}))
     (document,) = read_corpus(tmp_path / "c.jsonl")
-    assert [photo.data for photo in document.photos] == [b"aaaabbbb", b"aaaabbbb", b"file", None, None]
+    assert [photo.read() for photo in document.photos] == [b"aaaabbbb", b"aaaabbbb", b"file", None, None]
 
 
 def test_lone_surrogates_are_printed(tmp_path, hashing_encoder, capsys):
@@ -135,6 +136,18 @@ def test_photo_mistakes(photo_index, hashing_encoder, tmp_path):
         open_index(tmp_path / "plain", encoder=hashing_encoder).photos.search([b"a"])
 
 
+def test_photos_without_captions_take_no_place_among_captions(tmp_path, hashing_encoder):
+    for i in range(30):
+        (tmp_path / f"{i}.jpg").write_bytes(bytes([i]) * 8)
+    rows = [{"id": f"bare{i}", "text": "", "images": [f"{i}.jpg"]} for i in range(29)]
+    rows.append({"id": "told", "text": "", "images": [{"path": "29.jpg", "caption": "Street under water"}]})
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
+    photos = open_index(tmp_path / "index", encoder=hashing_encoder).photos
+    for query in ("street", "quarterly revenue"):
+        assert [hit.document_id for hit in photos.search_captions([query], top_k=3)[0]] == ["told"]
+
+
 class Longest(Reranker):
     """Prefers long passages: not sensible, but its order is known."""
 
@@ -165,6 +178,35 @@ def test_a_reranker_of_less_weight_is_a_second_opinion(tmp_path, hashing_encoder
         for r in (None, light, Longest())
     ]
     assert found[0] == found[1] != found[2]
+
+
+def test_no_more_than_the_candidates_are_read_again(tmp_path, hashing_encoder):
+    class Counting(Longest):
+        read = 0
+
+        def score(self, queries, passages):
+            self.read += len(passages)
+            return super().score(queries, passages)
+
+    rows = [{"id": str(n), "text": "rain " + "drop " * n} for n in range(1, 60)]
+    (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder)
+    reranker = Counting()
+    index = open_index(tmp_path / "index", encoder=hashing_encoder, reranker=reranker, candidates=20)
+    assert len(index.search(["rain"], top_k=15)[0]) == 15
+    assert reranker.read == 20
+
+
+def test_what_a_search_finds_is_told_apart_by_the_reranker(tmp_path, hashing_encoder, classifier):
+    build_index(write_jsonl(tmp_path / "c.jsonl", ROWS), tmp_path / "index", encoder=hashing_encoder)
+
+    def fingerprint(reranker):
+        return open_index(tmp_path / "index", encoder=hashing_encoder, reranker=reranker).fingerprint
+
+    short = CrossEncoderReranker(classifier, max_length=64)
+    known = [fingerprint(r) for r in (None, Longest(), CrossEncoderReranker(classifier), short)]
+    assert len(set(known)) == 4
+    assert known[2] == fingerprint(CrossEncoderReranker(classifier))
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +250,24 @@ def test_cross_encoder_mistakes(classifier, tmp_path):
 
 def test_texts_of_equal_words_count_once():
     assert distinct_texts(["A comet!", "a  COMET", "A comets", "…", "?", "…"]) == [0, 2, 3, 4]
+    assert distinct_texts(["▪ well-known, 2010–2015", "“Well known” 2010-2015."]) == [0]
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("लड़का दौड़ता है।", "लड़की दौड़ती है।"),
+        ("The low was -5 C.", "The low was 5 C."),
+        ("The low was −5 C.", "The low was 5 C."),
+        ("It cost $5 million.", "It cost €5 million."),
+        ("It grew by 5%.", "It grew by 5."),
+        ("He writes C#.", "He writes C."),
+        ("So a < b.", "So a > b."),
+        ("1.5 litres", "15 litres"),
+    ],
+)
+def test_texts_that_differ_in_a_sign_or_a_vowel_sign_both_count(pair):
+    assert distinct_texts(pair) == [0, 1]
 
 
 def test_mmr_against_a_loop():

@@ -128,6 +128,14 @@ def test_words():
     assert words("The bridges COSTED 3.5 million") == ["bridg", "cost", "3.5", "million"]
     assert words("stopping stopped stops") == ["stop"] * 3
     assert words("cities city") == ["city"] * 2
+
+
+def test_words_of_other_scripts():
+    assert words("लड़की दौड़ती है") == ["लड़की", "दौड़ती", "है"]
+    assert words("প্রধানমন্ত্রী") == ["প্রধানমন্ত্রী"]
+    assert words("Bu\u0308rgermeister cafe\u0301") == words("Bürgermeister café") == ["bürgermeister", "café"]
+    assert words("İstanbul") == ["istanbul"]
+    assert words("日本語") == ["日本", "本語"]
     assert words("not a") == ["not"]
     assert words("北京很大") == ["北京", "京很", "很大"]
     assert words("") == []

@@ -1,5 +1,7 @@
 """Sentence splitting: cases that go wrong elsewhere, and properties that must hold on any text."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,3 +103,23 @@ def test_bad_input():
         split_sentences(b"abc")
     with pytest.raises(InputError, match="max_chars is 3"):
         split_sentences("abc", max_chars=3)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(" ", "\n", "\u00a0", "a \n", " •", "-", "_", ".", ". ", '"', "a\u0301\u200d", "中"),
+        *("Ab3", "a-", "a@", "a.b@c.", "A.B.", "A. B. ", "foo.bar.", "www.", "10.0.0.1 ", "3.5 "),
+        *("J. Smith, A. B. Jones and Dr. K. Lee et al. ", "vol. 1, pp. 1-10, no. 3; "),
+        *("see http://example.com/a.b?x=1 and x@foo.org ", "127.0.0.1 - - [10/Oct/2000:13:55] 'GET /a.gif' 200 "),
+    ],
+)
+def test_dirt_takes_time_in_proportion_to_its_length(piece):
+    """A splitter that looks at a run again from each place in it needs minutes to days for these: the test would not end."""
+    text = "It begins here. Dr. " + piece * (400_000 // len(piece)) + " It ends here."
+    sentences = split_sentences(text)
+    assert sentences[0].text == "It begins here."
+    assert sentences[-1].text.endswith("here.")
+    assert all(text[s.start : s.end] == s.text and len(s.text) <= 500 for s in sentences)
+    between = [text[a.end : b.start] for a, b in itertools.pairwise(sentences)]
+    assert not "".join(between).strip()
