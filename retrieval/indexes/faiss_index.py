@@ -271,10 +271,12 @@ class FaissIndex(EvidenceIndex):
         import faiss
 
         if allowed is None and not len(self._deleted):
-            settings = self.rerank, self._effort(wide, self._index.ntotal)
-            if self._plain_parameters is None or self._plain_parameters[0] != settings:
-                self._plain_parameters = settings, _nested_parameters(self._index, None, settings[1], self.rerank)
-            return self._index.search(vectors, wide, params=self._plain_parameters[1])
+            settings = self.rerank, wide
+            made = self._plain_parameters  # another thread may put others in its place
+            if made is None or made[0] != settings:
+                effort = self._effort(wide, self._index.ntotal)
+                made = self._plain_parameters = settings, _nested_parameters(self._index, None, effort, self.rerank)
+            return self._index.search(vectors, wide, params=made[1])
         mask = np.full(self._index.ntotal, allowed is None)
         if allowed is not None:
             mask[self._positions(np.asarray(allowed, np.int64))] = True
