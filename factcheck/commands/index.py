@@ -226,10 +226,16 @@ def _search(args: argparse.Namespace) -> int:
 
 
 def _read(photo: str) -> bytes:
+    from factcheck.data.images import check_image
+
     try:
-        return Path(photo).read_bytes()
+        data = Path(photo).read_bytes()
     except OSError as error:
         raise InputError(f"--photo {photo}: {error.strerror or error}; name a photo file") from None
+    reason = check_image(data)
+    if reason:
+        raise InputError(f"--photo {photo}: {reason}; name a photo file")
+    return data
 
 
 def _info(args: argparse.Namespace) -> int:

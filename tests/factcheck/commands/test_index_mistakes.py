@@ -47,7 +47,9 @@ def test_a_corpus_without_documents(tmp_path, capsys):
     assert not (tmp_path / "i").exists()
 
 
-def test_an_empty_query(tmp_path, capsys):
+@pytest.fixture
+def index(tmp_path):
+    """What an index folder says of itself."""
     from retrieval.manifest import _FILES
 
     manifest = {
@@ -61,4 +63,15 @@ def test_an_empty_query(tmp_path, capsys):
         "preset": "fast",
     }
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    assert "found an empty query" in refused(capsys, "search", tmp_path, " ")
+    return tmp_path
+
+
+def test_an_empty_query(index, capsys):
+    assert "found an empty query" in refused(capsys, "search", index, " ")
+
+
+def test_a_query_photo_that_is_none_is_named(index, capsys):
+    notes = index / "notes.txt"
+    notes.write_text("no photo")
+    err = refused(capsys, "search", index, "--photo", notes)
+    assert f"--photo {notes}: not an image; name a photo file" in err
