@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, ImageRelation, Stance
 
 if TYPE_CHECKING:
+    import datetime
+
     import pyarrow as pa
 
 __all__ = ["Claim", "Evidence", "PhotoEvidence", "Verdict", "claims_schema", "verdict_schema"]
@@ -21,9 +23,9 @@ class Claim:
         document: the evidence text, or its sentences in order; None to check against an index.
         claim_image, document_image: encoded photos (JPEG, PNG, WebP, …) as bytes.
         claim_ocr, document_ocr: text read off the photos.
-        id: identifies the row in results.
+        id: identifies the row in results, where a number becomes text.
         label: gold label, for training and evaluation only; verification never reads it.
-        date: ISO 8601 date of the claim, with which later evidence can be excluded.
+        date: day of the claim, in ISO 8601 where it is text, with which later evidence can be excluded.
     """
 
     claim: str
@@ -32,9 +34,9 @@ class Claim:
     document_image: bytes | None = None
     claim_ocr: str | None = None
     document_ocr: str | None = None
-    id: str | None = None
+    id: str | int | None = None
     label: FactifyLabel | Stance | None = None
-    date: str | None = None
+    date: "str | datetime.date | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

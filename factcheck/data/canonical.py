@@ -17,12 +17,14 @@ from factcheck.labels import STANCE_LABELS, Stance, parse_label
 from factcheck.records import claims_schema
 from retrieval.dates import date_range
 
-__all__ = ["RawRows", "canonical_table", "image_array"]
+__all__ = ["RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
 
 _SCHEMA = claims_schema()
 _SPANS = _SCHEMA.field("document_spans").type
 # Below the 2 GiB that one Arrow array of 32-bit offsets can hold.
 _CHUNK_BYTES = 2**30
+#: What exports write where a text is missing. No claim and no document consists of such a word alone.
+_MISSING_WORDS = frozenset({"none", "null", "n/a", "na", "nan", "-"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -114,6 +116,11 @@ def image_array(data: Sequence[bytes | None], paths: Sequence[str | None]) -> pa
     return pa.chunked_array(chunks, kind)
 
 
+def is_missing_word(text: str) -> bool:
+    """Whether a whole text is a word that stands for a missing one (``None``, ``null``, ``N/A``, ``NA``, ``nan``, ``-``), in any case."""
+    return len(text) < 16 and text.strip().casefold() in _MISSING_WORDS
+
+
 def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
@@ -126,7 +133,7 @@ def _texts(name: str, values: Sequence[Any], problems: _Problems) -> list[str | 
         else:
             texts.append(None)
             if not _absent(value):
-                problems.add(row, name, f"expected text, found {_kind(value)}")
+                problems.add(row, name, f"expected text, found {kind_of(value)}")
     return texts
 
 
@@ -144,7 +151,7 @@ def _ids(values: Sequence[Any], first: int, named: bool, problems: _Problems) ->
         else:
             ids.append(number.format(first + row))
             if not _absent(value) and not isinstance(value, str):
-                problems.add(row, "id", f"expected text or a whole number, found {_kind(value)}")
+                problems.add(row, "id", f"expected text or a whole number, found {kind_of(value)}")
     return ids
 
 
@@ -154,12 +161,14 @@ def _documents(values: Sequence[Any], spans: Any, problems: _Problems) -> tuple[
     offsets: list[int | None] = []
     starts: list[int] = []
     ends: list[int] = []
+    # A text with spans was a list of sentences, which says itself what it holds.
+    listed = [False] * len(values) if spans is None else spans.is_valid().to_pylist()
     for row, value in enumerate(values):
         offsets.append(None)
         if isinstance(value, list | tuple | np.ndarray):
             wrong = next((i for i, sentence in enumerate(value) if not isinstance(sentence, str)), None)
             if wrong is not None:
-                problems.add(row, "document", f"sentence {wrong}: expected text, found {_kind(value[wrong])}")
+                problems.add(row, "document", f"sentence {wrong}: expected text, found {kind_of(value[wrong])}")
                 texts.append(None)
                 continue
             offsets[-1] = len(starts)
@@ -170,11 +179,12 @@ def _documents(values: Sequence[Any], spans: Any, problems: _Problems) -> tuple[
                 position += len(sentence) + 1
             texts.append(" ".join(value))
         elif isinstance(value, str):
-            texts.append(None if not value or value.isspace() else value)
+            missing = not value or value.isspace() or (is_missing_word(value) and not listed[row])
+            texts.append(None if missing else value)
         else:
             texts.append(None)
             if not _absent(value):
-                problems.add(row, "document", f"expected text or a list of sentences, found {_kind(value)}")
+                problems.add(row, "document", f"expected text or a list of sentences, found {kind_of(value)}")
     if spans is not None:
         _check_spans(texts, spans, problems)
         return texts, spans
@@ -213,7 +223,7 @@ def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.Chunked
                 problems.add(row, name, "expected {bytes, path} with bytes and text")
                 content, path = None, None
         elif not _absent(value):
-            problems.add(row, name, f"expected a path, bytes or {{bytes, path}}, found {_kind(value)}")
+            problems.add(row, name, f"expected a path, bytes or {{bytes, path}}, found {kind_of(value)}")
         data.append(content)
         paths.append(None if path is None else path.encode("utf-8", "replace").decode())
     return image_array(data, paths)
@@ -233,7 +243,7 @@ def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -
 
 def _label(value: Any) -> str | None:
     if not isinstance(value, str):
-        raise InputError(f"expected the name of a class, found {_kind(value)}")
+        raise InputError(f"expected the name of a class, found {kind_of(value)}")
     if value.isspace():
         return None
     label = parse_label(value)
@@ -244,7 +254,7 @@ def _date(value: Any) -> str | None:
     if isinstance(value, date):  # a datetime is one too
         return value.isoformat()
     if not isinstance(value, str):
-        raise InputError(f"expected a date such as 2024-05-31, found {_kind(value)}")
+        raise InputError(f"expected a date such as 2024-05-31, found {kind_of(value)}")
     text = value.strip()
     if not text:
         return None
@@ -299,7 +309,8 @@ def _message(rows: RawRows, problems: _Problems, where: str, names: Mapping[str,
     return f"{at}: {message}{more}. Correct the row, or mark bad rows and go on (--on-error mark; in Python on_error='mark')"
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
+    """What a value of the wrong kind is, in words for a message, and its beginning."""
     names = {
         bool: "true or false",
         int: "a number",

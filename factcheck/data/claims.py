@@ -26,6 +26,7 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+_WRITE_IT = "write the table to a file whose name ends in .csv, .tsv, .jsonl or .parquet, and give that"
 
 
 class _Reader(Protocol):
@@ -141,18 +142,23 @@ def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None
     from factcheck.data.tables import DatasetReader, ParquetReader, load_saved
 
     if not path.exists():
+        if str(path) == "-":
+            raise InputError(f"-: standard input is not read; {_WRITE_IT}")
         raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
         if format not in (None, "datasets"):
             raise InputError(f"{path} is a folder; a {format} table is a file")
         return DatasetReader(load_saved(path), columns, str(path))
+    if not path.is_file():
+        # A table is read more than once: its header, its rows to count them, its rows.
+        raise InputError(f"{path}: a pipe or device, which can be read only once; {_WRITE_IT}")
     kind = format or SUFFIXES.get(path.suffix.lower())
     if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
         raise InputError(f"{path}: a spreadsheet; save or export it as CSV (UTF-8) and give that file")
     if kind is None:
         raise InputError(
-            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(SUFFIXES)}, "
-            "or name the format"
+            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(SUFFIXES)}. "
+            "Give the file such a name (in Python format='csv' names the format instead)"
         )
     if kind == "datasets":
         raise InputError(f"{path} is a file; a saved data set is a folder (Dataset.save_to_disk)")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from factcheck.errors import InputError
 
-__all__ = ["CLAIM_COLUMNS", "resolve_columns"]
+__all__ = ["CLAIM_COLUMNS", "columns_of_no_rows", "resolve_columns"]
 
 #: The columns of a claims table that a user may supply, in the order in which messages list them.
 CLAIM_COLUMNS: tuple[str, ...] = (
@@ -76,6 +76,11 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
                 f"{where}: column {column!r} (read as {canonical!r}) appears {counts[column]} times; keep one"
             )
     return chosen
+
+
+def columns_of_no_rows(mapping: Mapping[str, str] | None = None) -> list[str]:
+    """The columns that a table without rows counts as having where its format then names none: the claim, and those mapped."""
+    return list(dict.fromkeys(["claim", *(mapping or {}).values()]))
 
 
 def _recognise(canonical: str, found: Sequence[str]) -> str | None:

@@ -1,13 +1,14 @@
 """Comma- and tab-separated claims tables, Factify's included: streaming, strict, recovering after a bad row."""
 
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from factcheck.data.canonical import RawRows
+from factcheck.data.canonical import RawRows, is_missing_word
 from factcheck.data.columns import resolve_columns
 from factcheck.errors import InputError
 
@@ -20,11 +21,17 @@ _NULLS = frozenset({"", "nan", "NaN", "NAN"})
 # Python strings of at most about this many characters are held before they become an Arrow table.
 _BATCH_CHARS = 64 * 2**20
 
+# Where the file's first line end is looked for.
+_LINE_END_BYTES = 2**16
+_QUOTED = re.compile(rb'"[^"]*(?:"|$)')
+
 _Record = tuple[int, list[str] | None, str | None]  # line, fields, error
 
 
 class DelimitedReader:
     """Rows of a delimited UTF-8 file with a header, quoted as :rfc:`4180` says (fields may hold newlines).
+
+    A file whose first 64 KiB hold, outside quotes, carriage returns and no line feed has lines that end in either.
 
     Raises:
         InputError: the file is empty, is not UTF-8 text, or lacks needed columns.
@@ -96,7 +103,7 @@ class DelimitedReader:
         blank = [""] * len(self.header)
         table = list(zip(*(fields or blank for _, fields, _ in batch), strict=True))
         columns = {
-            canonical: [None if len(cell) < 4 and cell in _NULLS else cell for cell in table[self.header.index(name)]]
+            canonical: [None if _is_null(canonical, cell) else cell for cell in table[self.header.index(name)]]
             for canonical, name in self.names.items()
         }
         errors = {i: error for i, (_, _, error) in enumerate(batch) if error}
@@ -157,7 +164,7 @@ class _Lines:
     """Decoded lines for the csv module, which can be given back when a record turns out broken."""
 
     def __init__(self, file: BinaryIO):
-        self._file = file
+        self._raw = _lines_of_any_end(file) if _ends_lines_with_returns(file) else iter(file)
         self._number = 0  # lines handed out
         self._offset = 0  # bytes read from the file
         self._pending: deque[tuple[str, str | None]] = deque()
@@ -172,10 +179,7 @@ class _Lines:
         if self._pending:
             text, error = self._pending.popleft()
         else:
-            raw = self._file.readline()
-            if not raw:
-                raise StopIteration
-            text, error = self._decode(raw)
+            text, error = self._decode(next(self._raw))
         if error and not self.encoding_error:
             self.encoding_error = error
         if not self._taken:
@@ -213,6 +217,30 @@ class _Lines:
         if "\r" in text:
             text = _lone_returns(text)
         return text, error
+
+
+def _is_null(canonical: str, cell: str) -> bool:
+    # Here a missing claim can only be written as a word; documents are looked at in every format (``canonical_table``).
+    return (len(cell) < 4 and cell in _NULLS) or (canonical == "claim" and is_missing_word(cell))
+
+
+def _ends_lines_with_returns(file: BinaryIO) -> bool:
+    """Whether the lines of a file end in a lone carriage return, as old Macintosh programs write them; back at its start after."""
+    file.seek(0)
+    unquoted = _QUOTED.sub(b"", file.read(_LINE_END_BYTES))
+    file.seek(0)
+    return b"\r" in unquoted and b"\n" not in unquoted
+
+
+def _lines_of_any_end(file: BinaryIO) -> Iterator[bytes]:
+    r"""The lines of a file, ended by ``\r``, ``\n`` or ``\r\n``."""
+    rest = b""
+    while block := file.read(2**20):
+        lines = (rest + block).splitlines(keepends=True)
+        rest = lines.pop()  # it may go on in the next block, if only with the second half of its end
+        yield from lines
+    if rest:
+        yield rest
 
 
 def _lone_returns(text: str) -> str:
@@ -253,7 +281,6 @@ def _read_header(path: Path, delimiter: str) -> list[str]:
         ):
             if start.startswith(magic):
                 raise InputError(f"{path}: expected UTF-8 text separated by commas or tabs, found {kind}")
-        file.seek(0)
         lines = _Lines(file)
         try:
             header = next(_csv_reader(lines, delimiter))

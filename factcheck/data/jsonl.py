@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from factcheck.data.canonical import RawRows
-from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
+from factcheck.data.columns import CLAIM_COLUMNS, columns_of_no_rows, resolve_columns
 from factcheck.errors import InputError
 
 __all__ = ["JsonLinesReader", "json_lines", "parse_row"]
@@ -21,20 +21,24 @@ _ID = rb'\s*:\s*("(?:[^"\\]|\\.)*"|-?[0-9]{1,20}(?=\s*[,}]))'
 class JsonLinesReader:
     """Rows of a JSONL file. A key that a row lacks counts as null; documents may be text in one row, lists in another.
 
+    A file without lines, or with blank ones only, is a table without rows.
+
     Raises:
-        InputError: the file holds no JSON objects, or none of the first hundred has a key for the claim.
+        InputError: none of the first hundred lines is a JSON object, or none of them has a key for the claim.
     """
 
     def __init__(self, path: Path, columns: Mapping[str, str] | None = None):
         self.path = path
         keys: dict[str, None] = {}
-        fault = None
+        fault, number = None, 0
         for number, raw in islice(json_lines(path), _PEEK):
             row, error = parse_row(raw)
             keys.update(dict.fromkeys(row or ()))
             fault = fault or (error and f"{path}, line {number}: {error}")
-        if not keys:
-            raise InputError(fault or f"{path}: the file holds no rows; expected one JSON object a line")
+        if number == 0:  # nothing says which columns the table would have
+            keys = dict.fromkeys(columns_of_no_rows(columns))
+        elif not keys and fault:
+            raise InputError(f"{fault}; expected one JSON object a line")
         names = resolve_columns(list(keys), columns, where=str(path))
         self.names = names
         # A key may turn up later than the rows looked at.

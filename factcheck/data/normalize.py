@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factcheck.data.canonical import RawRows, canonical_table
-from factcheck.data.columns import resolve_columns
+from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
 
@@ -18,7 +18,8 @@ _SCHEMA = claims_schema()
 _IMAGE = _SCHEMA.field("claim_image").type
 _SPANS = _SCHEMA.field("document_spans").type
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
-_STATUSES = {"ok", "degraded", "error", None}
+_STATUSES = {"ok", "degraded", "error"}
+_OURS = ("status", "reason")
 
 
 def normalize_claims(
@@ -58,15 +59,23 @@ def raw_rows(table: pa.Table, names: Mapping[str, str], *, first: int) -> RawRow
             columns[canonical] = _class_names(table.schema, name, column.to_pylist())
         else:
             columns[canonical] = column.to_pylist()
-    for name in ("status", "reason"):
-        if name in table.column_names and pa.types.is_string(table.schema.field(name).type):
-            columns[name] = table.column(name).to_pylist()
-    if not _STATUSES.issuperset(columns.get("status", ())):  # somebody's own column of that name
-        columns.pop("status")
-        columns.pop("reason", None)
+    if _was_canonical(table, names):
+        columns["status"], columns["reason"] = _known_statuses(table)
     if "document_spans" in table.column_names and table.schema.field("document_spans").type.equals(_SPANS):
         columns["document_spans"] = table.column("document_spans")
     return RawRows(first, table.num_rows, columns)
+
+
+def _was_canonical(table: pa.Table, names: Mapping[str, str]) -> bool:
+    """Whether a table has every column of a canonical one: then ``status`` and ``reason`` are ours, else somebody's own."""
+    texts = all(name in table.column_names and pa.types.is_string(table.schema.field(name).type) for name in _OURS)
+    return texts and "document_spans" in table.column_names and all(names.get(name) == name for name in CLAIM_COLUMNS)
+
+
+def _known_statuses(table: pa.Table) -> tuple[list[str | None], list[str | None]]:
+    """Status and reason of each row, None where the status is none that this package gives."""
+    pairs = list(zip(*(table.column(name).to_pylist() for name in _OURS), strict=True))
+    return [s if s in _STATUSES else None for s, _ in pairs], [r if s in _STATUSES else None for s, r in pairs]
 
 
 def _is_checked(table: pa.Table) -> bool:

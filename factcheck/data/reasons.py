@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_labels", "reason_kind", "split_reasons"]
 
-_COLUMN = rf"(?:{'|'.join((*CLAIM_COLUMNS, 'document_spans', 'evidence'))}): "
+_COLUMN = rf"(?:{'|'.join((*CLAIM_COLUMNS, 'document_spans', 'evidence', 'model'))}): "
 # Messages hold semicolons of their own; each but a first one that concerns the whole row opens with its column.
 _BETWEEN = re.compile(rf"; (?={_COLUMN})")
 _KIND = re.compile(rf"(?:line \d+: )?((?:{_COLUMN})?.*?)(?=: | \(|$)", re.DOTALL)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factcheck.data.canonical import RawRows
-from factcheck.data.columns import resolve_columns
+from factcheck.data.columns import columns_of_no_rows, resolve_columns
 from factcheck.data.normalize import raw_rows
 from factcheck.errors import InputError
 
@@ -32,7 +32,9 @@ class ParquetReader:
                 self._groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         except pa.ArrowInvalid as error:
             raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-        self.names = resolve_columns(schema.names, columns, where=str(path))
+        # pandas writes a frame made of no rows without columns.
+        found = schema.names if schema.names or self.count() else columns_of_no_rows(columns)
+        self.names = resolve_columns(found, columns, where=str(path))
         self._read = [*self.names.values(), *(name for name in _CANONICAL_EXTRAS if name in schema.names)]
 
     def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]:
@@ -40,6 +42,8 @@ class ParquetReader:
         first, groups = 0, list(range(len(self._groups)))
         while groups and first + self._groups[groups[0]] <= skip:
             first += self._groups[groups.pop(0)]
+        if not groups:
+            return
         with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=2**20) as file:
             schema = file.schema_arrow
             try:

@@ -14,7 +14,7 @@ def attribute_sentences(encoded: EncodedRows) -> None:
     Leave-one-out (Li, Monroe & Jurafsky, arXiv 1612.08220). One more pass of the text model a sentence.
     """
     rows = encoded.rows
-    decided = [i for i, row in enumerate(rows) if row.decision.has_evidence]
+    decided = [i for i, row in enumerate(rows) if row.decision.is_judged]
     variants = [
         Variant(i, tuple(k for k in range(len(rows[i].cleaned)) if k != j))
         for i in decided
@@ -34,11 +34,7 @@ def attribute_photos(encoded: EncodedRows) -> None:
     """
     rows = encoded.rows
     present = [
-        (i, side)
-        for i, row in enumerate(rows)
-        if row.decision.has_evidence
-        for side in (0, 1)
-        if row.photos[side] is not None
+        (i, side) for i, row in enumerate(rows) if row.decision.is_judged for side in (0, 1) if row.has_photos[side]
     ]
     variants = [Variant(i, claim_image=side != 0, document_image=side != 1) for i, side in present]
     drops: dict[tuple[int, int], float] = {}
@@ -47,7 +43,7 @@ def attribute_photos(encoded: EncodedRows) -> None:
         stance = STANCES.index(_stance(verdict))
         drops[i, side] = verdict.stance[stance] - other.stance[stance]
     for i, row in enumerate(rows):
-        if row.decision.has_evidence:
+        if row.decision.is_judged:
             row.photo_attributions = (drops.get((i, 0)), drops.get((i, 1)))
 
 

@@ -1,5 +1,6 @@
 """From logits to the rows of a verdict table."""
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
     from factcheck.models.verifier import VerdictOutput
     from factcheck.verification.calibration import Calibration
 
-__all__ = ["Decision", "decide_rows", "error_row", "stance_probabilities", "verdict_row"]
+__all__ = ["NOT_A_NUMBER", "Decision", "decide_rows", "error_row", "stance_probabilities", "verdict_row"]
+
+#: Reason of a row for which the model gave no usable figures.
+NOT_A_NUMBER = (
+    "model: its output is not a number (NaN or infinite); its weights may be damaged: export the model again, "
+    "or try another device"
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,17 @@ class Decision:
     def index(self) -> int:
         """Index of the verdict's label among the five classes, or among the stances without an image pair."""
         return self._leading.index(self.confidence)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every figure is a number. NaN passes every comparison by unnoticed and would read as the first label."""
+        figures = [*self.stance, *(self.image or ()), *(self.label or ())]
+        return all(map(math.isfinite, figures)) and (self.similarity is None or math.isfinite(self.similarity))
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the model decided on evidence, so that parts of it can be left out to see what they did."""
+        return self.has_evidence and self.is_finite
 
     def probability_of(self, other: "Decision") -> float:
         """What this decision gives to the label of ``other``."""
@@ -96,8 +114,10 @@ def decide_rows(
 
 
 def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
-    """The verdict-table row of a decided pipeline row."""
+    """The verdict-table row of a decided pipeline row; one with the status ``error`` where the model's output is no number."""
     decision: Decision = row.decision
+    if not decision.is_finite:
+        return error_row(row.item, "; ".join([*row.reasons, NOT_A_NUMBER]), model)
     relation = None
     if decision.label is not None:
         label = FACTIFY_LABELS[decision.index]
@@ -117,7 +137,7 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
             "end": hit.end,
             "text": hit.text,
             "score": hit.score,
-            "attribution": row.attributions[i] if row.attributions is not None else None,
+            "attribution": _number(row.attributions[i]) if row.attributions is not None else None,
         }
         for i, hit in enumerate(row.evidence)
     ]
@@ -142,7 +162,7 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
         "status": "degraded" if row.reasons else "ok",
         "reason": "; ".join(row.reasons) or None,
         "model": model,
-        "photo_attribution": photos and {"claim_image": photos[0], "document_image": photos[1]},
+        "photo_attribution": photos and {"claim_image": _number(photos[0]), "document_image": _number(photos[1])},
         "photo_evidence": found,
     }
 
@@ -150,6 +170,11 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
 def error_row(item: dict[str, Any], reason: str, model: str) -> dict[str, Any]:
     """The verdict-table row of an input row that cannot be verified."""
     return {"id": item["id"], "abstained": True, "evidence": [], "status": "error", "reason": reason, "model": model}
+
+
+def _number(value: float | None) -> float | None:
+    """``value``, or None where it is no number: that of a row whose output was one with all its evidence, but not without some."""
+    return None if value is None or not math.isfinite(value) else value
 
 
 def _named(names: Any, values: list[float] | None) -> dict[str, float] | None:

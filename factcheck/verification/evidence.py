@@ -87,7 +87,7 @@ def find_evidence(
 def _find_photos(rows: Sequence[Row], photos: "PhotoSearch", filters: dict[str, str] | None) -> None:
     """Fill in ``photo_evidence`` of the rows whose claim has a photo."""
     for row in rows:
-        image = row.item["claim_image"]
+        image = row.image("claim_image")
         if image is None or not image["bytes"]:
             continue
         try:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from factcheck.data import load_images, open_claims
 from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.errors import InputError
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["RunSummary", "verify_file"]
 
 _KEY, _LOCK = "run.json", ".lock"
+_CHANGED = "changed while it was read{}; run the command again once nothing writes to it"
+# Rows whose photo files are read together, and bytes of photos from which a chunk is verified in parts.
+_ROWS_READ = 16
+_PHOTO_BYTES = 256 * 2**20
 
 
 @dataclass
@@ -76,8 +82,8 @@ def verify_file(
         progress: called after each chunk with the rows done and the rows in all (None if unknown).
 
     Raises:
-        InputError: the file cannot be read; ``out`` cannot be written, has an unknown ending, or is a file other than a
-            verdict table (the claims, for one); or, with ``on_error="fail"``, a row is bad.
+        InputError: the file cannot be read, or changes while it is; ``out`` cannot be written, has an unknown ending, or is a file
+            other than a verdict table (the claims, for one); or, with ``on_error="fail"``, a row is bad.
     """
     claims, out = Path(claims), Path(out)
     if chunk_size < 1:
@@ -88,25 +94,35 @@ def verify_file(
     if not root.is_dir():
         raise InputError(f"image root {str(root)!r} is no folder")
     parts = out.with_name(out.name + ".parts")
-    identity = _identity(verifier, claims, columns, root, on_error, chunk_size)
+    stamp = _stamp(claims)
+    identity = _identity(verifier, claims, stamp, columns, root, on_error, chunk_size)
     with _locked(parts):
         done, dropped = _prepare(parts, identity, resume)
         summary = RunSummary(out, resumed=done * chunk_size, dropped=dropped)
         total = source.count()
         number = done
+        rows = done * chunk_size if total is None else min(done * chunk_size, total)
         if progress:
             progress(done * chunk_size, total)
         try:
             for table in source.batches(chunk_size, skip=done * chunk_size):
-                verdicts = verifier.verify_batch(load_images(table, root))
+                verdicts = pa.concat_tables(verifier.verify_batch(part) for part in _with_photos(table, root))
+                # Before the part is kept: a table that changed hours ago shows now, and not at the end.
+                _check_unchanged(claims, stamp)
                 write_part(parts / f"{number:08d}.parquet", verdicts)
                 number += 1
+                rows += table.num_rows
                 if progress:
-                    progress((number - 1) * chunk_size + table.num_rows, total)
+                    progress(rows, total)
+            _check_unchanged(claims, stamp)
         except InputError:
             if number == 0:  # nothing that a later run could go on from
                 shutil.rmtree(parts)
             raise
+        if total is not None and rows != total:
+            # They carry the stamp that the table still has: a later run would trust them.
+            shutil.rmtree(parts)
+            raise InputError(f"{claims} {_CHANGED.format(f' ({total} rows were counted, {rows} read)')}")
         for verdicts in merge_parts(parts, out):
             summary.rows += verdicts.num_rows
             summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())
@@ -118,21 +134,54 @@ def verify_file(
     return summary
 
 
+def _with_photos(table: pa.Table, root: Path) -> Iterator[pa.Table]:
+    """A chunk with its photo files read, as one table, or as several where the files are so large that memory must be spared."""
+    held: list[pa.Table] = []
+    size = 0
+    for start in range(0, table.num_rows, _ROWS_READ):
+        held.append(load_images(table.slice(start, _ROWS_READ), root))
+        size += held[-1].nbytes
+        if size > _PHOTO_BYTES:
+            yield pa.concat_tables(held)
+            held, size = [], 0
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _stamp(claims: Path) -> tuple[int, int]:
+    """Size in bytes and time of the last change in nanoseconds of a claims table; of a saved data set, those of its list of files."""
+    stat = (claims / "state.json" if claims.is_dir() else claims).stat()
+    return stat.st_size, stat.st_mtime_ns
+
+
+def _check_unchanged(claims: Path, stamp: tuple[int, int]) -> None:
+    """Refuse a claims table that is no longer the one with that :func:`_stamp`: the verdicts would be of both, with rows lost.
+
+    Raises:
+        InputError: it was written to or removed.
+    """
+    try:
+        same = _stamp(claims) == stamp
+    except OSError:
+        same = False
+    if not same:
+        raise InputError(f"{claims} {_CHANGED.format('')}")
+
+
 def _identity(
     verifier: "Verifier",
     claims: Path,
+    stamp: tuple[int, int],
     columns: Mapping[str, str] | None,
     root: Path,
     on_error: str,
     chunk_size: int,
 ) -> str:
     """A hash of everything that chunks written by an earlier run must agree with."""
-    stat = claims.stat()
     evidence = verifier.evidence
     facts = [
         str(claims.resolve()),
-        stat.st_size,
-        stat.st_mtime_ns,
+        *stamp,
         dict(columns or {}),
         str(root.resolve()),
         on_error,

@@ -1,14 +1,15 @@
 """The verifier: a loaded model that turns claims into verdicts."""
 
 from collections.abc import Iterator
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 
 from factcheck.data import clean_text, normalize_claims
-from factcheck.data.images import decode_image
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, resolve_model
@@ -20,11 +21,11 @@ from factcheck.verification.decisions import error_row, verdict_row
 from factcheck.verification.device import find_device
 from factcheck.verification.encoded import EncodedRows
 from factcheck.verification.evidence import EvidenceSource, find_evidence
-from factcheck.verification.rows import Row, Variant
+from factcheck.verification.rows import PHOTOS, Row, Variant
+from factcheck.verification.single import claim_table
+from retrieval.select import METHODS
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from factcheck.models.verifier import VerdictModel
     from retrieval.encoders import TextEncoder
 
@@ -71,22 +72,17 @@ class Verifier:
         batch_size: int = 32,
         device: str | torch.device | None = None,
     ) -> None:
-        if top_k < 1:
-            raise InputError(f"top_k must be at least 1, found {top_k}")
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, found {batch_size}")
-        if abstain_below is not None and not 0 <= abstain_below <= 1:
-            raise InputError(f"abstain_below is a probability in [0, 1], found {abstain_below}")
+        _check_options(top_k, retrieval_method, abstain_below, batch_size)
         self.device = find_device(device)
         self.model = model.to(self.device).eval()
         self.builder, self.encoder = builder, encoder
         self.calibration = calibration or Calibration()
         self.fingerprint = fingerprint
-        self.top_k, self.retrieval_method = top_k, retrieval_method
+        self.top_k, self.retrieval_method = int(top_k), retrieval_method
         self.attribution, self.photo_attribution = attribution, photo_attribution
-        self.abstain_below = self.calibration.abstain_below if abstain_below is None else abstain_below
+        self.abstain_below = self.calibration.abstain_below if abstain_below is None else float(abstain_below)
         self.evidence = evidence
-        self.batch_size = batch_size
+        self.batch_size = int(batch_size)
 
     @classmethod
     def load(cls, model: str | Path = "bundled", *, top_k: int | None = None, **options: Any) -> "Verifier":
@@ -102,7 +98,14 @@ class Verifier:
         """
         from retrieval.encoders import load_encoder
 
-        find_device(options.get("device"))  # before the long load
+        # Before the long load; what is not given is the model's own and in range.
+        _check_options(
+            1 if top_k is None else top_k,
+            options.get("retrieval_method", METHODS[0]),
+            options.get("abstain_below"),
+            options.get("batch_size", 1),
+        )
+        find_device(options.get("device"))
         folder = resolve_model(model)
         network, config = load_model(folder)
         builder = input_builder(network, load_tokenizer_of(folder, config))
@@ -122,29 +125,15 @@ class Verifier:
         """The verdict on one claim.
 
         Raises:
-            InputError: ``claim`` is something else than a :class:`~factcheck.records.Claim`.
+            InputError: ``claim`` is something else than a :class:`~factcheck.records.Claim`, or one of its fields is of another
+                kind than that says (an ``id`` may be a whole number, a ``date`` a :class:`datetime.date`).
         """
         if not isinstance(claim, Claim):
             raise InputError(
                 f"verify takes one Claim, found {type(claim).__name__}; "
                 "write verifier.verify(Claim(claim='…', document='…')), or verify_batch(table) for many"
             )
-        has_list = claim.document is not None and not isinstance(claim.document, str)
-        document = pa.array([claim.document], pa.list_(pa.string()) if has_list else pa.string())
-        table = pa.table(
-            # Without a column of ids the row is numbered.
-            ({} if claim.id is None else {"id": pa.array([claim.id], pa.string())})
-            | {
-                "claim": pa.array([claim.claim], pa.string()),
-                "claim_image": pa.array([claim.claim_image], pa.binary()),
-                "document": document,
-                "document_image": pa.array([claim.document_image], pa.binary()),
-                "claim_ocr": pa.array([claim.claim_ocr], pa.string()),
-                "document_ocr": pa.array([claim.document_ocr], pa.string()),
-                "date": pa.array([claim.date], pa.string()),
-            }
-        )
-        row = self.verify_batch(table).to_pylist()[0]
+        row = self.verify_batch(claim_table(claim)).to_pylist()[0]
         row["evidence"] = tuple(Evidence(**item) for item in row["evidence"] or ())
         if row["photo_evidence"] is not None:
             row["photo_evidence"] = tuple(PhotoEvidence(**item) for item in row["photo_evidence"])
@@ -188,7 +177,7 @@ class Verifier:
         return self._decided(self._prepare(table)[0])
 
     def _prepare(self, table: pa.Table) -> tuple[list[Row], list[dict[str, Any] | None]]:
-        """The usable rows with evidence and photos, and the results of the table: those of unusable rows, else None."""
+        """The usable rows with evidence, and the results of the table: those of unusable rows, else None."""
         if not isinstance(table, pa.Table):
             raise InputError(
                 f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
@@ -198,17 +187,19 @@ class Verifier:
             table = normalize_claims(table)
         results: list[dict[str, Any] | None] = [None] * table.num_rows
         rows = []
-        for number, item in enumerate(table.to_pylist()):
+        images = {name: table[name] for name in PHOTOS}
+        reads = self.model.image is not None and self.builder.transform is not None
+        given = list(zip(*(_given(column, reads) for column in images.values()), strict=True))
+        for number, item in enumerate(table.drop_columns(list(PHOTOS)).to_pylist()):
             claim = clean_text(item["claim"] or "")
             reason = item["reason"] if item["status"] == "error" else None if claim else "claim: empty"
             if reason or item["status"] == "error":
                 results[number] = error_row(item, reason or "unreadable row", self.fingerprint)
             else:
                 degraded = item["status"] == "degraded" and item["reason"]
-                rows.append(Row(number, item, claim, reasons=[item["reason"]] if degraded else []))
+                reasons = [item["reason"]] if degraded else []
+                rows.append(Row(number, item, claim, images=images, has_photos=given[number], reasons=reasons))
         find_evidence(rows, self.encoder, top_k=self.top_k, method=self.retrieval_method, source=self.evidence)
-        for row in rows:
-            row.photos = (self._photo(row, "claim_image"), self._photo(row, "document_image"))
         return rows, results
 
     def _decided(self, rows: list[Row]) -> Iterator[EncodedRows]:
@@ -223,17 +214,25 @@ class Verifier:
                     row.reasons.append("document: no readable sentence")
             yield encoded
 
-    def _photo(self, row: Row, name: str) -> "Image.Image | None":
-        image = row.item[name]
-        if self.builder.transform is None or image is None or (image["bytes"] is None and image["path"] is None):
-            return None
-        if image["bytes"] is None:
-            if not any(reason.startswith(name) for reason in row.reasons):
-                row.reasons.append(f"{name}: not loaded")
-            return None
-        try:
-            return decode_image(image["bytes"], min_size=self.builder.transform.size)
-        except InputError as error:
-            if not any(reason.startswith(name) for reason in row.reasons):
-                row.reasons.append(f"{name}: {getattr(error, 'reason', error)}")
-            return None
+
+def _given(column: pa.ChunkedArray, reads_photos: bool) -> list[bool]:
+    """Which cells of a column of photos hold bytes or a path; none counts for a model that reads no photos."""
+    if not reads_photos:
+        return [False] * len(column)
+    parts = [pc.is_valid(pc.struct_field(column, name)) for name in ("bytes", "path")]
+    return pc.or_(*parts).to_pylist()
+
+
+def _check_options(top_k: Any, retrieval_method: Any, abstain_below: Any, batch_size: Any) -> None:
+    """Refuse options of :class:`Verifier` that are of the wrong kind or out of range.
+
+    Raises:
+        InputError: names the option, what it must be and what was found.
+    """
+    for name, value in (("top_k", top_k), ("batch_size", batch_size)):
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+            raise InputError(f"{name} must be a whole number of at least 1, found {value!r}")
+    if retrieval_method not in METHODS:
+        raise InputError(f"retrieval_method must be one of {', '.join(METHODS)}, found {retrieval_method!r}")
+    if abstain_below is not None and not (isinstance(abstain_below, Real) and 0 <= abstain_below <= 1):
+        raise InputError(f"abstain_below must be a probability in [0, 1], found {abstain_below!r}")

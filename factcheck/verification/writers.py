@@ -3,9 +3,11 @@
 import contextlib
 import csv
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -39,6 +41,10 @@ def check_output(out: Path, claims: Path | None = None, *, name: str = "out") ->
     if out.suffix.lower() not in FORMATS:
         raise InputError(f"{name} {str(out)!r}: unknown ending {out.suffix!r}; use one of {', '.join(FORMATS)}")
     check_output_file(name, out, {"the claims table": claims})
+    if out.is_symlink():  # it is its target that is written
+        check_output_file(name, os.path.realpath(out), {"the claims table": claims})
+    if out.exists() and not out.is_file():
+        raise InputError(f"{name} {str(out)!r} is a pipe or device; name a file")
     if out.exists() and out.stat().st_size and not _is_verdict_table(out):
         raise InputError(f"{name} {str(out)!r} is there and is no verdict table; name another file, or remove it first")
 
@@ -72,26 +78,49 @@ def _is_verdict_table(path: Path) -> bool:
 
 def write_part(path: Path, verdicts: pa.Table) -> None:
     """Write one chunk so that the file, once it has its name, is complete on disk."""
-    partial = path.with_suffix(".tmp")
-    with partial.open("wb") as sink:
+    with _whole(path, path.with_suffix(".tmp")) as partial, partial.open("wb") as sink:
         pq.write_table(verdicts, sink, compression="zstd")
         sink.flush()
         os.fsync(sink.fileno())
-    partial.replace(path)
 
 
 def merge_parts(parts: Path, out: Path) -> Iterator[pa.Table]:
-    """Merge the chunks of a run into ``out``, yielding each as it is written; ``out`` appears after the last."""
-    partial = out.with_name(f".{out.name}.tmp")
+    """Merge the chunks of a run into ``out``, yielding each as it is written; ``out`` appears after the last.
+
+    Where ``out`` is a symbolic link, its target is written and the link stays.
+
+    Raises:
+        InputError: the file cannot be written, for one because the disk is full.
+    """
+    target = Path(os.path.realpath(out))
     paths = sorted(parts.glob("*.parquet"))
     schema = verdict_schema()
-    with contextlib.ExitStack() as stack:
+    with _whole(target, target.with_name(f".{target.name}.tmp")) as partial, contextlib.ExitStack() as stack:
         write = _writer(partial, out.suffix.lower(), schema, stack)
         for path in paths:
             table = pq.read_table(path, schema=schema)
             write(table)
             yield table
-    partial.replace(out)
+
+
+@contextlib.contextmanager
+def _whole(path: Path, partial: Path) -> Iterator[Path]:
+    """Where to write what becomes ``path`` if all goes well; what is left of it otherwise is removed.
+
+    Raises:
+        InputError: writing failed; names ``path``, which the system's own message does not.
+    """
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
+        raise InputError(
+            f"{str(path)!r} cannot be written ({reason}); make room or name another output, then run the command again"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()
 
 
 def read_verdicts(path: str | Path) -> pa.Table:
@@ -148,18 +177,34 @@ def _writer(path: Path, suffix: str, schema: pa.Schema, stack: contextlib.ExitSt
         return stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd")).write_table
     if suffix == ".jsonl":
         sink = stack.enter_context(path.open("w", encoding="utf-8"))
-        return lambda table: sink.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in table.to_pylist())
+        return lambda table: sink.writelines(_json(row) + "\n" for row in table.to_pylist())
     flat = pa.schema([(f.name, pa.string()) if f.name in _NESTED else f for f in schema])
     options = pyarrow.csv.WriteOptions(delimiter=_delimiter(suffix))
     writer = stack.enter_context(pyarrow.csv.CSVWriter(str(path), flat, write_options=options))
     return lambda table: writer.write_table(_flatten(table, flat))
 
 
+def _json(value: object) -> str:
+    """``value`` as JSON, which has no NaN: figures that are no numbers become null."""
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_without_nan(value), ensure_ascii=False, allow_nan=False)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _flatten(table: pa.Table, flat: pa.Schema) -> pa.Table:
     """Nested columns as JSON text: CSV has no structure of its own."""
     columns = [
         pa.array(
-            [None if value is None else json.dumps(value, ensure_ascii=False) for value in table[name].to_pylist()],
+            [None if value is None else _json(value) for value in table[name].to_pylist()],
             pa.string(),
         )
         if name in _NESTED

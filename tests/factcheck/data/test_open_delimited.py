@@ -56,6 +56,18 @@ def test_nan_cells_are_null(tmp_path, text):
     assert only["status"] == "ok"
 
 
+@pytest.mark.parametrize("word", ["None", "none", "null", "NULL", "N/A", "n/a", "NA", "NAN", "-", " None "])
+def test_words_for_a_missing_text(tmp_path, word):
+    path = tmp_path / "t.csv"
+    path.write_text(f"claim,document,claim_ocr\na,{word},{word}\n{word},text,\na {word},{word} text,\n")
+    document, claim, neither = rows_of(open_claims(path, on_error="mark"))
+    assert (document["document"], document["status"]) == (None, "ok")
+    assert (claim["claim"], claim["reason"]) == (None, "claim: empty")
+    assert (neither["claim"], neither["document"]) == (f"a {word}", f"{word} text")
+    if word != "NAN":
+        assert document["claim_ocr"] == word, "a photo may well say so"
+
+
 def test_written_by_pandas(tmp_path):
     frame = pd.DataFrame({"claim": ["a", "b"], "document": [TRICKY, "y"], "Claim OCR": [None, "z"]})
     frame.to_csv(tmp_path / "p.csv", sep="\t")
@@ -78,6 +90,33 @@ def test_bare_carriage_return_inside_a_field(tmp_path):
     path.write_bytes(b'claim,document\na\rb,"c\r\nd"\n')
     (only,) = rows_of(open_claims(path))
     assert (only["claim"], only["document"]) == ("a b", "c\r\nd")
+
+
+@pytest.mark.parametrize("ending", ["\r", ""])
+def test_lines_that_end_in_a_lone_carriage_return(tmp_path, ending):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + f'claim,document\ra,"c\nd, e"\r\rb,f{ending}'.encode())
+    source = open_claims(path)
+    assert [(r["claim"], r["document"]) for r in rows_of(source)] == [("a", "c\nd, e"), ("b", "f")]
+    assert source.count() == 2
+    assert [r["claim"] for r in rows_of(source, skip=1)] == ["b"]
+    path.write_bytes(b"claim,label\ra,refute\rcaf\xe9,refute\r")
+    bad = rows_of(open_claims(path, on_error="mark"))[1]
+    assert bad["reason"] == "line 3: not UTF-8: byte 0xe9 at offset 24 of the file"
+
+
+def test_lone_carriage_returns_across_the_blocks_of_a_large_file(tmp_path):
+    path = tmp_path / "t.csv"
+    claims = [f"claim {i}" + "x" * (i % 97) for i in range(60_000)]
+    path.write_bytes(("claim\r" + "\r".join(claims)).encode())
+    assert path.stat().st_size > 3 * 2**20
+    assert [r["claim"] for r in rows_of(open_claims(path), batch_size=10_000)] == claims
+
+
+def test_quoted_carriage_returns_in_a_file_with_line_feeds(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'claim,document\n"a\rb","c\rd"\ne,f\n')
+    assert [(r["claim"], r["document"]) for r in rows_of(open_claims(path))] == [("a b", "c d"), ("e", "f")]
 
 
 def test_fields_of_megabytes(tmp_path):

@@ -70,6 +70,55 @@ def test_canonical_parquet_comes_back_equal(tmp_path):
     assert again.column("status").to_pylist() == ["ok", "error"]
 
 
+@pytest.mark.parametrize("name", ["t.jsonl", "t.parquet"])
+def test_words_for_a_missing_document(tmp_path, name):
+    rows = [{"claim": "None", "document": "N/A"}, {"claim": "b", "document": "null and void"}]
+    if name == "t.jsonl":
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    found = rows_of(open_claims(tmp_path / name))
+    assert [(r["claim"], r["document"]) for r in found] == [("None", None), ("b", "null and void")]
+
+
+def test_a_list_of_such_a_word_survives_a_second_reading(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"claim": "a", "document": ["None"]}')
+    table = next(open_claims(tmp_path / "t.jsonl").batches())
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert rows_of(open_claims(tmp_path / "t.parquet", on_error="mark")) == table.to_pylist()
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_somebody_elses_status_is_not_obeyed(tmp_path, batch_size):
+    content = {"claim": ["a", "b", "c"], "status": ["error", "ok", "published"], "reason": ["r", None, None]}
+    pq.write_table(pa.table(content), tmp_path / "t.parquet")
+    rows = rows_of(open_claims(tmp_path / "t.parquet"), batch_size=batch_size)
+    assert [(r["status"], r["reason"]) for r in rows] == [("ok", None)] * 3
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_canonical_status_is_kept_row_by_row(tmp_path, batch_size):
+    (tmp_path / "a.jsonl").write_text('{"claim": "a"}\n{"claim": "b"}\n{"claim": "c"}\n')
+    table = next(open_claims(tmp_path / "a.jsonl").batches())
+    for name, values in (("status", ["degraded", "published", "error"]), ("reason", ["r", "why", "s"])):
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    pq.write_table(table, tmp_path / "t.parquet")
+    rows = rows_of(open_claims(tmp_path / "t.parquet"), batch_size=batch_size)
+    assert [(r["status"], r["reason"]) for r in rows] == [("degraded", "r"), ("ok", None), ("error", "s")]
+
+
+@pytest.mark.parametrize("columns", [None, {"claim": "text"}])
+def test_tables_of_no_rows(tmp_path, columns):
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    (tmp_path / "b.jsonl").write_bytes(b"\n \n")
+    pq.write_table(pa.table({}), tmp_path / "c.parquet")
+    pq.write_table(pa.table({"claim": pa.array([], pa.string()), "text": pa.array([], pa.string())}), tmp_path / "d.pq")
+    for name in ("a.jsonl", "b.jsonl", "c.parquet", "d.pq"):
+        source = open_claims(tmp_path / name, columns=columns)
+        assert (source.count(), list(source.batches())) == (0, [])
+        assert source.columns["claim"] == (columns or {"claim": "claim"})["claim"]
+
+
 @pytest.mark.parametrize("kind", ["memory", "stream", "saved"])
 def test_datasets(tmp_path, kind):
     from datasets import ClassLabel, Dataset, Features, Image, List, Value

@@ -1,6 +1,7 @@
 """Unusable claims tables, rows and cells: what is said about them."""
 
 import json
+import os
 
 import pytest
 from claims_tables import rows_of
@@ -105,9 +106,9 @@ def test_bad_json(tmp_path, line, reason):
 
 FILES = [
     ("t.csv", b"", None, "the file is empty"),
-    ("t.jsonl", b"\n\n", None, "holds no rows; expected one JSON object a line"),
+    ("t.jsonl", b"{}\n{}\n", None, "no column 'claim'; found no columns"),
     ("t.jsonl", b'[{"claim": "a"}]', None, "found a JSON array; write one JSON object a line"),
-    ("t.jsonl", b"claim,label\n", None, "line 1: not JSON"),
+    ("t.jsonl", b"claim,label\n", None, r"line 1: not JSON \(.*\); expected one JSON object a line"),
     ("t.csv", b"text,label\na,refute\n", None, "no column 'claim'; found columns 'text', 'label'. Name the column"),
     ("t.csv", b"claim;label\na;refute\n", None, "separated by semicolons; expected commas or tabs"),
     ("t.csv", b"claim,label\na,refute\n", {"format": "tsv"}, "separated by commas, not by tabs. Name the right format"),
@@ -161,3 +162,26 @@ def test_missing_file_folder_and_wrong_object(tmp_path):
         open_claims(tmp_path, format="csv")
     with pytest.raises(InputError, match=r"expected a path, a datasets\.Dataset or an IterableDataset, found int"):
         open_claims(5)
+
+
+def test_pipes_and_standard_input(tmp_path, monkeypatch):
+    write_it = r"write the table to a file whose name ends in \.csv, \.tsv, \.jsonl or \.parquet, and give that"
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"^-: standard input is not read; {write_it}"):
+        open_claims("-")
+    read, write = os.pipe()
+    try:
+        with pytest.raises(
+            InputError, match=rf"/dev/fd/{read}: a pipe or device, which can be read only once; {write_it}"
+        ):
+            open_claims(f"/dev/fd/{read}")
+    finally:
+        os.close(read)
+        os.close(write)
+    os.mkfifo("c.csv")
+    with pytest.raises(InputError, match=r"c\.csv: a pipe or device"):  # and nothing waits for its writer
+        open_claims("c.csv")
+    (tmp_path / "claims").write_text("claim\na\n")
+    with pytest.raises(InputError, match=r"cannot tell the format by the suffix ''; .*\. Give the file such a name"):
+        open_claims("claims")
+    assert [r["claim"] for r in rows_of(open_claims("claims", format="csv"))] == ["a"]

@@ -276,7 +276,7 @@ def test_any_part_of_the_evidence_can_be_put_to_the_model(verifier, table, verdi
                 assert again.confidence == pytest.approx(row.decision.confidence, abs=1e-5)
                 first, _ = encoded.decide([Variant(i, (0,)), Variant(i, ())])
                 alone = Claim(claim=row.claim, document=[row.cleaned[0]])
-                if row.photos == (None, None):
+                if row.has_photos == (False, False):
                     expected = verifier.verify(alone).stance_probabilities
                     assert first.stance == pytest.approx(list(expected.values()), abs=1e-5)
     assert seen == {number for number, row in enumerate(verdicts.to_pylist()) if row["status"] != "error"}

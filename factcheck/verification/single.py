@@ -1,0 +1,88 @@
+"""One claim as a table of one row."""
+
+from collections.abc import Mapping, Sequence, Set
+from datetime import date
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from factcheck.data.canonical import RawRows, canonical_table, kind_of
+from factcheck.errors import InputError
+from factcheck.records import Claim
+
+__all__ = ["claim_table"]
+
+
+def claim_table(claim: Claim) -> pa.Table:
+    """The canonical claims table (see :func:`factcheck.records.claims_schema`) that holds ``claim`` alone, without its label.
+
+    What a file may hold wrong as well (an empty claim, a date that is none, half of a surrogate pair) is the row's status
+    and reason, as it is for a file.
+
+    Raises:
+        InputError: a field is of another kind than :class:`~factcheck.records.Claim` says; names the field, what it must be and
+            what was found.
+    """
+    cells = {
+        "id": _id(claim.id),
+        "claim": _text("claim", claim.claim),
+        "claim_image": _photo("claim_image", claim.claim_image),
+        "document": _document(claim.document),
+        "document_image": _photo("document_image", claim.document_image),
+        "claim_ocr": _text("claim_ocr", claim.claim_ocr),
+        "document_ocr": _text("document_ocr", claim.document_ocr),
+        "date": _date(claim.date),
+    }
+    rows = RawRows(0, 1, {name: [value] for name, value in cells.items()})
+    return canonical_table(rows, where="claim", on_error="mark", names={})
+
+
+def _id(value: Any) -> str | None:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(int(value))
+    return _text("id", value, "text or a whole number")
+
+
+def _text(name: str, value: Any, expected: str = "text") -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise _wrong(name, expected, value)
+
+
+def _photo(name: str, value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    if isinstance(value, bytearray | memoryview):
+        return bytes(value)
+    if isinstance(value, str | Path):
+        raise InputError(
+            f"Claim, {name}: expected the bytes of a photo, found a path ({str(value)[:60]!r}); read the file first: "
+            f"{name}=Path(…).read_bytes()"
+        )
+    raise _wrong(name, "the bytes of a photo (Path(…).read_bytes())", value)
+
+
+def _document(value: Any) -> str | list[str] | None:
+    if value is None or isinstance(value, str):
+        return value
+    # Anything in order and of known length will do, an array or a column of a data frame too.
+    ordered = isinstance(value, Sequence) or hasattr(value, "tolist")
+    if not ordered or isinstance(value, bytes | bytearray | memoryview | Mapping | Set):
+        raise _wrong("document", "text or a list of sentences", value)
+    sentences = list(value)
+    for place, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise _wrong(f"document, sentence {place}", "text", sentence)
+    return [str(sentence) for sentence in sentences]
+
+
+def _date(value: Any) -> str | None:
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    return _text("date", value, "a date such as '2024-05-31' or datetime.date(2024, 5, 31)")
+
+
+def _wrong(field: str, expected: str, value: Any) -> InputError:
+    return InputError(f"Claim, {field}: expected {expected}, found {kind_of(value)}")
