@@ -2,12 +2,13 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from factcheck.commands.common import column_mapping, counted, quiet_libraries
 from factcheck.commands.inputs import check_model
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file
+from factcheck.outputs import check_output_file, same_file
 from factcheck.verification.writers import check_verdicts
 
 __all__ = ["add_arguments", "print_scores", "run"]
@@ -30,9 +31,16 @@ def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
     for flag, path in (("--report", args.report), ("--json", args.json)):
+        if path == "-":
+            raise InputError(f"{flag} '-': standard output has the tables; name a file (a file called '-' is './-')")
         check_output_file(flag, path, inputs)
     if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
         raise InputError(f"--report and --json both name {args.json!r}; name two files")
+    if same_file(args.truth, args.baselines):
+        raise InputError(
+            f"--baselines {args.baselines!r} is the truth table itself: baselines would be scored on the rows they were trained on. "
+            "Give the table that the model was trained on"
+        )
     columns = column_mapping(args.columns)
     check_verdicts(Path(args.verdicts))
     from factcheck.data import open_claims
@@ -47,6 +55,12 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.evaluation.scoring import score
 
     scores = score(args.verdicts, args.truth, columns=columns)
+    if scores.by_position:
+        print(
+            f"factcheck: note: {args.truth} has no id column: its {counted(scores.rows, 'row')} and the verdicts were matched by "
+            "position",
+            file=sys.stderr,
+        )
     print_scores(scores)
     figures = scores.to_dict()
     baselines, by_source = {}, {}

@@ -1,6 +1,10 @@
 """``factcheck export``: a training checkpoint into a model folder."""
 
 import argparse
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from factcheck.commands.common import probability, quiet_libraries
@@ -30,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load, save, calibrate."""
+    """Load, write beside the output, calibrate, and only then put in place: an export that fails changes nothing."""
     if args.target_precision is not None and not args.calibrate_on:
         raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     checkpoint, out = Path(args.checkpoint), Path(args.out)
@@ -39,45 +43,79 @@ def run(args: argparse.Namespace) -> int:
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
     check_image_root(args.image_root)
-    from factcheck.data import open_claims
+    if args.calibrate_on:
+        from factcheck.training.calibration import check_calibration_tables
 
-    for table in args.calibrate_on or ():
-        open_claims(table, on_error="mark")  # mistakes show before the checkpoint is loaded
-    import torch
-
+        check_calibration_tables(args.calibrate_on, args.target_precision)
     quiet_libraries()
-    from factcheck.models.folder import fingerprint, save_model
+    from factcheck.models.folder import fingerprint
     from factcheck.training.checkpoints import load_checkpoint
-    from factcheck.verification.verifier import Verifier
 
     module, preprocessing = load_checkpoint(checkpoint)
     card = Path(args.card).read_text("utf-8") if args.card else _card(module, preprocessing, checkpoint)
+    with _scratch_folder(out) as scratch:
+        _write(scratch / "model", module, preprocessing, card, args)
+        _put_in_place(scratch / "model", out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    print(f"model {fingerprint(out)} -> {out} ({size / 2**20:.1f} MiB)")
+    return 0
+
+
+def _write(folder: Path, module, preprocessing: dict, card: str, args: argparse.Namespace) -> None:
+    """Write the whole model folder, calibrated if that was asked for."""
+    import torch
+
+    from factcheck.models.folder import save_model
+
     options = {
         "preprocessing": preprocessing,
         "card": card,
         "dtype": getattr(torch, args.dtype),
         "tokenizer": module.input_builder.tokenizer,
     }
-    save_model(module.model, out, **options)
-    if args.calibrate_on:
-        from factcheck.training.calibration import calibrate
+    save_model(module.model, folder, **options)
+    if not args.calibrate_on:
+        return
+    from factcheck.training.calibration import calibrate
+    from factcheck.verification.verifier import Verifier
 
-        found = calibrate(
-            Verifier.load(out),
-            args.calibrate_on,
-            image_root=args.image_root,
-            target_precision=args.target_precision,
+    # Of the weights as they are stored, which half precision rounds.
+    found = calibrate(
+        Verifier.load(folder), args.calibrate_on, image_root=args.image_root, target_precision=args.target_precision
+    )
+    save_model(module.model, folder, calibration=found.to_dict(), **options)
+    print(f"temperatures: stance {found.stance:.3f}, five classes {found.label:.3f}")
+    if found.target_precision is not None:
+        print(
+            f"verdicts of a confidence under {found.abstain_below:.4f} abstain: precision {found.target_precision:g} "
+            f"at a coverage of {found.coverage:.1%} of the rows calibrated on"
         )
-        save_model(module.model, out, calibration=found.to_dict(), **options)
-        print(f"temperatures: stance {found.stance:.3f}, five classes {found.label:.3f}")
-        if found.target_precision is not None:
-            print(
-                f"verdicts of a confidence under {found.abstain_below:.4f} abstain: precision {found.target_precision:g} "
-                f"at a coverage of {found.coverage:.1%} of the rows calibrated on"
-            )
-    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
-    print(f"model {fingerprint(out)} -> {out} ({size / 2**20:.1f} MiB)")
-    return 0
+
+
+@contextlib.contextmanager
+def _scratch_folder(out: Path) -> Iterator[Path]:
+    """A folder on the file system of ``out``, in it or in the nearest folder above it that exists; gone in the end."""
+    near = next(path for path in (out, *out.absolute().parents) if path.is_dir())
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=near) as scratch:
+        yield Path(scratch)
+
+
+def _put_in_place(new: Path, out: Path) -> None:
+    """Move a finished model folder to ``out``, or its files into ``out`` where that exists and may hold others, too.
+
+    As in ``save_model``, ``config.json`` goes first and comes last: at no time does the folder pass for a model of files old and new.
+    """
+    from factcheck.models.folder import CONFIG
+
+    if not out.exists():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        new.rename(out)
+        return
+    (out / CONFIG).unlink(missing_ok=True)
+    for path in sorted(new.iterdir(), key=lambda path: path.name == CONFIG):
+        if (out / path.name).is_dir():
+            shutil.rmtree(out / path.name)
+        path.rename(out / path.name)
 
 
 def _card(module, preprocessing: dict, checkpoint: Path) -> str:

@@ -16,6 +16,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.commands.lightning_errors import OneLineParser, root_cause
 from factcheck.errors import InputError
+from factcheck.training.checks import OverwriteWarning
 from factcheck.training.progress import ProgressLines
 
 __all__ = ["FactcheckCLI", "run_lightning"]
@@ -29,12 +30,11 @@ class FactcheckCLI(LightningCLI):
         # fill in what was left at its default: a checkpoint describes itself, and the user has the last word.
         subcommand = self.config.get("subcommand")
         path = self.config[subcommand].get("ckpt_path") if subcommand else None
-        # Lightning finds these itself.
-        if not path or str(path) in ("best", "last", "hpc") or str(path).startswith("registry") or "://" in str(path):
+        if not _is_file(path):
             return
         check_checkpoint(str(path), "--ckpt_path")
         try:
-            checkpoint = torch.load(path, weights_only=True, map_location="cpu")
+            checkpoint = torch.load(str(path), weights_only=True, map_location="cpu")
         except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
             # What PyTorch says here advises to run the code that an unknown file holds.
             raise InputError(
@@ -50,6 +50,19 @@ class FactcheckCLI(LightningCLI):
         for name, value in stored.items():
             if name in current.init_args and name not in explicit:
                 current.init_args[name] = value
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse to judge by random weights, before anything is loaded."""
+        config = self.config[self.subcommand]
+        settings = (config.get("model") or Namespace()).get("init_args") or Namespace()
+        sources = [name for name in _SOURCES if name in settings]
+        if self.subcommand == "fit" or config.get("ckpt_path") or not sources:
+            return
+        if all(settings[name] is None for name in sources):
+            options = " or ".join(f"--model.{name} MODEL" for name in sources)
+            raise InputError(
+                f"{self.subcommand}: no weights, the model would be random; give --ckpt_path FILE.ckpt or {options}"
+            )
 
     def instantiate_classes(self) -> None:
         """Make data, model and trainer; a value that one of them refuses is the user's to correct."""
@@ -68,7 +81,24 @@ class FactcheckCLI(LightningCLI):
         except (ValueError, TypeError) as error:
             raise InputError(f"trainer: {' '.join(str(error).split())}") from None
 
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        # Given to the trainer and not to its method, so that the model and the callbacks know it when they are set up.
+        arguments = super()._prepare_subcommand_kwargs(subcommand)
+        if _is_file(arguments.get("ckpt_path")):
+            self.trainer.ckpt_path = arguments.pop("ckpt_path")
+        return arguments
+
     _arguments: Sequence[str] | None = None
+
+
+#: Arguments of our models that name weights to start from.
+_SOURCES = ("init_from", "weights")
+
+
+def _is_file(path: Any) -> bool:
+    """Whether a ``ckpt_path`` is given that is none of those that Lightning finds itself."""
+    text = str(path or "")
+    return bool(text) and text not in ("best", "last", "hpc") and not text.startswith("registry") and "://" not in text
 
 
 def _explicit(parser: Any, arguments: Sequence[str], subcommand: str) -> set[str]:
@@ -83,6 +113,7 @@ _EXPECTED_WARNINGS = (
     "LightningCLI's args parameter",
     r"Found \d+ module\(s\) in eval mode",
     r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+    r"Checkpoint directory .* exists and is not empty",  # OverwriteWarning says which and what to do
 )
 
 
@@ -111,7 +142,7 @@ def run_lightning(arguments: Sequence[str]) -> int:
             args=list(arguments),
             auto_configure_optimizers=False,
             seed_everything_default=0,
-            trainer_defaults={"callbacks": [ProgressLines()]},
+            trainer_defaults={"callbacks": [ProgressLines(), OverwriteWarning()]},
             # The saver also runs on `predict` and `validate` and fails the second time in a folder.
             save_config_kwargs={"overwrite": True},
             parser_class=OneLineParser,

@@ -187,7 +187,7 @@ def _drops(
     variants: dict[tuple[int, tuple[int, ...]], Variant] = {}
     for i, row in enumerate(encoded.rows):
         n = len(row.cleaned)
-        if not row.decision.has_evidence:
+        if not row.decision.is_judged:
             continue
         for size in sizes:
             if n <= size:

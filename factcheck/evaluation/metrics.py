@@ -24,6 +24,9 @@ __all__ = [
     "threshold_for_precision",
 ]
 
+#: Fewest verdicts that a threshold for a target precision must leave.
+MIN_ROWS = 20
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -203,7 +206,7 @@ def operating_point(confidence: Sequence[float], correct: Sequence[bool], thresh
 
 
 def threshold_for_precision(
-    confidence: Sequence[float], correct: Sequence[bool], target: float, *, min_rows: int = 20
+    confidence: Sequence[float], correct: Sequence[bool], target: float, *, min_rows: int = MIN_ROWS
 ) -> OperatingPoint:
     """The lowest threshold at which the verdicts that are given are right as often as ``target``.
 

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from factcheck.data import open_claims, row_fields
 from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
@@ -88,6 +90,7 @@ class Scores:
         without_pair: of the five-class rows, those whose verdict saw no pair of photos. It names a stance alone, which is wrong
             among the five classes unless it is ``Refute``.
         models: fingerprints of the models that gave the verdicts.
+        by_position: verdicts and truth were matched by their place alone: the truth table has no ids.
         examples: verdicts to read first (see :func:`factcheck.evaluation.examples.choose_examples`).
     """
 
@@ -102,6 +105,7 @@ class Scores:
     without_pair: int = 0
     unscored: int = 0
     models: tuple[str, ...] = ()
+    by_position: bool = False
     examples: tuple[Example, ...] = field(default=(), repr=False)
 
     @property
@@ -124,6 +128,7 @@ class Scores:
             "abstained": self.abstained,
             "labelled_rows_without_verdict": self.unscored,
             "models": list(self.models),
+            "matched_by_position": self.by_position,
             "five_class_rows_without_pair": self.without_pair,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
             "by_source": {source: asdict(part) for source, part in self.by_source.items()},
@@ -143,7 +148,9 @@ class Scores:
 def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str] | None = None) -> Scores:
     """Score a verdict table against the labels of a claims table.
 
-    Rows are matched by position where both tables hold the same ids in the same order, else by id.
+    Rows are matched by position where both tables hold the same ids in the same order, else by id. Where the truth table has no
+    ids, it must have as many rows as there are verdicts. Evidence that a verdict quotes from its claim's own document must be in
+    the document that the truth table has for it, if any: otherwise the verdicts are of another table.
 
     Args:
         verdicts: what ``factcheck verify`` wrote.
@@ -151,14 +158,23 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
 
     Raises:
-        InputError: a table cannot be read, a label is none, rows cannot be matched, or there is no label at all.
+        InputError: a table cannot be read, a label is none, rows cannot be matched or are of other documents, or there is no
+            label at all.
     """
     rows = read_verdicts(verdicts).to_pylist()
+    source = open_claims(truth, columns=columns, on_error="mark")
+    by_position = "id" not in source.columns
+    quotes = _Quotes(rows)
     gold: list[tuple[str, str | None, str | None]] = []
-    for table in open_claims(truth, columns=columns, on_error="mark").batches(2048):
+    for table in source.batches(2048):
         check_labels(table, str(truth), len(gold))
+        quotes.look_up(table, len(gold))
         gold += list(zip(*(table[name].to_pylist() for name in ("id", "label", "claim")), strict=True))
-    places = _match([row["id"] for row in rows], [identifier for identifier, _, _ in gold], verdicts, truth)
+    ids, truth_ids = [row["id"] for row in rows], [identifier for identifier, _, _ in gold]
+    if by_position:
+        _check_positions(ids, truth_ids, verdicts, truth)
+    places = _match(ids, truth_ids, verdicts, truth)
+    quotes.check(verdicts, truth, every=by_position)
     labels = [gold[place][1] for place in places]
     sources = row_fields(truth, "source", columns=columns)
     judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
@@ -186,9 +202,78 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
         without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
         unscored=sum(gold[place][1] is not None for place in set(range(len(gold))) - set(places)),
+        by_position=by_position,
         models=tuple(sorted({row["model"] for row in rows if row["model"]})),
         examples=choose_examples(judged, claims),
     )
+
+
+class _Quotes:
+    """Whether the sentences that verdicts quote from their claims' own documents are there in the truth table.
+
+    Args:
+        rows: the verdict table.
+    """
+
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self._rows = rows
+        ids = [row["id"] for row in rows]
+        self._by_id = dict(zip(ids, rows, strict=True))
+        self._unique = len(self._by_id) == len(rows)
+        self._compared = 0
+        self._foreign: list[str] = []
+
+    def look_up(self, table: pa.Table, first: int) -> None:
+        """Compare a batch of the truth table, whose first row has this number; what has no document is passed over."""
+        pairs = zip(table["id"].to_pylist(), table["document"].to_pylist(), strict=True)
+        for place, (identifier, document) in enumerate(pairs, start=first):
+            row = self._row(identifier, place)
+            # Evidence out of an index has the id of its document.
+            if row is None or not document or not row["evidence"]:
+                continue
+            if any(sentence["document_id"] != identifier for sentence in row["evidence"]):
+                continue
+            self._compared += 1
+            if not all((sentence["text"] or "") in document for sentence in row["evidence"]):
+                self._foreign.append(identifier)
+
+    def check(self, verdicts: str | Path, truth: str | Path, *, every: bool) -> None:
+        """Refuse verdicts of other documents.
+
+        Args:
+            verdicts, truth: the tables, as the message names them.
+            every: refuse at the first; else only if none of the documents is the right one (ids that agree outweigh documents that
+                were edited since).
+
+        Raises:
+            InputError: see above.
+        """
+        if not self._foreign or not (every or len(self._foreign) == self._compared):
+            return
+        raise InputError(
+            f"{verdicts} is not of the rows of {truth}: the evidence of {len(self._foreign)} of {self._compared} verdicts compared is "
+            f"not in the document of its row (the first is row {self._foreign[0]!r}); evaluate against the table that was verified"
+        )
+
+    def _row(self, identifier: str, place: int) -> dict[str, Any] | None:
+        if self._unique:
+            return self._by_id.get(identifier)
+        found = self._rows[place] if place < len(self._rows) else None
+        return found if found and found["id"] == identifier else None
+
+
+def _check_positions(ids: list[str], gold: list[str], verdicts: str | Path, truth: str | Path) -> None:
+    """Refuse verdicts that cannot be of a truth table without ids, whose rows are called by their numbers."""
+    if len(ids) != len(gold):
+        raise InputError(
+            f"{truth} has no id column, so that rows can only be matched by position, but {len(gold)} rows for the {len(ids)} "
+            f"verdicts of {verdicts}; evaluate against the table that was verified"
+        )
+    if ids != gold:
+        raise InputError(
+            f"{truth} has no id column, but the verdicts of {verdicts} have ids (the first is {ids[0]!r}); give --truth a table with "
+            "these ids, or name its column (--columns id=NAME)"
+        )
 
 
 def _match(ids: list[str], gold: list[str], verdicts: str | Path, truth: str | Path) -> list[int]:

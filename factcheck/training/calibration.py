@@ -9,14 +9,14 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
 from factcheck.errors import InputError
-from factcheck.evaluation.metrics import threshold_for_precision
+from factcheck.evaluation.metrics import MIN_ROWS, threshold_for_precision
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, parse_label, stance_of
 from factcheck.verification.calibration import Calibration
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["calibrate", "fit_temperature", "fit_temperature_by_length"]
+__all__ = ["calibrate", "check_calibration_tables", "fit_temperature", "fit_temperature_by_length"]
 
 _BOUNDS = (0.05, 20.0)
 _DECIMALS = 5
@@ -128,6 +128,29 @@ class _Labelled:
         return round(float(scaled[best] / scaled.sum()), _DECIMALS), right
 
 
+def check_calibration_tables(claims: Sequence[str | Path], target_precision: float | None = None) -> None:
+    """Refuse tables that :func:`calibrate` could not use, by their rows alone, before a model is loaded.
+
+    Args:
+        claims: the tables.
+        target_precision: not None where a threshold is to be chosen, which takes more rows.
+
+    Raises:
+        InputError: a table cannot be read or has a bad row, or too few rows of all have a label.
+    """
+    from factcheck.data import open_claims
+
+    labelled = sum(len(t) - t["label"].null_count for path in claims for t in open_claims(path).batches(2048))
+    where = ", ".join(map(str, claims))
+    if not labelled:
+        raise InputError(f"calibration: no labelled row in {where}; give tables with labels, as for evaluation")
+    if target_precision is not None and labelled < MIN_ROWS:
+        raise InputError(
+            f"a threshold for a precision of {target_precision:g} needs at least {MIN_ROWS} labelled rows with a verdict, found "
+            f"{labelled} labelled rows in {where}; give more rows"
+        )
+
+
 def calibrate(
     verifier: "Verifier",
     claims: Sequence[str | Path],
@@ -189,7 +212,7 @@ def _labelled_rows(
                     for row, tokens in zip(encoded.rows, lengths, strict=True):
                         text, decision = labels[row.number], row.decision
                         # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
-                        if text is None or not decision.has_evidence:
+                        if text is None or not decision.is_judged:
                             continue
                         gold = parse_label(text)
                         rows.append(

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
+from factcheck.training.checks import check_weights
 from factcheck.training.verdict_module import VerdictModule
 
 __all__ = ["load_checkpoint"]
@@ -16,7 +17,7 @@ def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:
     """The trained module of a checkpoint, in evaluation mode, and the evidence selection it was trained with.
 
     Raises:
-        InputError: no checkpoint of :class:`~factcheck.training.verdict_module.VerdictModule`.
+        InputError: no checkpoint of :class:`~factcheck.training.verdict_module.VerdictModule`, or one that holds NaN or infinity.
     """
     import torch
 
@@ -29,6 +30,7 @@ def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:
         raise InputError(f"{str(path)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote") from None
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InputError(f"{str(path)!r} is no Lightning checkpoint: it has no state_dict")
+    check_weights(checkpoint["state_dict"], f"checkpoint {str(path)!r}", "give one of a training that did not diverge")
     stored = dict(checkpoint.get("hyper_parameters", {}))
     settings = {name: value for name, value in stored.items() if not name.startswith("_")}
     try:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.models.image import PhotoEncoder, create_image_encoder
+from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, check_weights
 from factcheck.training.photo_augment import STRENGTHS, alter_photos
 
 __all__ = ["PhotoPretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]
@@ -77,6 +78,8 @@ class PhotoPretrainModule(pl.LightningModule):
             raise InputError(f"sizes={sizes} must be multiples of 8, at least 32.")
         if temperature <= 0:
             raise InputError(f"temperature={temperature} must be above 0.")
+        check_range(learning_rate=learning_rate, weight_decay=weight_decay, spread=spread, warmup=warmup, queue=queue)
+        check_range(below=1.0, average_decay=average_decay)
         self.save_hyperparameters()
         self.encoder = create_image_encoder(name, weights, embed_dim=embed_dim, layout_dim=layout_dim).train()
         # Training sees one view at a time, at its own sizes, whatever the weights were saved with.
@@ -157,6 +160,14 @@ class PhotoPretrainModule(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """What stops a training that diverges."""
+        return [FiniteLoss()]
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Refuse to write weights that hold NaN or infinity (InputError)."""
+        check_before_saving(checkpoint["state_dict"], self.global_step)
+
     def export_encoder(self) -> PhotoEncoder:
         """The averaged encoder, ready for :func:`~factcheck.models.image.save_photo_encoder`."""
         return copy.deepcopy(self.average).eval()
@@ -187,7 +198,7 @@ def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> Ph
         views: descriptors from six views (see :class:`~factcheck.models.image.PhotoEncoder`) instead of one.
 
     Raises:
-        InputError: no such file, or not a checkpoint of :class:`PhotoPretrainModule`.
+        InputError: no such file, not a checkpoint of :class:`PhotoPretrainModule`, or one that holds NaN or infinity.
     """
     if not Path(checkpoint).is_file():
         raise InputError(f"checkpoint {str(checkpoint)!r}: no such file; 'factcheck fit' writes checkpoints")
@@ -204,6 +215,7 @@ def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> Ph
     if not state or "name" not in settings:
         raise InputError(f"{checkpoint} holds no photo pre-training. Give one made with configs/photo_pretrain.yaml.")
     shape = {key: settings[key] for key in ("embed_dim", "layout_dim") if key in settings}
+    check_weights(state, f"checkpoint {str(checkpoint)!r}", "give one of a training that did not diverge")
     size = (settings.get("sizes") or [64])[-1]
     encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
     encoder.load_state_dict(state)

@@ -1,5 +1,6 @@
 """The Lightning module of verdict training."""
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,11 @@ from torchmetrics.classification import MulticlassF1Score
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.models.dropout import set_dropout
+from factcheck.models.folder import load_compatible_weights, resolve_model, weights_fingerprint
 from factcheck.models.inputs import input_builder
 from factcheck.models.text import load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
+from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, check_weights
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
 from factcheck.training.predict import VerdictWriter
 
@@ -35,7 +38,8 @@ class VerdictModule(pl.LightningModule):
         text_model: ``bundled``, a folder, or a Hugging Face id.
         image_encoder: photo encoder, or null for a text-only model.
         image_weights: ``bundled``, ``timm``, a model folder, or null for random weights.
-        init_from: model folder, ``bundled``, Hugging Face id or training checkpoint whose weights (those that fit) start a new training.
+        init_from: model folder, ``bundled``, Hugging Face id or training checkpoint whose weights (those that fit) start a new
+            training. Where nothing is trained and no checkpoint is given, they are the model's, and all must fit.
         max_length: text tokens a row.
         max_claim_tokens: text tokens kept of the claim with its OCR.
         word_match: tell the text transformer which words claim and evidence share (see :mod:`factcheck.models.word_match`).
@@ -61,6 +65,9 @@ class VerdictModule(pl.LightningModule):
         image_weight: factor of the image-relation loss.
         label_weight: factor of the five-class loss.
         gradient_checkpointing: recompute text activations in the backward pass, for large models.
+
+    Raises:
+        InputError: a setting is out of range, or a model that is named cannot be had.
     """
 
     def __init__(
@@ -96,8 +103,22 @@ class VerdictModule(pl.LightningModule):
         super().__init__()
         if not 0 < layer_decay <= 1:
             raise InputError(f"layer_decay must lie in (0, 1], found {layer_decay}")
-        if not 0 <= warmup < 1:
-            raise InputError(f"warmup must lie in [0, 1), found {warmup}")
+        check_range(
+            learning_rate=learning_rate,
+            text_learning_rate=text_learning_rate,
+            image_learning_rate=image_learning_rate,
+            weight_decay=weight_decay,
+            stance_weight=stance_weight,
+            image_weight=image_weight,
+            label_weight=label_weight,
+        )
+        check_range(
+            below=1.0,
+            warmup=warmup,
+            label_smoothing=label_smoothing,
+            text_dropout=text_dropout,
+            text_attention_dropout=text_attention_dropout,
+        )
         if not 0 <= soft_label_weight <= 1:
             raise InputError(f"soft_label_weight must lie in [0, 1], found {soft_label_weight}")
         self.save_hyperparameters()
@@ -129,21 +150,37 @@ class VerdictModule(pl.LightningModule):
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
         self._verifier: Verifier | None = None
         self._val: dict[str, list[Tensor | str]] = {}
+        self._has_weights = False  # from init_from or a checkpoint: the module is no longer as it was made
 
     def setup(self, stage: str) -> None:
         """Load ``init_from`` into a new training; a resumed one takes its weights from its checkpoint."""
         source = self.hparams["init_from"]
-        if stage == "fit" and source and not self.trainer.ckpt_path:
-            from factcheck.models.folder import load_compatible_weights, resolve_model
+        if stage != "fit" or not source or self._has_weights or self.trainer.ckpt_path:
+            return
+        # A photo encoder that is named by its weights keeps them.
+        keep = ("image.",) if self.hparams["image_weights"] else ()
+        loaded, left = load_compatible_weights(self.model, _source(source), keep)
+        self._has_weights = True
+        kept = sum(name.startswith(keep) for name in self.model.state_dict()) if keep else 0
+        photo = f", {kept} of the photo encoder kept from image_weights {self.hparams['image_weights']!r}"
+        self.print(f"init_from {source}: {loaded} tensors loaded{photo if kept else ''}, {left - kept} start anew")
 
-            path = Path(source).expanduser()
-            # A photo encoder that is named by its weights keeps them.
-            keep = ("image.",) if self.hparams["image_weights"] else ()
-            found = path if path.is_file() else resolve_model(source)
-            loaded, left = load_compatible_weights(self.model, found, keep)
-            kept = sum(name.startswith(keep) for name in self.model.state_dict()) if keep else 0
-            photo = f", {kept} of the photo encoder kept from image_weights {self.hparams['image_weights']!r}"
-            self.print(f"init_from {source}: {loaded} tensors loaded{photo if kept else ''}, {left - kept} start anew")
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Take the weights of a checkpoint, which ``init_from`` then leaves alone."""
+        self._has_weights = True
+        return super().load_state_dict(state_dict, strict, assign)
+
+    def on_validation_start(self) -> None:
+        """Load ``init_from`` where nothing was trained and no checkpoint was given."""
+        self._use_init_from()
+
+    def on_test_start(self) -> None:
+        """Load ``init_from`` where nothing was trained and no checkpoint was given."""
+        self._use_init_from()
+
+    def on_predict_start(self) -> None:
+        """Load ``init_from`` where nothing was trained and no checkpoint was given."""
+        self._use_init_from()
 
     def forward(self, batch: dict[str, Any]) -> VerdictOutput:
         """Logits of a batch made by :class:`~factcheck.training.verdict_data.VerdictDataModule`."""
@@ -199,7 +236,8 @@ class VerdictModule(pl.LightningModule):
                 self.model,
                 self.input_builder,
                 load_encoder(data.retrieval_encoder),
-                fingerprint=f"checkpoint at step {self.global_step}",
+                # The step is not known here: Lightning restores the counters of a training alone.
+                fingerprint=f"weights {weights_fingerprint(self.model)}",
                 top_k=data.top_k,
                 retrieval_method=data.retrieval_method,
                 abstain_below=data.abstain_below,
@@ -213,8 +251,8 @@ class VerdictModule(pl.LightningModule):
         return batch if isinstance(batch, tuple) else super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """What writes the verdicts of ``factcheck predict``."""
-        return [VerdictWriter()]
+        """What writes the verdicts of ``factcheck predict``, and what stops a training that diverges."""
+        return [VerdictWriter(), FiniteLoss()]
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with a rate for each part, linear warm-up and linear decay."""
@@ -229,11 +267,21 @@ class VerdictModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random state: dropout after a resume is what it would have been."""
+        """Keep the random state: dropout after a resume is what it would have been.
+
+        Raises:
+            InputError: the weights hold NaN or infinity; the file is not written.
+        """
+        check_before_saving(checkpoint["state_dict"], self.global_step)
         checkpoint["rng_state"] = torch.get_rng_state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the random state until training starts (loading and validation draw numbers, too)."""
+        """Remember the random state until training starts (loading and validation draw numbers, too).
+
+        Raises:
+            InputError: the weights hold NaN or infinity.
+        """
+        check_weights(checkpoint["state_dict"], "the checkpoint", "give one of a training that did not diverge")
         self._rng_state = checkpoint.get("rng_state")
 
     def on_train_batch_start(self, _batch: Any, _batch_index: int) -> None:
@@ -241,6 +289,23 @@ class VerdictModule(pl.LightningModule):
         if getattr(self, "_rng_state", None) is not None:
             torch.set_rng_state(self._rng_state.cpu())
             self._rng_state = None
+
+    def _use_init_from(self) -> None:
+        """Make the model the one that ``init_from`` names, unless it has weights by now (a training's, a checkpoint's).
+
+        Not in ``setup``, which does not know yet whether a checkpoint is going to be loaded.
+        """
+        source = self.hparams["init_from"]
+        if not source or self._has_weights:
+            return
+        _, left = load_compatible_weights(self.model, _source(source))
+        if left:
+            raise InputError(
+                f"init_from {source!r} has no fitting value for {left} of the model's tensors, which would be random; give "
+                "--ckpt_path FILE.ckpt, or the model's settings as they are in init_from"
+            )
+        self._has_weights = True
+        self.print(f"init_from {source}: all weights loaded")
 
     def _freeze(self) -> None:
         if self.hparams["text_learning_rate"] == 0:
@@ -336,6 +401,12 @@ class VerdictModule(pl.LightningModule):
             self.log(f"{stage}/weighted_f1", self.f1.compute(), prog_bar=True)
             self.f1.reset()
         self._val.clear()
+
+
+def _source(name: str) -> Path:
+    """The checkpoint or model folder that ``init_from`` names."""
+    path = Path(name).expanduser()
+    return path if path.is_file() else resolve_model(name)
 
 
 def _level(name: str) -> int:

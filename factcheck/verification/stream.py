@@ -21,7 +21,7 @@ from retrieval.locks import only_one
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["RunSummary", "verify_file"]
+__all__ = ["RunSummary", "locked_parts", "verify_file"]
 
 _KEY, _LOCK = "run.json", ".lock"
 _CHANGED = "changed while it was read{}; run the command again once nothing writes to it"
@@ -96,7 +96,7 @@ def verify_file(
     parts = out.with_name(out.name + ".parts")
     stamp = _stamp(claims)
     identity = _identity(verifier, claims, stamp, columns, root, on_error, chunk_size)
-    with _locked(parts):
+    with locked_parts(parts):
         done, dropped = _prepare(parts, identity, resume)
         summary = RunSummary(out, resumed=done * chunk_size, dropped=dropped)
         total = source.count()
@@ -198,7 +198,7 @@ def _identity(
 
 
 @contextlib.contextmanager
-def _locked(parts: Path) -> Iterator[None]:
+def locked_parts(parts: Path) -> Iterator[None]:
     """Make the folder of parts and keep other runs out of it.
 
     Raises:

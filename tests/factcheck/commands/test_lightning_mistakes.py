@@ -36,6 +36,10 @@ def mistake(capsys, *arguments):
         (["-c", "c.yaml", "--data.batch_size", "-1"], "batch_size must be at least 1, found -1"),
         (["-c", "c.yaml", "--data.num_workers", "-1"], "num_workers must be at least 0, found -1"),
         (["-c", "c.yaml", "--model.layer_decay", "7"], "layer_decay must lie in (0, 1], found 7.0"),
+        (["-c", "c.yaml", "--model.learning_rate", "-1"], "learning_rate must be a number of at least 0, found -1.0"),
+        (["-c", "c.yaml", "--model.text_learning_rate", ".nan"], "text_learning_rate must be a number of at least 0"),
+        (["-c", "c.yaml", "--model.label_smoothing", "1"], "label_smoothing must lie in [0, 1), found 1.0"),
+        (["-c", "c.yaml", "--model.stance_weight", "-0.5"], "stance_weight must be a number of at least 0, found -0.5"),
         (["-c", "c.yaml", "--modle.x", "3"], "unknown argument '--modle.x'"),
         (
             ["-c", "c.yaml", "--model.learnin_rate", "1"],
@@ -52,6 +56,14 @@ def test_one_line(arguments, message, tmp_path, monkeypatch, capsys):
     Path("c.yaml").write_text(CONFIG)
     assert message in mistake(capsys, "fit", *arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"], "nothing is left behind"
+
+
+@pytest.mark.parametrize("command", ["validate", "test", "predict"])
+def test_random_weights_are_not_judged_by(command, tmp_path, capsys):
+    path = tmp_path / "c.yaml"
+    path.write_text(CONFIG)
+    wanted = f"{command}: no weights, the model would be random; give --ckpt_path FILE.ckpt or --model.init_from MODEL"
+    assert wanted in mistake(capsys, command, "-c", str(path))
 
 
 def test_a_key_of_a_configuration_that_nothing_takes(tmp_path, capsys):

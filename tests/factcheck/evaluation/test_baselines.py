@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -96,7 +97,8 @@ def test_scores_by_source(two_sources, tiny_model, tmp_path, capsys):
     assert {source: part.rows for source, part in parts.items()} == {"balanced": 24, "leaky": 24}
     assert np.mean([part.accuracy for part in parts.values()]) == pytest.approx(scores.stance.accuracy)
     capsys.readouterr()
-    arguments = ["evaluate", out, "--truth", two_sources, "--baselines", two_sources, "--model", tiny_model]
+    train = shutil.copy(two_sources, tmp_path / "train.jsonl")
+    arguments = ["evaluate", out, "--truth", two_sources, "--baselines", train, "--model", tiny_model]
     assert main([str(a) for a in [*arguments, "--json", figures, "--report", report]]) == 0
     printed = capsys.readouterr().out
     assert "balanced" in printed

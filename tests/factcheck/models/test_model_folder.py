@@ -6,7 +6,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from factcheck.errors import InputError
-from factcheck.models.folder import fingerprint, load_compatible_weights, load_model, resolve_model, save_model
+from factcheck.models.folder import (
+    fingerprint,
+    load_compatible_weights,
+    load_model,
+    not_finite,
+    resolve_model,
+    save_model,
+    weights_fingerprint,
+)
 from factcheck.models.text import load_text_model
 from factcheck.models.verifier import VerdictConfig, VerdictModel
 
@@ -66,6 +74,23 @@ def test_the_fingerprint_follows_what_changes_verdicts(copy):
     assert fingerprint(copy) != before
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_large_numbers_are_numbers(dtype):
+    most = torch.full((100,), torch.finfo(dtype).max, dtype=dtype)
+    assert not_finite({"a": most, "none": torch.zeros(0), "one": torch.tensor(1.0), "counts": torch.arange(3)}) is None
+    assert not_finite({"a": most, "b": most * torch.tensor(-torch.inf, dtype=dtype)}) == "b"
+
+
+def test_the_fingerprint_of_weights_follows_every_tensor():
+    layer = torch.nn.Linear(2, 2)
+    before = weights_fingerprint(layer)
+    assert weights_fingerprint(layer) == before
+    with torch.no_grad():
+        layer.bias[1] += 1
+    assert weights_fingerprint(layer) != before
+    assert len(weights_fingerprint(layer.bfloat16())) == 12
+
+
 class TestRefusals:
     def test_no_folder(self, tmp_path):
         with pytest.raises(InputError, match=r"no config\.json"):
@@ -103,6 +128,32 @@ class TestRefusals:
         save_file(tensors, copy / "model.safetensors")
         with pytest.raises(InputError, match=r"missing tensors \['stance_head\.weight'\]"):
             load_model(copy)
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+    def test_weights_that_are_no_numbers(self, copy, value, dtype):
+        tensors = load_file(copy / "model.safetensors")
+        tensors["stance_head.bias"] = torch.tensor([0.0, value, 0.0], dtype=dtype)
+        save_file(tensors, copy / "model.safetensors")
+        with pytest.raises(
+            InputError, match=r"model\.safetensors: the tensor 'stance_head\.bias' holds NaN or infinity"
+        ):
+            load_model(copy)
+
+    def test_saving_weights_that_are_no_numbers(self, tiny_model, tmp_path):
+        model, _ = load_model(tiny_model)
+        with torch.no_grad():
+            model.stance_head.bias[1] = 70_000.0
+        with pytest.raises(
+            InputError, match=r"'stance_head\.bias' has values beyond the range of float16; export it as float32"
+        ):
+            save_model(model, tmp_path / "m", preprocessing=SELECTION, dtype=torch.float16)
+        assert not (tmp_path / "m").exists()
+        with torch.no_grad():
+            model.stance_head.bias[1] = float("nan")
+        with pytest.raises(InputError, match=r"'stance_head\.bias' holds NaN or infinity"):
+            save_model(model, tmp_path / "m", preprocessing=SELECTION)
+        assert not (tmp_path / "m").exists()
 
     def test_unknown_names(self, tmp_path):
         with pytest.raises(InputError, match="no such folder"):

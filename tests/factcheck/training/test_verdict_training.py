@@ -400,15 +400,24 @@ def test_fit_export_verify_evaluate_predict(tiny_bert, factify_folder, tmp_path)
 
 
 @pytest.mark.slow
-def test_two_processes_predict_every_row_once_and_in_order(tiny_bert, factify_folder, tmp_path):
+def test_two_processes_predict_every_row_once_and_in_order(tiny_bert, tiny_model, factify_folder, tmp_path):
     claims = tmp_path / "many.csv"
     lines = (factify_folder / "val.csv").read_text("utf-8").splitlines()
     rows = [line.split("\t", 1)[1] for line in lines[1:]] * 60
     claims.write_text("\n".join([lines[0], *(f"{i}\t{row}" for i, row in enumerate(rows))]) + "\n", "utf-8")
     out = tmp_path / "p.parquet"
     config = overrides(tiny_bert, factify_folder, tmp_path)
-    arguments = ["--config", str(CONFIGS / "flickr_factify.yaml"), *config, "--model.init_from", "null"]
-    arguments += ["--trainer.devices", "2", "--trainer.strategy", "ddp", "--data.image_root", str(factify_folder)]
+    arguments = ["--config", str(CONFIGS / "flickr_factify.yaml"), *config, "--model.word_match", "false"]
+    arguments += [
+        "--model.init_from",
+        str(tiny_model),
+        "--trainer.devices",
+        "2",
+        "--trainer.strategy",
+        "ddp",
+        "--data.image_root",
+        str(factify_folder),
+    ]
     arguments += ["--data.predict", str(claims), "--data.predict_out", str(out)]
     subprocess.run([sys.executable, "-m", "factcheck", "predict", *arguments], check=True, timeout=280, cwd=tmp_path)
     assert pq.read_table(out)["id"].to_pylist() == [str(i) for i in range(len(rows))]

@@ -1,0 +1,91 @@
+"""``factcheck export``: an export that fails leaves what was there, and nothing where nothing was."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+import torch
+
+from factcheck.cli import main
+from factcheck.models.folder import fingerprint, load_model
+from factcheck.training.verdict_module import VerdictModule
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory, tiny_bert):
+    """A checkpoint as a training writes it, of random weights."""
+    torch.manual_seed(0)
+    model = VerdictModule(
+        text_model=str(tiny_bert), image_weights=None, max_length=64, max_claim_tokens=24, fusion_dim=32, fusion_heads=2
+    )
+    path = tmp_path_factory.mktemp("run") / "best.ckpt"
+    selection = {"top_k": 2, "retrieval_encoder": str(tiny_bert), "retrieval_method": "hybrid"}
+    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
+    torch.save({**content, "datamodule_hyper_parameters": selection}, path)
+    return path
+
+
+def export(checkpoint, out, *arguments):
+    return main([str(argument) for argument in ("export", checkpoint, "--out", out, *arguments)])
+
+
+def content(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_a_failing_calibration_leaves_the_old_model(checkpoint, tiny_model, factify_folder, tmp_path, capsys):
+    out = shutil.copytree(tiny_model, tmp_path / "model")
+    (out / "notes.txt").write_text("mine")
+    before = content(tmp_path)
+    # Twenty labelled rows are enough to begin with; that the precision is out of reach shows at the end.
+    arguments = ("--calibrate-on", factify_folder / "train.csv", "--target-precision", "0.999")
+    assert export(checkpoint, out, *arguments) == 2
+    assert "0.999 is not reached on these 20 rows" in capsys.readouterr().err
+    assert content(tmp_path) == before
+    assert export(checkpoint, tmp_path / "new" / "model", *arguments) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.slow
+def test_a_new_model_replaces_the_old_one_and_no_other_file(checkpoint, tiny_model, factify_folder, tmp_path):
+    out = shutil.copytree(tiny_model, tmp_path / "model")
+    (out / "notes.txt").write_text("mine")
+    (out / "tokenizer" / "stale.txt").write_text("of the old one")
+    before = fingerprint(out)
+    assert export(checkpoint, out, "--calibrate-on", factify_folder / "train.csv") == 0
+    assert fingerprint(out) != before
+    assert load_model(out)[1]["preprocessing"]["top_k"] == 2
+    assert json.loads((out / "calibration.json").read_text())["stance"] > 0
+    assert (out / "notes.txt").read_text() == "mine"
+    assert not (out / "tokenizer" / "stale.txt").exists()
+    fresh = tmp_path / "a" / "b"
+    assert export(checkpoint, fresh, "--calibrate-on", factify_folder / "train.csv") == 0
+    assert fingerprint(fresh) == fingerprint(out)
+    assert content(fresh).keys() == content(out).keys() - {"notes.txt"}
+    assert fresh.stat().st_mode & 0o777 == (tmp_path / "a").stat().st_mode & 0o777
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "model"]
+
+
+def test_weights_that_half_precision_cannot_hold_leave_nothing(checkpoint, tmp_path, capsys):
+    stored = torch.load(checkpoint, weights_only=True)
+    stored["state_dict"]["model.stance_head.bias"][0] = 1e6
+    torch.save(stored, tmp_path / "large.ckpt")
+    assert export(tmp_path / "large.ckpt", tmp_path / "m", "--dtype", "float16") == 2
+    assert "'stance_head.bias' has values beyond the range of float16" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["large.ckpt"]
+
+
+def test_too_few_rows_show_before_the_checkpoint_is_read(factify_folder, tmp_path, capsys):
+    path, bare = tmp_path / "x.ckpt", tmp_path / "bare.csv"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("not", "a checkpoint")
+    arguments = ("--calibrate-on", factify_folder / "val.csv", "--target-precision", "0.9")
+    assert export(path, tmp_path / "m", *arguments) == 2
+    assert "needs at least 20 labelled rows with a verdict, found 10 labelled rows in" in capsys.readouterr().err
+    bare.write_text("claim,label\na dog,\n")
+    assert export(path, tmp_path / "m", "--calibrate-on", bare) == 2
+    assert "calibration: no labelled row in" in capsys.readouterr().err
+    assert export(path, tmp_path / "m") == 2
+    assert "is no checkpoint" in capsys.readouterr().err

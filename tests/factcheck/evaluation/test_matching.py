@@ -1,0 +1,125 @@
+"""Whose rows the verdicts are: tables without ids, tables of the same shape, tables trained on."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from factcheck.cli import main
+from factcheck.errors import InputError
+from factcheck.evaluation.scoring import score
+from factcheck.records import verdict_schema
+
+LABELS = ["support", "refute", "insufficient"]
+
+
+def document(i):
+    return f"The dog of house {i} runs. It is red."
+
+
+@pytest.fixture
+def verdicts(tmp_path):
+    """Writes verdicts that quote the first sentence of each row's document, or of ``quoted(i)``."""
+
+    def write(ids, quoted=document, source=None):
+        rows = []
+        for i, name in enumerate(ids):
+            text = quoted(i).split(". ")[0] + "."
+            evidence = {"document_id": source or name, "sentence": 0, "start": 0, "end": len(text), "text": text}
+            rows.append(
+                {
+                    **{"id": name, "label": LABELS[i % 3].title(), "stance": LABELS[i % 3], "confidence": 0.9},
+                    **{"abstained": False, "status": "ok", "model": "m", "evidence": [{**evidence, "score": 1.0}]},
+                    "stance_probabilities": dict.fromkeys(["support", "insufficient", "refute"], 0.3),
+                }
+            )
+        out = tmp_path / "v.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema=verdict_schema()), out)
+        return out
+
+    return write
+
+
+@pytest.fixture
+def truth(tmp_path):
+    def write(count, ids=None, text=document):
+        rows = [{"claim": "A dog.", "label": LABELS[i % 3]} for i in range(count)]
+        for i, row in enumerate(rows):
+            row |= {"id": ids[i]} if ids else {}
+            row |= {"document": text(i)} if text else {}
+        path = tmp_path / "truth.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+        return path
+
+    return write
+
+
+def numbers(count):
+    return [str(i) for i in range(count)]
+
+
+def test_matching_by_position_is_said(verdicts, truth, capsys):
+    out = verdicts(numbers(6))
+    assert main(["evaluate", str(out), "--truth", str(truth(6))]) == 0
+    captured = capsys.readouterr()
+    assert "has no id column: its 6 rows and the verdicts were matched by position" in captured.err
+    assert "position" not in captured.out
+    assert main(["evaluate", str(out), "--truth", str(truth(6, ids=numbers(6)))]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("count", [5, 7])
+def test_other_numbers_of_rows_do_not_match(verdicts, truth, count):
+    with pytest.raises(InputError, match=f"{count} rows for the 6 verdicts"):
+        score(verdicts(numbers(6)), truth(count))
+
+
+def test_verdicts_with_ids_need_a_truth_with_ids(verdicts, truth):
+    out = verdicts(["2", "0", "1"])
+    with pytest.raises(InputError, match=r"no id column, but the verdicts of .* have ids \(the first is '2'\)"):
+        score(out, truth(3, text=None))
+    assert score(out, truth(3, text=None, ids=["2", "0", "1"])).stance.accuracy == 1
+
+
+def test_another_file_of_the_same_shape_is_refused(verdicts, truth):
+    def other(i):
+        return f"A cat sits in street {i}."
+
+    out = verdicts(numbers(6), quoted=other)
+    with pytest.raises(InputError, match=r"evidence of 6 of 6 verdicts compared is not in the document of its row"):
+        score(out, truth(6))
+    with pytest.raises(InputError, match="6 of 6"):
+        score(out, truth(6, ids=numbers(6)))
+    assert score(out, truth(6, text=None)).rows == 6, "without documents there is nothing to compare"
+
+
+def test_rows_that_were_swapped_are_refused_unless_they_have_ids(verdicts, truth):
+    out = verdicts(numbers(6))
+    swapped = [0, 1, 3, 2, 4, 5]
+    with pytest.raises(InputError, match=r"2 of 6 verdicts compared .*the first is row '2'"):
+        score(out, truth(6, text=lambda i: document(swapped[i])))
+    edited = truth(6, ids=numbers(6), text=lambda i: document(i) if i else "Rewritten since.")
+    assert score(out, edited).rows == 6
+
+
+def test_evidence_out_of_an_index_is_not_looked_for_in_the_table(verdicts, truth):
+    out = verdicts(numbers(6), quoted=lambda i: f"Another text {i}.", source="corpus-7")
+    assert score(out, truth(6)).rows == 6
+
+
+def test_baselines_are_not_trained_on_the_rows_they_are_scored_on(verdicts, truth, tmp_path, capsys):
+    path = truth(6)
+    (tmp_path / "link.jsonl").symlink_to(path)
+    arguments = ["evaluate", str(verdicts(numbers(6))), "--truth", str(path), "--baselines"]
+    for train in (path, tmp_path / "link.jsonl"):
+        assert main([*arguments, str(train)]) == 2
+        assert "is the truth table itself: baselines would be scored on the rows" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--json", "--report"])
+def test_a_dash_is_no_file(verdicts, truth, flag, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", str(verdicts(numbers(6))), "--truth", str(truth(6)), flag, "-"]) == 2
+    assert f"{flag} '-': standard output has the tables; name a file" in capsys.readouterr().err
+    assert not (tmp_path / "-").exists()
