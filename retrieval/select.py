@@ -8,7 +8,7 @@ from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
 from retrieval.lexical import bm25_scores, words
-from retrieval.relevance import hybrid_scores, window_cosines
+from retrieval.relevance import SHORT, hybrid_scores, window_cosines
 from retrieval.sentences import Sentence
 
 __all__ = ["METHODS", "SELECTION_VERSION", "select_evidence"]
@@ -28,6 +28,7 @@ def select_evidence(
     *,
     top_k: int = 5,
     method: str = "hybrid",
+    min_share: float = 0.0,
 ) -> list[list[Hit]]:
     """The sentences of each claim's own document that bear on it most.
 
@@ -42,6 +43,9 @@ def select_evidence(
         encoder: encodes claims and sentences; may be None with ``bm25``.
         top_k: most sentences returned for a claim, at least 1. A shorter document comes back whole.
         method: one of :data:`METHODS`.
+        min_share: in a document of at most 10 sentences, those that score less than this share of the best one's score are
+            left out, in [0, 1]; 0 leaves out none. What is written around evidence helps in long documents; in short ones what
+            is less like the claim by far (captions of other photos) speaks of something else.
 
     Returns:
         For each claim its hits, best first; none for an empty document. In a document of at most 10 sentences their order
@@ -59,6 +63,8 @@ def select_evidence(
         raise InputError(f"unknown retrieval method {method!r}; choose one of {', '.join(METHODS)}")
     if top_k < 1:
         raise InputError(f"top_k is {top_k}, expected at least 1")
+    if not 0 <= min_share <= 1:
+        raise InputError(f"min_share is {min_share}, expected a number in [0, 1]")
     if encoder is None and method != "bm25":
         raise InputError(f"method {method!r} needs an encoder; load one with load_encoder() or use method 'bm25'")
     kept = [_distinct(document) for document in documents]
@@ -77,7 +83,7 @@ def select_evidence(
         results.append(
             [
                 Hit(document_ids[row], i, document[i].start, document[i].end, document[i].text, float(score))
-                for i, score in ((kept[row][j], scores[j]) for j in best(scores, top_k))
+                for i, score in ((kept[row][j], scores[j]) for j in _near(scores, best(scores, top_k), min_share))
             ]
         )
     return results
@@ -86,6 +92,15 @@ def select_evidence(
 def best(scores: np.ndarray, top_k: int) -> list[int]:
     """Positions of the ``top_k`` highest scores; ties, to 1e-5, go to the earlier one so that rounding cannot reorder."""
     return [int(i) for i in np.lexsort((np.arange(len(scores)), -np.round(scores, 5)))[:top_k]]
+
+
+def _near(scores: np.ndarray, order: list[int], min_share: float) -> list[int]:
+    """Those of a ranking (n positions, best first) that score at least a share of the best, in a short document."""
+    least = min_share * scores[order[0]]
+    # Where nothing is like the claim (a cosine of 0 or less) shares mean nothing.
+    if len(scores) > SHORT or least <= 0:
+        return order
+    return [i for i in order if scores[i] >= least]
 
 
 def _distinct(document: Sequence[Sentence]) -> list[int]:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from factcheck.commands.common import probability, quiet_libraries
+from factcheck.commands.common import positive, probability, quiet_libraries
 from factcheck.commands.inputs import check_checkpoint, check_image_root
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
@@ -28,6 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=probability,
         metavar="P",
         help="also store the threshold at which verdicts on those tables are right this often; verdicts under it abstain",
+    )
+    parser.add_argument(
+        "--top-k", type=positive, metavar="K", help="evidence sentences a row (default: as in training)"
+    )
+    parser.add_argument(
+        "--min-share",
+        type=probability,
+        metavar="P",
+        help="in documents of at most 10 sentences leave out those that score less than this share of the best "
+        "(default: as in the data settings of the training)",
     )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
     parser.add_argument("--card", help="Markdown file to use as the model card")
@@ -52,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.training.checkpoints import load_checkpoint
 
     module, preprocessing = load_checkpoint(checkpoint)
+    given = {"top_k": args.top_k, "min_share": args.min_share}
+    preprocessing |= {name: value for name, value in given.items() if value is not None}
     card = Path(args.card).read_text("utf-8") if args.card else _card(module, preprocessing, checkpoint)
     with _scratch_folder(out) as scratch:
         _write(scratch / "model", module, preprocessing, card, args)

@@ -51,7 +51,8 @@ def save_model(
     Args:
         model: what to save.
         folder: made if need be; files of an earlier model in it are replaced.
-        preprocessing: evidence selection that the model was trained with (``top_k``, ``retrieval_encoder``, ``retrieval_method``).
+        preprocessing: evidence selection that the model was trained with or is best used with (``top_k``,
+            ``retrieval_encoder``, ``retrieval_method``, ``min_share``).
         calibration: content of ``calibration.json``.
         card: the model card, Markdown.
         dtype: float32 or float16 for floating-point tensors.

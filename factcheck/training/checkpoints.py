@@ -10,7 +10,7 @@ from factcheck.training.verdict_module import VerdictModule
 
 __all__ = ["load_checkpoint"]
 
-_PREPROCESSING = {"top_k": 5, "retrieval_encoder": "bundled", "retrieval_method": "hybrid"}
+_PREPROCESSING = {"top_k": 5, "retrieval_encoder": "bundled", "retrieval_method": "hybrid", "min_share": 0.0}
 
 
 def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:

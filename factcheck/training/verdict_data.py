@@ -45,6 +45,8 @@ class VerdictDataModule(pl.LightningDataModule):
         image_root: folder that image paths are relative to; by default each file's own folder.
         columns: names of columns in the files, as ``{"claim": "text"}``, for tables with names of their own.
         top_k: evidence sentences selected for a row.
+        min_share: for ``factcheck predict`` and exported models, see :func:`retrieval.select_evidence`. Training leaves no
+            sentence out.
         retrieval_encoder: text encoder for the selection (``bundled``, folder or id).
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
         batch_size: rows a step and process.
@@ -75,6 +77,7 @@ class VerdictDataModule(pl.LightningDataModule):
         image_root: str | None = None,
         columns: dict[str, str] | None = None,
         top_k: int = 5,
+        min_share: float = 0.0,
         retrieval_encoder: str = "bundled",
         retrieval_method: str = "hybrid",
         batch_size: int = 32,
@@ -112,7 +115,7 @@ class VerdictDataModule(pl.LightningDataModule):
             raise InputError(f"soft_labels names {unknown}, which train does not; it has {sorted(self.train_files)}")
         self.source_weights = source_weights or {}
         self.image_root = Path(image_root).expanduser() if image_root else None
-        self.columns, self.top_k = columns, top_k
+        self.columns, self.top_k, self.min_share = columns, top_k, min_share
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below

@@ -240,6 +240,7 @@ class VerdictModule(pl.LightningModule):
                 fingerprint=f"weights {weights_fingerprint(self.model)}",
                 top_k=data.top_k,
                 retrieval_method=data.retrieval_method,
+                min_share=data.min_share,
                 abstain_below=data.abstain_below,
                 batch_size=data.batch_size,
                 device=self.device,

@@ -36,7 +36,13 @@ class EvidenceSource(Protocol):
 
 
 def find_evidence(
-    rows: Sequence[Row], encoder: "TextEncoder", *, top_k: int, method: str, source: EvidenceSource | None
+    rows: Sequence[Row],
+    encoder: "TextEncoder",
+    *,
+    top_k: int,
+    method: str,
+    min_share: float,
+    source: EvidenceSource | None,
 ) -> None:
     """Fill in ``evidence`` and ``cleaned`` of each row, and the reason where it has none.
 
@@ -45,6 +51,7 @@ def find_evidence(
         encoder: text encoder of the selection inside documents.
         top_k: most sentences a row.
         method: ``hybrid``, ``dense`` or ``bm25``, inside documents.
+        min_share: see :func:`retrieval.select_evidence`, inside documents.
         source: searched for the rows without a document; None leaves them without evidence.
     """
     from retrieval import select_evidence
@@ -63,7 +70,7 @@ def find_evidence(
             documents.append(document_sentences(text, row.item["document_spans"]))
     if own:
         claims, ids = [row.claim for row in own], [row.item["id"] for row in own]
-        found = select_evidence(claims, documents, ids, encoder, top_k=top_k, method=method)
+        found = select_evidence(claims, documents, ids, encoder, top_k=top_k, method=method, min_share=min_share)
         for row, hits in zip(own, found, strict=True):
             # The encoder read clean text; the verdict quotes the document as it stands.
             row.cleaned = [hit.text for hit in hits]

@@ -189,6 +189,7 @@ def _identity(
         verifier.fingerprint,
         verifier.top_k,
         verifier.retrieval_method,
+        verifier.min_share,
         verifier.attribution,
         verifier.photo_attribution,
         verifier.abstain_below,

@@ -46,6 +46,8 @@ class Verifier:
         fingerprint: identifies the model in the verdict table.
         top_k: evidence sentences a row, ≥ 1.
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
+        min_share: in [0, 1]; in short documents sentences that score less than this share of the best are left out, see
+            :func:`retrieval.select_evidence`.
         attribution: compute what each evidence sentence contributes (one more pass of the text model a sentence).
         photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).
         abstain_below: confidence in [0, 1] under which a verdict counts as abstained; None takes the model's threshold.
@@ -65,6 +67,7 @@ class Verifier:
         fingerprint: str = "unsaved",
         top_k: int = 5,
         retrieval_method: str = "hybrid",
+        min_share: float = 0.0,
         attribution: bool = True,
         photo_attribution: bool = False,
         abstain_below: float | None = None,
@@ -72,13 +75,13 @@ class Verifier:
         batch_size: int = 32,
         device: str | torch.device | None = None,
     ) -> None:
-        _check_options(top_k, retrieval_method, abstain_below, batch_size)
+        _check_options(top_k, retrieval_method, min_share, abstain_below, batch_size)
         self.device = find_device(device)
         self.model = model.to(self.device).eval()
         self.builder, self.encoder = builder, encoder
         self.calibration = calibration or Calibration()
         self.fingerprint = fingerprint
-        self.top_k, self.retrieval_method = int(top_k), retrieval_method
+        self.top_k, self.retrieval_method, self.min_share = int(top_k), retrieval_method, float(min_share)
         self.attribution, self.photo_attribution = attribution, photo_attribution
         self.abstain_below = self.calibration.abstain_below if abstain_below is None else float(abstain_below)
         self.evidence = evidence
@@ -90,7 +93,7 @@ class Verifier:
 
         Args:
             model: ``bundled``, a model folder, or a Hugging Face repository id.
-            top_k: evidence sentences a row; None takes what the model was trained with.
+            top_k: evidence sentences a row; None takes what the model folder says.
             options: the keyword arguments of :class:`Verifier`.
 
         Raises:
@@ -102,6 +105,7 @@ class Verifier:
         _check_options(
             1 if top_k is None else top_k,
             options.get("retrieval_method", METHODS[0]),
+            options.get("min_share", 0.0),
             options.get("abstain_below"),
             options.get("batch_size", 1),
         )
@@ -111,6 +115,7 @@ class Verifier:
         builder = input_builder(network, load_tokenizer_of(folder, config))
         chosen = config["preprocessing"]
         options.setdefault("retrieval_method", chosen["retrieval_method"])
+        options.setdefault("min_share", chosen.get("min_share", 0.0))
         return cls(
             network,
             builder,
@@ -199,7 +204,14 @@ class Verifier:
                 degraded = item["status"] == "degraded" and item["reason"]
                 reasons = [item["reason"]] if degraded else []
                 rows.append(Row(number, item, claim, images=images, has_photos=given[number], reasons=reasons))
-        find_evidence(rows, self.encoder, top_k=self.top_k, method=self.retrieval_method, source=self.evidence)
+        find_evidence(
+            rows,
+            self.encoder,
+            top_k=self.top_k,
+            method=self.retrieval_method,
+            min_share=self.min_share,
+            source=self.evidence,
+        )
         return rows, results
 
     def _decided(self, rows: list[Row]) -> Iterator[EncodedRows]:
@@ -223,7 +235,7 @@ def _given(column: pa.ChunkedArray, reads_photos: bool) -> list[bool]:
     return pc.or_(*parts).to_pylist()
 
 
-def _check_options(top_k: Any, retrieval_method: Any, abstain_below: Any, batch_size: Any) -> None:
+def _check_options(top_k: Any, retrieval_method: Any, min_share: Any, abstain_below: Any, batch_size: Any) -> None:
     """Refuse options of :class:`Verifier` that are of the wrong kind or out of range.
 
     Raises:
@@ -234,5 +246,7 @@ def _check_options(top_k: Any, retrieval_method: Any, abstain_below: Any, batch_
             raise InputError(f"{name} must be a whole number of at least 1, found {value!r}")
     if retrieval_method not in METHODS:
         raise InputError(f"retrieval_method must be one of {', '.join(METHODS)}, found {retrieval_method!r}")
+    if not (isinstance(min_share, Real) and 0 <= min_share <= 1):
+        raise InputError(f"min_share must be a number in [0, 1], found {min_share!r}")
     if abstain_below is not None and not (isinstance(abstain_below, Real) and 0 <= abstain_below <= 1):
         raise InputError(f"abstain_below must be a probability in [0, 1], found {abstain_below!r}")

@@ -52,6 +52,29 @@ def test_a_row_does_not_depend_on_its_neighbours(encoder, method):
     assert len(together[2]) == 3
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_is_less_like_the_claim_by_far_is_left_out_of_short_documents(encoder, method):
+    sentences = split_sentences(DOCUMENT)
+
+    def scores(document, share):
+        (hits,) = select_evidence([CLAIM], [document], ["d"], encoder, top_k=4, method=method, min_share=share)
+        return [hit.score for hit in hits]
+
+    everything = scores(sentences, 0.0)
+    assert len(everything) == 4
+    for share in (0.3, 0.6, 1.0):
+        kept = scores(sentences, share)
+        assert kept == [score for score in everything if score >= share * everything[0]]
+        assert 1 <= len(kept) < 4
+    # What stands around evidence in a long document helps; where nothing is like the claim there is no best to go by.
+    long = [*sentences, *split_sentences(" ".join(f"The bridge is {i} metres long." for i in range(8)))]
+    assert len(scores(long, 0.9)) == 4
+    if method == "bm25":
+        assert len(select_evidence(["xyz"], [sentences], ["d"], None, method=method, min_share=0.9)[0]) == 5
+    with pytest.raises(InputError, match=r"min_share is 1\.5"):
+        scores(sentences, 1.5)
+
+
 def test_sentences_without_text_are_passed_over(encoder):
     document = [Sentence("", 0, 3), Sentence("the bridge", 4, 14), Sentence(" \n", 15, 17)]
     assert [[h.sentence for h in hits] for hits in select_evidence(["bridge"], [document], ["d"], encoder)] == [[1]]

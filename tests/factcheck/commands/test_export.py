@@ -89,3 +89,24 @@ def test_too_few_rows_show_before_the_checkpoint_is_read(factify_folder, tmp_pat
     assert "calibration: no labelled row in" in capsys.readouterr().err
     assert export(path, tmp_path / "m") == 2
     assert "is no checkpoint" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_another_evidence_selection_than_in_training(checkpoint, factify_folder, tmp_path):
+    from factcheck import Claim, Verifier
+
+    assert export(checkpoint, tmp_path / "m", "--top-k", "3", "--min-share", "0.9") == 0
+    assert load_model(tmp_path / "m")[1]["preprocessing"]["min_share"] == 0.9
+    verifier = Verifier.load(tmp_path / "m")
+    assert (verifier.top_k, verifier.min_share) == (3, 0.9)
+    claim = Claim(claim="Two dogs run.", document="Two dogs run. The sea is calm. Dogs ran there. It rained.")
+    assert len(verifier.verify(claim).evidence) < 3
+    assert len(Verifier.load(tmp_path / "m", min_share=0.0).verify(claim).evidence) == 3
+    # An export with nothing said keeps what the training's data settings say.
+    assert export(checkpoint, tmp_path / "n") == 0
+    assert load_model(tmp_path / "n")[1]["preprocessing"] | {"retrieval_encoder": ""} == {
+        "top_k": 2,
+        "min_share": 0.0,
+        "retrieval_method": "hybrid",
+        "retrieval_encoder": "",
+    }

@@ -67,6 +67,7 @@ def test_half_of_a_surrogate_pair_is_an_error_row_as_in_a_file(verifier):
         ({"retrieval_method": "x"}, "retrieval_method must be one of hybrid, dense, bm25, found 'x'"),
         ({"top_k": 2.5}, r"top_k must be a whole number of at least 1, found 2\.5"),
         ({"top_k": True}, "top_k must be a whole number"),
+        ({"min_share": 2}, "min_share must be a number in"),
         ({"batch_size": "a"}, "batch_size must be a whole number of at least 1, found 'a'"),
         ({"abstain_below": "a"}, r"abstain_below must be a probability in \[0, 1\], found 'a'"),
         ({"abstain_below": float("nan")}, "abstain_below must be a probability"),
