@@ -39,7 +39,7 @@ def hybrid_scores(
         windows: (n,) of each sentence and its neighbours with the claim, see :func:`window_cosines`.
     """
     scores = base_scores(cosines, bm25_scores(claim, sentences))
-    share = _length_share(len(sentences))
+    share = length_share(len(sentences))
     if share > 0:
         scores = scores + share * (long_features(claim, sentences, cosines, windows) @ np.array(WEIGHTS))
     return scores
@@ -47,7 +47,7 @@ def hybrid_scores(
 
 def base_scores(cosines: np.ndarray, lexical: np.ndarray) -> np.ndarray:
     """Cosine and BM25 (as a share of the document's best) together, plus a little of the neighbours' scores; (n,) each."""
-    share = _length_share(len(cosines))
+    share = length_share(len(cosines))
     weight, neighbour = (low + (high - low) * share for low, high in (BM25_WEIGHT, NEIGHBOUR_WEIGHT))
     top = lexical.max(initial=0.0)
     own = (1 - weight) * cosines + weight * (lexical / top if top > 0 else lexical)
@@ -82,6 +82,6 @@ def window_cosines(sentences: np.ndarray, claim: np.ndarray) -> np.ndarray:
     return windows @ claim / np.maximum(np.linalg.norm(windows, axis=1), 1e-9)
 
 
-def _length_share(count: int) -> float:
+def length_share(count: int) -> float:
     """0 for a short document, 1 for a long one."""
     return min(1.0, max(0.0, (count - SHORT) / (LONG - SHORT)))

@@ -8,7 +8,7 @@ from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
 from retrieval.lexical import bm25_scores, words
-from retrieval.relevance import SHORT, hybrid_scores, window_cosines
+from retrieval.relevance import hybrid_scores, length_share, window_cosines
 from retrieval.sentences import Sentence
 
 __all__ = ["METHODS", "SELECTION_VERSION", "select_evidence"]
@@ -18,6 +18,8 @@ __all__ = ["METHODS", "SELECTION_VERSION", "select_evidence"]
 SELECTION_VERSION = 4
 #: What can rank the sentences: both kinds together, vectors only, words only.
 METHODS = ("hybrid", "dense", "bm25")
+#: How much lower the bound of ``min_share`` lies in long documents (of 30 sentences), where what stands around evidence counts.
+LONG_ALLOWANCE = 0.2
 
 
 def select_evidence(
@@ -43,9 +45,9 @@ def select_evidence(
         encoder: encodes claims and sentences; may be None with ``bm25``.
         top_k: most sentences returned for a claim, at least 1. A shorter document comes back whole.
         method: one of :data:`METHODS`.
-        min_share: in a document of at most 10 sentences, those that score less than this share of the best one's score are
-            left out, in [0, 1]; 0 leaves out none. What is written around evidence helps in long documents; in short ones what
-            is less like the claim by far (captions of other photos) speaks of something else.
+        min_share: sentences that score less than this share of the best one's score are left out, in [0, 1]; 0 leaves out
+            none. Long documents are allowed a fifth less. What is less like the claim by far (captions of other photos, other
+            articles' teasers) speaks of something else.
 
     Returns:
         For each claim its hits, best first; none for an empty document. In a document of at most 10 sentences their order
@@ -95,12 +97,11 @@ def best(scores: np.ndarray, top_k: int) -> list[int]:
 
 
 def _near(scores: np.ndarray, order: list[int], min_share: float) -> list[int]:
-    """Those of a ranking (n positions, best first) that score at least a share of the best, in a short document."""
-    least = min_share * scores[order[0]]
-    # Where nothing is like the claim (a cosine of 0 or less) shares mean nothing.
-    if len(scores) > SHORT or least <= 0:
-        return order
-    return [i for i in order if scores[i] >= least]
+    """Those of a ranking (n positions, best first) that score at least a share of the best."""
+    # By degrees, as the scores themselves change with the length: one sentence more must not let all the others in.
+    least = min_share * (1 - LONG_ALLOWANCE * length_share(len(scores))) * scores[order[0]]
+    # Where nothing is like the claim (a score of 0 or less) shares mean nothing.
+    return order if least <= 0 else [i for i in order if scores[i] >= least]
 
 
 def _distinct(document: Sequence[Sentence]) -> list[int]:

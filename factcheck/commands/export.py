@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--min-share",
         type=probability,
         metavar="P",
-        help="in documents of at most 10 sentences leave out those that score less than this share of the best "
+        help="leave out sentences that score less than this share of the best "
         "(default: as in the data settings of the training)",
     )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")

@@ -46,7 +46,7 @@ class Verifier:
         fingerprint: identifies the model in the verdict table.
         top_k: evidence sentences a row, ≥ 1.
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
-        min_share: in [0, 1]; in short documents sentences that score less than this share of the best are left out, see
+        min_share: in [0, 1]; sentences that score less than this share of the best are left out, see
             :func:`retrieval.select_evidence`.
         attribution: compute what each evidence sentence contributes (one more pass of the text model a sentence).
         photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).

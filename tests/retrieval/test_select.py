@@ -53,7 +53,7 @@ def test_a_row_does_not_depend_on_its_neighbours(encoder, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_less_like_the_claim_by_far_is_left_out_of_short_documents(encoder, method):
+def test_what_is_less_like_the_claim_by_far_is_left_out(encoder, method):
     sentences = split_sentences(DOCUMENT)
 
     def scores(document, share):
@@ -66,9 +66,10 @@ def test_what_is_less_like_the_claim_by_far_is_left_out_of_short_documents(encod
         kept = scores(sentences, share)
         assert kept == [score for score in everything if score >= share * everything[0]]
         assert 1 <= len(kept) < 4
-    # What stands around evidence in a long document helps; where nothing is like the claim there is no best to go by.
-    long = [*sentences, *split_sentences(" ".join(f"The bridge is {i} metres long." for i in range(8)))]
-    assert len(scores(long, 0.9)) == 4
+    # A long document is allowed a fifth less; where nothing is like the claim there is no best to go by.
+    long = [*sentences, *split_sentences(" ".join(f"The bridge is {i} metres long." for i in range(30)))]
+    everything = scores(long, 0.0)
+    assert scores(long, 0.9) == [score for score in everything if score >= 0.72 * everything[0]]
     if method == "bm25":
         assert len(select_evidence(["xyz"], [sentences], ["d"], None, method=method, min_share=0.9)[0]) == 5
     with pytest.raises(InputError, match=r"min_share is 1\.5"):
