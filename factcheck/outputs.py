@@ -59,6 +59,10 @@ def check_output_folder(
         InputError: see above.
     """
     given, path = str(path), Path(path)
+    if path.is_symlink() and not path.exists():
+        raise InputError(
+            f"{name} {given!r} is a link to a folder that is not there; make it first, or name another folder"
+        )
     if path.exists() and not path.is_dir():
         raise InputError(f"{name} {given!r} is a file; name a folder")
     standing = path if path.exists() else next(p for p in path.absolute().parents if p.exists())

@@ -29,7 +29,7 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
         raise InputError(f"qrels {path}: no such file")
     qrels: dict[str, dict[str, int]] = {}
     with path.open(encoding="utf-8-sig", newline="") as stream:
-        for number, row in enumerate(csv.reader(stream, delimiter="\t"), 1):
+        for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
             if not row or (number == 1 and row[-1] == "score"):
                 continue
             try:

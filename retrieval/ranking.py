@@ -24,8 +24,10 @@ class Candidate:
         return Candidate(self.row, replace(self.hit, score=score))
 
 
-#: Signs that say what punctuation does not: -5 is not 5, €5 not $5, C# not C, 5% not 5.
-_SIGNS = re.compile(r"(?<![\w-])-(?=[\d.])|(?<=\w)#|[%‰&@]")
+#: Signs that say what punctuation does not: -5 is not 5, C# not C, 5% not 5, p < 0.05 not p > 0.05 (but a tag is no sign).
+_SIGNS = re.compile(r"(?<![\w-])-(?=\s?[\d.])|(?<=\w)#|[%‰°]|[<>](?=\s*[\d.=])|(?<=\s)[<>](?=\s)")
+#: A sign and the space around it: 50 % is 50%.
+_SPACED_SIGN = re.compile(r"\s*([^\w\s])\s*")
 
 
 def distinct_texts(texts: Iterable[str]) -> list[int]:
@@ -43,18 +45,18 @@ def distinct_texts(texts: Iterable[str]) -> list[int]:
 def _folded(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold().replace("\N{MINUS SIGN}", "-")
     signs = {match.start() for match in _SIGNS.finditer(folded)}
-    return " ".join("".join(c if i in signs or _tells(c) else " " for i, c in enumerate(folded)).split())
+    kept = "".join(c if i in signs or _tells(c) else " " for i, c in enumerate(folded))
+    return " ".join(_SPACED_SIGN.sub(lambda m: m[0] if unicodedata.category(m[1])[0] == "M" else m[1], kept).split())
 
 
 def _tells(char: str) -> bool:
     """Whether a character belongs to a word (vowel signs of Indic scripts do) or is a sign of its own."""
     if char.isalnum():
         return True
-    if char.isascii() and char not in "$+<=>":
-        return False
+    if char.isascii():
+        return char in "$+="
     kind = unicodedata.category(char)
-    # Boxes and bullets are drawn as symbols.
-    return kind[0] == "M" or kind in ("Sc", "Sm") or (kind == "So" and not "\u2500" <= char <= "\u25ff")
+    return kind[0] == "M" or kind in ("Sc", "Sm")  # bullets and trade marks are other symbols (So)
 
 
 def maximal_marginal_relevance(scores: np.ndarray, vectors: np.ndarray, top_k: int, diversity: float) -> list[int]:

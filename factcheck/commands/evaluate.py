@@ -55,6 +55,12 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.evaluation.scoring import score
 
     scores = score(args.verdicts, args.truth, columns=columns)
+    if scores.other_documents:
+        print(
+            f"factcheck: warning: {counted(scores.other_documents, 'verdict')} of {scores.rows} quote evidence that is not in the "
+            f"document of their row in {args.truth}; is it the table that was verified?",
+            file=sys.stderr,
+        )
     if scores.by_position:
         print(
             f"factcheck: note: {args.truth} has no id column: its {counted(scores.rows, 'row')} and the verdicts were matched by "

@@ -48,9 +48,12 @@ def run(args: argparse.Namespace) -> int:
     from retrieval import open_index
     from retrieval.evaluation import MEASURES, evaluate_run, rank_documents, read_qrels, read_queries
 
-    check_output_file("--out", args.out, {"the index": args.index})
     beir = Path(args.beir)
-    qrels = read_qrels(beir / "qrels" / f"{args.split}.tsv")
+    judgements = beir / "qrels" / f"{args.split}.tsv"
+    _check_out(args.out, Path(args.index), beir, judgements)
+    qrels = read_qrels(judgements)
+    if not any(relevance > 0 for documents in qrels.values() for relevance in documents.values()):
+        raise InputError(f"{judgements} calls no document relevant (a score above 0), so there is nothing to find")
     texts = read_queries(beir / "queries.jsonl")
     queries = {query: texts[query] for query in qrels if query in texts}
     if not queries:
@@ -95,6 +98,16 @@ def run(args: argparse.Namespace) -> int:
         )
         Path(args.out).write_text(text + "\n", "utf-8")
     return 0
+
+
+def _check_out(out: str | None, index: Path, beir: Path, judgements: Path) -> None:
+    """Refuse an output that could not be written, or that would overwrite the index, the queries or the judgements."""
+    if out == "-":
+        raise InputError("--out '-': standard output has the table; name a file (a file called '-' is './-')")
+    inputs = {"the queries": beir / "queries.jsonl", "the judgements": judgements, "the corpus": beir / "corpus.jsonl"}
+    check_output_file("--out", out, inputs)
+    if out and Path(out).resolve().is_relative_to(index.resolve()):
+        raise InputError(f"--out {out!r} lies in the index folder; name a file elsewhere")
 
 
 def _check_judged(index: "EvidenceSearch", qrels: Mapping[str, Mapping[str, int]]) -> None:

@@ -91,6 +91,7 @@ class Scores:
             among the five classes unless it is ``Refute``.
         models: fingerprints of the models that gave the verdicts.
         by_position: verdicts and truth were matched by their place alone: the truth table has no ids.
+        other_documents: verdicts whose quoted evidence is not in the document that the truth table has for them.
         examples: verdicts to read first (see :func:`factcheck.evaluation.examples.choose_examples`).
     """
 
@@ -106,6 +107,7 @@ class Scores:
     unscored: int = 0
     models: tuple[str, ...] = ()
     by_position: bool = False
+    other_documents: int = 0
     examples: tuple[Example, ...] = field(default=(), repr=False)
 
     @property
@@ -129,6 +131,7 @@ class Scores:
             "labelled_rows_without_verdict": self.unscored,
             "models": list(self.models),
             "matched_by_position": self.by_position,
+            "other_documents": self.other_documents,
             "five_class_rows_without_pair": self.without_pair,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
             "by_source": {source: asdict(part) for source, part in self.by_source.items()},
@@ -149,8 +152,8 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
     """Score a verdict table against the labels of a claims table.
 
     Rows are matched by position where both tables hold the same ids in the same order, else by id. Where the truth table has no
-    ids, it must have as many rows as there are verdicts. Evidence that a verdict quotes from its claim's own document must be in
-    the document that the truth table has for it, if any: otherwise the verdicts are of another table.
+    ids, it must have as many rows as there are verdicts, and the evidence that most of them quote from their claims' own documents
+    must be in the documents that the truth table has, if any: otherwise the verdicts are of another table.
 
     Args:
         verdicts: what ``factcheck verify`` wrote.
@@ -174,7 +177,8 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
     if by_position:
         _check_positions(ids, truth_ids, verdicts, truth)
     places = _match(ids, truth_ids, verdicts, truth)
-    quotes.check(verdicts, truth, every=by_position)
+    if by_position:  # ids that agree outweigh documents that were edited since
+        quotes.refuse_most(verdicts, truth)
     labels = [gold[place][1] for place in places]
     sources = row_fields(truth, "source", columns=columns)
     judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
@@ -203,9 +207,14 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
         unscored=sum(gold[place][1] is not None for place in set(range(len(gold))) - set(places)),
         by_position=by_position,
+        other_documents=len(quotes.foreign),
         models=tuple(sorted({row["model"] for row in rows if row["model"]})),
         examples=choose_examples(judged, claims),
     )
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split())
 
 
 class _Quotes:
@@ -220,8 +229,8 @@ class _Quotes:
         ids = [row["id"] for row in rows]
         self._by_id = dict(zip(ids, rows, strict=True))
         self._unique = len(self._by_id) == len(rows)
-        self._compared = 0
-        self._foreign: list[str] = []
+        self.compared = 0
+        self.foreign: list[str] = []
 
     def look_up(self, table: pa.Table, first: int) -> None:
         """Compare a batch of the truth table, whose first row has this number; what has no document is passed over."""
@@ -233,27 +242,23 @@ class _Quotes:
                 continue
             if any(sentence["document_id"] != identifier for sentence in row["evidence"]):
                 continue
-            self._compared += 1
-            if not all((sentence["text"] or "") in document for sentence in row["evidence"]):
-                self._foreign.append(identifier)
+            self.compared += 1
+            # Other line ends, or sentences joined by another space, are no other document.
+            folded = _fold(document)
+            if not all(_fold(sentence["text"] or "") in folded for sentence in row["evidence"]):
+                self.foreign.append(identifier)
 
-    def check(self, verdicts: str | Path, truth: str | Path, *, every: bool) -> None:
-        """Refuse verdicts of other documents.
-
-        Args:
-            verdicts, truth: the tables, as the message names them.
-            every: refuse at the first; else only if none of the documents is the right one (ids that agree outweigh documents that
-                were edited since).
+    def refuse_most(self, verdicts: str | Path, truth: str | Path) -> None:
+        """Refuse verdicts of which more than half quote other documents.
 
         Raises:
-            InputError: see above.
+            InputError: see above; names the tables.
         """
-        if not self._foreign or not (every or len(self._foreign) == self._compared):
-            return
-        raise InputError(
-            f"{verdicts} is not of the rows of {truth}: the evidence of {len(self._foreign)} of {self._compared} verdicts compared is "
-            f"not in the document of its row (the first is row {self._foreign[0]!r}); evaluate against the table that was verified"
-        )
+        if 2 * len(self.foreign) > self.compared:
+            raise InputError(
+                f"{verdicts} is not of the rows of {truth}: the evidence of {len(self.foreign)} of {self.compared} verdicts compared "
+                f"is not in the document of its row (the first is row {self.foreign[0]!r}); evaluate against the table that was verified"
+            )
 
     def _row(self, identifier: str, place: int) -> dict[str, Any] | None:
         if self._unique:

@@ -205,7 +205,7 @@ class FaissIndex(EvidenceIndex):
         if not len(self) or not len(vectors):
             return np.full((len(vectors), top_k), -np.inf, np.float32), np.full((len(vectors), top_k), -1, np.int64)
         wide = top_k if self._store is None else top_k * self.rerank
-        scores, rows = self._nearest(vectors, min(wide, self._index.ntotal), allowed)
+        scores, rows = self._nearest(vectors, top_k, min(wide, self._index.ntotal), allowed)
         if self._store is not None:
             scores, rows = self._score_again(vectors, rows, top_k)
         scores[rows < 0] = -np.inf
@@ -266,15 +266,17 @@ class FaissIndex(EvidenceIndex):
             return ids[(ids >= 0) & (ids < self._index.ntotal)]
         return np.flatnonzero(np.isin(self._ids, ids))
 
-    def _nearest(self, vectors: np.ndarray, wide: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and positions of the ``wide`` best of each query, without the deleted and those not allowed."""
+    def _nearest(
+        self, vectors: np.ndarray, top_k: int, wide: int, allowed: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and positions of ``wide`` candidates for the ``top_k`` best, without the deleted and those not allowed."""
         import faiss
 
         if allowed is None and not len(self._deleted):
-            settings = self.rerank, wide
+            settings = self.rerank, top_k
             made = self._plain_parameters  # another thread may put others in its place
             if made is None or made[0] != settings:
-                effort = self._effort(wide, self._index.ntotal)
+                effort = self._effort(top_k, self._index.ntotal)
                 made = self._plain_parameters = settings, _nested_parameters(self._index, None, effort, self.rerank)
             return self._index.search(vectors, wide, params=made[1])
         mask = np.full(self._index.ntotal, allowed is None)
@@ -287,11 +289,11 @@ class FaissIndex(EvidenceIndex):
         if not _takes_selector(self._index):
             return self._filter_afterwards(vectors, wide, mask)
         keep = np.packbits(mask, bitorder="little")  # FAISS holds only a pointer to it
-        effort = self._effort(wide, len(matching))
+        effort = self._effort(top_k, len(matching))
         params = _nested_parameters(self._index, faiss.IDSelectorBitmap(keep), effort, self.rerank)
         return self._index.search(vectors, wide, params=params)
 
-    def _effort(self, wide: int, matching: int) -> int | None:
+    def _effort(self, top_k: int, matching: int) -> int | None:
         """Clusters (of an inverted file) or nodes (of a graph) to visit; None where every vector is compared.
 
         The fewer vectors a filter leaves, the more must be visited to meet as many of them as without it.
@@ -302,10 +304,10 @@ class FaissIndex(EvidenceIndex):
         share = max(1, matching) / self._index.ntotal
         if isinstance(index, faiss.IndexIVF):
             usual = self._probe or max(16, index.nlist // 32)
-            wanted = 2 * (wide / self.rerank if self._store is not None else wide) / self._index.ntotal * index.nlist
+            wanted = 2 * top_k / self._index.ntotal * index.nlist  # so that twice as many are met
             return min(index.nlist, math.ceil(max(usual, wanted) / share))
         if isinstance(index, faiss.IndexHNSW):
-            return min(self._index.ntotal, math.ceil(max(64, self._probe or 0, wide) / share))
+            return min(self._index.ntotal, math.ceil(max(64, self._probe or 0, top_k) / share))
         return None
 
     def _has_full_vectors(self) -> bool:

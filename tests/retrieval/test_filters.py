@@ -69,6 +69,16 @@ def test_many_results_are_found_though_few_clusters_are_visited(clustered):
     assert (index.search(Passages(vectors=queries), 3000)[1] >= 0).mean() > 0.95
 
 
+@pytest.mark.parametrize("count", [None, 9000])
+def test_many_results_of_a_small_index_with_stored_vectors(clustered, count):
+    vectors, queries = clustered
+    index = FaissIndex(DIMENSION, factory="IVF256,PQ16x4fs")
+    index.add(np.arange(COUNT), Passages(vectors=vectors))
+    index.attach_vectors(vectors.astype(np.float16))
+    allowed = None if count is None else np.arange(count)
+    assert (index.search(Passages(vectors=queries), 4000, allowed)[1] >= 0).mean() > 0.95
+
+
 def test_filters_that_are_no_ids_are_refused(clustered):
     vectors, queries = clustered
     index = FaissIndex(DIMENSION)

@@ -99,3 +99,32 @@ def test_another_corpus_is_refused_and_a_part_of_it_said(beir, index, capsys):
     qrels.write_text("q9\tcats\t1\n")
     assert main(["index", "evaluate", str(index), str(beir)]) == 2
     assert "no judged query is in queries.jsonl" in capsys.readouterr().err
+
+
+def test_nothing_that_is_read_is_overwritten(beir, index, capsys):
+    before = {path: path.read_bytes() for folder in (beir, index) for path in folder.rglob("*") if path.is_file()}
+    for out in (
+        index / "manifest.json",
+        index / "figures.json",
+        beir / "queries.jsonl",
+        beir / "qrels" / "test.tsv",
+        "-",
+    ):
+        assert main(["index", "evaluate", str(index), str(beir), "--method", "bm25", "--out", str(out)]) == 2
+        assert "--out" in capsys.readouterr().err
+    assert {
+        path: path.read_bytes() for folder in (beir, index) for path in folder.rglob("*") if path.is_file()
+    } == before
+
+
+def test_judgements_that_call_nothing_relevant(beir, index, capsys):
+    (beir / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tcats\t0\n")
+    assert main(["index", "evaluate", str(index), str(beir)]) == 2
+    assert "calls no document relevant" in capsys.readouterr().err
+
+
+def test_a_quotation_mark_in_an_id_is_a_character(tmp_path):
+    from retrieval.evaluation import read_qrels
+
+    (tmp_path / "q.tsv").write_text('q1\t"a\t1\nq2\tb\t1\n')
+    assert read_qrels(tmp_path / "q.tsv") == {"q1": {'"a': 1}, "q2": {"b": 1}}
