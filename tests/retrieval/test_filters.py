@@ -141,6 +141,7 @@ def test_deleting_twice_counts_once(tmp_path):
     assert len(index) == 2
 
 
+@pytest.mark.slow
 def test_sentences_of_one_long_document(tmp_path, hashing_encoder):
     """Its text stays decoded between hits; what comes back is what the spans say."""
     texts = {f"d{n}": " ".join(f"Line {i} of book {n} is here." for i in range(3000)) for n in range(6)}

@@ -29,7 +29,9 @@ def take(passages, rows):
 
 
 FACTORIES = ["Flat", "IVF4,Flat", "IVF4,PQ16x4fs,RFlat", "IVF4,PQ16x4fs", "HNSW16", "OPQ16,IVF4,PQ16x4fs,RFlat"]
-KINDS = [*FACTORIES, "bm25", "hybrid", "qdrant"]
+#: Training a rotation takes most of a second each time.
+SLOW = "OPQ16,IVF4,PQ16x4fs,RFlat"
+KINDS = [*(f for f in FACTORIES if f != SLOW), pytest.param(SLOW, marks=pytest.mark.slow), "bm25", "hybrid", "qdrant"]
 
 
 @pytest.fixture(params=KINDS)

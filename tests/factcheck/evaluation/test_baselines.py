@@ -47,6 +47,7 @@ def test_rows_without_photos_have_no_photo_features(verifier, table):
     assert (features[:, len(TEXT_FEATURES) :] == 0).all()
 
 
+@pytest.mark.slow
 def test_baselines_are_trained_and_scored(verifier, factify_folder):
     result = score_baselines(factify_folder / "train.csv", factify_folder / "val.csv", verifier)
     assert result["majority"].accuracy == pytest.approx(0.2)
@@ -80,6 +81,7 @@ def two_sources(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_baselines_by_source_show_what_the_claim_alone_gives_away(verifier, two_sources):
     by_source = predict_baselines(two_sources, two_sources, verifier).by_source()
     claim_only = {source: figures["claim only (words, logistic regression)"] for source, figures in by_source.items()}
@@ -89,6 +91,7 @@ def test_baselines_by_source_show_what_the_claim_alone_gives_away(verifier, two_
     assert by_source["balanced"]["similarity + random forest"] > 0.9
 
 
+@pytest.mark.slow
 def test_scores_by_source(two_sources, tiny_model, tmp_path, capsys):
     out, figures, report = tmp_path / "v.parquet", tmp_path / "f.json", tmp_path / "r.html"
     assert main(["verify", str(two_sources), "--model", str(tiny_model), "--no-attribution", "--out", str(out)]) == 0

@@ -60,6 +60,7 @@ def test_parameters_are_made_where_and_as_asked_for():
 
 
 @pytest.mark.parametrize("order", [("timm", "factcheck"), ("factcheck", "timm")])
+@pytest.mark.slow
 def test_timm_knows_our_names_once_both_are_imported(order):
     code = f"""
 import {order[0]}, sys

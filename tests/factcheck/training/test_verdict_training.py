@@ -229,6 +229,7 @@ def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
     assert "val/stance_accuracy/made" in run.callback_metrics
 
 
+@pytest.mark.slow
 def test_a_models_verdicts_teach_another_one(tiny_bert, factify_folder, tmp_path):
     torch.manual_seed(0)
     teacher, claims = tmp_path / "teacher.ckpt", factify_folder / "train.csv"
