@@ -335,9 +335,8 @@ class FaissIndex(EvidenceIndex):
                 part = positions[start : start + step]
                 scores = np.concatenate([scores, queries @ self._full_vectors(part).T], axis=1)
                 rows = np.concatenate([rows, np.broadcast_to(part, (len(queries), len(part)))], axis=1)
-                best = np.sort(
-                    np.argpartition(-scores, wide - 1, axis=1)[:, :wide], axis=1
-                )  # ties to the lower position
+                # In the order of positions, so that ties go to the lower one.
+                best = np.sort(np.argpartition(-scores, wide - 1, axis=1)[:, :wide], axis=1)
                 scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
             order = np.argsort(-scores, axis=1, kind="stable")
             found.append((np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)))
@@ -440,11 +439,7 @@ def _takes_selector(index: Any) -> bool:
     """Whether FAISS can restrict a search to some of the vectors."""
     import faiss
 
-    index = faiss.downcast_index(index)
-    if isinstance(index, faiss.IndexRefine):
-        return _takes_selector(index.base_index)
-    if isinstance(index, faiss.IndexPreTransform):
-        return _takes_selector(index.index)
+    index = _innermost(index)
     if isinstance(index, faiss.IndexIVF):
         return not isinstance(index, faiss.IndexIVFAdditiveQuantizer)
     return isinstance(index, faiss.IndexFlat | faiss.IndexScalarQuantizer | faiss.IndexHNSW)
