@@ -7,7 +7,7 @@ from pathlib import Path
 
 from factcheck.errors import InputError
 
-__all__ = ["check_output_file", "check_output_folder", "same_file"]
+__all__ = ["check_output_file", "check_output_folder", "refuse_standard_output", "same_file"]
 
 
 def check_output_file(
@@ -39,6 +39,12 @@ def check_output_file(
     for what, other in (inputs or {}).items():
         if same_file(path, other):
             raise InputError(f"{name} {given!r} is {what} itself and would overwrite it; name another file")
+
+
+def refuse_standard_output(name: str, path: str | None) -> None:
+    """Refuse ``-`` for the file of an option, where standard output has something else (InputError)."""
+    if path == "-":
+        raise InputError(f"{name} '-': standard output has the tables; name a file (a file called '-' is './-')")
 
 
 def check_output_folder(

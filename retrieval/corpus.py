@@ -7,11 +7,11 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retrieval.errors import InputError
+from retrieval.identifiers import whole_number
 from retrieval.sentences import MAX_CHARS, Sentence, split_sentences
 from retrieval.text_files import files_below, read_text_file
 
@@ -220,9 +220,7 @@ def _names(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> di
 
 def _id(value: Any, number: int, has_ids: bool) -> str:
     """A document's id; of one without, its number (from 0), which must not be taken for another row's id."""
-    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
-        value = int(value)  # an integer column with a gap, as pandas writes it; a database's numeric key
-    found = _string(value)
+    found = _string(whole_number(value))
     if found is None or not found.strip():
         return f"row {number}" if has_ids else str(number)
     return found

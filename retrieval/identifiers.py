@@ -1,17 +1,26 @@
-"""Finding document ids that occur more than once, in little memory."""
+"""Ids of documents: numbers that stand for whole ones, and ids that occur more than once, found in little memory."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from retrieval.errors import InputError
 
-__all__ = ["check_unique"]
+__all__ = ["check_unique", "whole_number"]
 
 #: Ids hashed at once.
 _CHUNK = 8192
+
+
+def whole_number(value: Any) -> Any:
+    """An int for a whole float or decimal (an integer column with a gap, as pandas writes it; a database's key), else ``value``."""
+    is_whole = isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value)
+    return int(value) if is_whole else value
 
 
 def check_unique(ids: Callable[[], Iterable[str]]) -> None:

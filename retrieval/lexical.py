@@ -1,10 +1,10 @@
 """Words of a text, as BM25 counts them."""
 
 import re
-import sys
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from itertools import chain
 
 import numpy as np
 
@@ -13,7 +13,8 @@ __all__ = ["BM25_B", "BM25_K1", "bm25_scores", "words"]
 #: Term saturation and length normalisation of BM25 (Robertson & Zaragoza 2009), the values Lucene and bm25s use.
 BM25_K1, BM25_B = 1.5, 0.75
 
-_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+", re.UNICODE)
+_NUMBER = r"\d+(?:[.,]\d+)*"
+_WORD = re.compile(rf"{_NUMBER}|[^\W\d_]+", re.UNICODE)
 #: Joiners that say how letters are drawn, not which they are.
 _JOINERS = re.compile("[\u200c\u200d\u2060\ufeff\u00ad]")
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\uac00-\ud7af]")
@@ -44,11 +45,10 @@ def words(text: str) -> list[str]:
 @cache
 def _word_with_marks() -> re.Pattern[str]:
     """``_WORD`` for scripts whose vowel signs are marks beside the letters (Devanagari, Bengali, Tamil, Thai …)."""
-    marks = [code for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"]
-    ends = [code for code, after in zip(marks, [*marks[1:], -1], strict=True) if after != code + 1]
-    starts = [code for code, before in zip(marks, [-1, *marks[:-1]], strict=True) if before != code - 1]
-    ranges = "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True))
-    return re.compile(rf"\d+(?:[.,]\d+)*|[^\W\d_](?:[^\W\d_]|[{ranges}])*")
+    # Every process with a curly quote in its texts comes by: the planes without letters are not looked through.
+    codes = chain(range(0x20000), range(0xE0000, 0xE1000))
+    marks = "".join(char for char in map(chr, codes) if unicodedata.category(char)[0] == "M")
+    return re.compile(rf"{_NUMBER}|[^\W\d_](?:[^\W\d_]|[{marks}])*")
 
 
 def _stem(word: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -153,10 +154,14 @@ class EvidenceStore:
 
     def captioned_photos(self, rows: np.ndarray | None) -> np.ndarray | None:
         """Those of some photos' rows (None: of all) that have a caption; None where all are meant and all have one."""
-        bare = pc.equal(self._photos["caption"], "").to_numpy().astype(bool)
         if rows is None:
-            return np.flatnonzero(~bare) if bare.any() else None
-        return rows[~bare[rows]]
+            return None if self._captioned.all() else np.flatnonzero(self._captioned)
+        return rows[self._captioned[rows]]
+
+    @cached_property
+    def _captioned(self) -> np.ndarray:
+        """Whether each photo has a caption, bool (photos,)."""
+        return pc.not_equal(self._photos["caption"], "").to_numpy().astype(bool)
 
     def neighbours(self, row: int, window: int) -> tuple[int, int]:
         """First and last row of the sentences within ``window`` of a sentence in its document."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from factcheck.commands.common import column_mapping, counted, quiet_libraries
 from factcheck.commands.inputs import check_model
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file, same_file
+from factcheck.outputs import check_output_file, refuse_standard_output, same_file
 from factcheck.verification.writers import check_verdicts
 
 __all__ = ["add_arguments", "print_scores", "run"]
@@ -31,8 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
     for flag, path in (("--report", args.report), ("--json", args.json)):
-        if path == "-":
-            raise InputError(f"{flag} '-': standard output has the tables; name a file (a file called '-' is './-')")
+        refuse_standard_output(flag, path)
         check_output_file(flag, path, inputs)
     if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
         raise InputError(f"--report and --json both name {args.json!r}; name two files")

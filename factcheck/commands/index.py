@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument(
         "--method",
         default="hybrid",
-        choices=("hybrid", "dense", "bm25"),
+        choices=index_evaluate.METHODS,
         help="meaning (dense), words (bm25), or both (hybrid, the default)",
     )
     search.add_argument("--encoder", help="where the index's encoder is now, if it moved")

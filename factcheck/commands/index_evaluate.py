@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from factcheck.commands.common import positive, progress_bar
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file
+from factcheck.outputs import check_output_file, refuse_standard_output
 
 if TYPE_CHECKING:
     from retrieval import EvidenceSearch
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["METHODS", "add_arguments", "run"]
 
+#: Those of :data:`retrieval.search.SEARCH_METHODS`, which takes long to import.
 METHODS = ("hybrid", "dense", "bm25")
 
 
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measures",
         metavar="NAME,…",
-        help="as ir-measures writes them, e.g. R@100,nDCG@10,RR,AP (default: R@5,R@10,R@100,nDCG@10,RR)",
+        default="R@5,R@10,R@100,nDCG@10,RR",
+        help="as ir-measures writes them, e.g. P@5,AP (default: R@5,R@10,R@100,nDCG@10,RR)",
     )
     parser.add_argument("--depth", type=positive, default=100, metavar="N", help="documents a query (default 100)")
     parser.add_argument(
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print one line a method."""
     from factcheck.commands.common import quiet_libraries
     from retrieval import open_index
-    from retrieval.evaluation import MEASURES, evaluate_run, rank_documents, read_qrels, read_queries
+    from retrieval.evaluation import evaluate_run, rank_documents, read_qrels, read_queries
 
     beir = Path(args.beir)
     judgements = beir / "qrels" / f"{args.split}.tsv"
@@ -63,11 +65,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(
             f"{beir}: of {len(qrels)} judged queries {len(qrels) - len(queries)} are not in queries.jsonl (first: {missing!r})"
         )
-    measures = (
-        [name.strip() for name in args.measures.split(",")]
-        if args.measures
-        else [*MEASURES[:2], "R@100", *MEASURES[2:]]
-    )
+    measures = [name.strip() for name in args.measures.split(",")]
     evaluate_run(qrels, {}, measures)  # a wrong name or a missing package must show before the search
     quiet_libraries()
     methods = list(dict.fromkeys(args.method or METHODS))
@@ -102,8 +100,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_out(out: str | None, index: Path, beir: Path, judgements: Path) -> None:
     """Refuse an output that could not be written, or that would overwrite the index, the queries or the judgements."""
-    if out == "-":
-        raise InputError("--out '-': standard output has the table; name a file (a file called '-' is './-')")
+    refuse_standard_output("--out", out)
     inputs = {"the queries": beir / "queries.jsonl", "the judgements": judgements, "the corpus": beir / "corpus.jsonl"}
     check_output_file("--out", out, inputs)
     if out and Path(out).resolve().is_relative_to(index.resolve()):

@@ -1,11 +1,9 @@
 """Validating rows and building the canonical claims table of :func:`factcheck.records.claims_schema`."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from factcheck.errors import InputError
 from factcheck.labels import STANCE_LABELS, Stance, parse_label
 from factcheck.records import claims_schema
 from retrieval.dates import date_range
+from retrieval.identifiers import whole_number
 
 __all__ = ["RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
 
@@ -141,9 +140,7 @@ def _ids(values: Sequence[Any], first: int, named: bool, problems: _Problems) ->
     # A bare number might be another row's id, where the table has a column of ids.
     number = "row {}" if named else "{}"
     ids = []
-    for row, value in enumerate(values):
-        if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
-            value = int(value)  # an integer column with a gap, as pandas writes it; a database's numeric key
+    for row, value in enumerate(map(whole_number, values)):
         if isinstance(value, str) and value.strip():
             ids.append(value)
         elif isinstance(value, int) and not isinstance(value, bool):

@@ -21,6 +21,7 @@ from factcheck.models.verifier import VerdictConfig, VerdictModel
 
 __all__ = [
     "FORMAT_VERSION",
+    "check_weights",
     "fingerprint",
     "load_compatible_weights",
     "load_model",
@@ -158,11 +159,9 @@ def load_model(folder: str | Path) -> tuple[VerdictModel, dict[str, Any]]:
         raise InputError(
             f"{folder / WEIGHTS} does not fit {CONFIG}: {wrong[0]} has shape {tuple(tensors[wrong[0]].shape)}"
         )
-    if (name := not_finite(tensors)) is not None:
-        raise InputError(
-            f"{folder / WEIGHTS}: the tensor {name!r} holds NaN or infinity; "
-            "export the model again, from a checkpoint of a training that did not diverge"
-        )
+    check_weights(
+        tensors, str(folder / WEIGHTS), "export the model again, from a checkpoint of a training that did not diverge"
+    )
     if inherited["tensors"] and _digest({n: state[n] for n in inherited["tensors"]}) != inherited["sha256"]:
         raise InputError(
             f"{folder} rests on base weights that differ from those installed here; "
@@ -262,6 +261,21 @@ def fingerprint(folder: str | Path) -> str:
 def weights_fingerprint(model: torch.nn.Module) -> str:
     """Twelve hex digits that change with any tensor of a model."""
     return _digest(model.state_dict())[:12]
+
+
+def check_weights(state: Mapping[str, Tensor], where: str, advice: str) -> None:
+    """Refuse weights that hold NaN or infinity.
+
+    Args:
+        state: tensors by name.
+        where: what holds them, as the message begins (``checkpoint 'x.ckpt'``).
+        advice: what to do, as it ends.
+
+    Raises:
+        InputError: names the first such tensor.
+    """
+    if (name := not_finite(state)) is not None:
+        raise InputError(f"{where}: the tensor {name!r} holds NaN or infinity; {advice}")
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
-from factcheck.training.checks import check_weights
+from factcheck.models.folder import check_weights
 from factcheck.training.verdict_module import VerdictModule
 
 __all__ = ["load_checkpoint"]

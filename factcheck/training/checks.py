@@ -12,9 +12,9 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.folder import not_finite
+from factcheck.models.folder import check_weights
 
-__all__ = ["FiniteLoss", "OverwriteWarning", "check_before_saving", "check_range", "check_weights"]
+__all__ = ["FiniteLoss", "OverwriteWarning", "check_before_saving", "check_range"]
 
 _ADVICE = (
     "lower the learning rates, or clip gradients (trainer.gradient_clip_val), and start again or from a checkpoint"
@@ -31,21 +31,6 @@ def check_range(least: float = 0.0, below: float = math.inf, **settings: float) 
         if not least <= value < below:
             wanted = f"lie in [{least:g}, {below:g})" if below < math.inf else f"be a number of at least {least:g}"
             raise InputError(f"{name} must {wanted}, found {value}")
-
-
-def check_weights(state: Mapping[str, Tensor], where: str, advice: str) -> None:
-    """Refuse weights that hold NaN or infinity.
-
-    Args:
-        state: tensors by name.
-        where: what holds them, as the message begins (``checkpoint 'x.ckpt'``).
-        advice: what to do, as it ends.
-
-    Raises:
-        InputError: names the first such tensor.
-    """
-    if (name := not_finite(state)) is not None:
-        raise InputError(f"{where}: the tensor {name!r} holds NaN or infinity; {advice}")
 
 
 def check_before_saving(state: Mapping[str, Tensor], step: int) -> None:

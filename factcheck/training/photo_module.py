@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from factcheck.errors import InputError
+from factcheck.models.folder import check_weights
 from factcheck.models.image import PhotoEncoder, create_image_encoder
-from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, check_weights
+from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
 from factcheck.training.photo_augment import STRENGTHS, alter_photos
 
 __all__ = ["PhotoPretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]

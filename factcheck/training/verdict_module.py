@@ -14,11 +14,11 @@ from torchmetrics.classification import MulticlassF1Score
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.models.dropout import set_dropout
-from factcheck.models.folder import load_compatible_weights, resolve_model, weights_fingerprint
+from factcheck.models.folder import check_weights, load_compatible_weights, resolve_model, weights_fingerprint
 from factcheck.models.inputs import input_builder
 from factcheck.models.text import load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
-from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, check_weights
+from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
 from factcheck.training.predict import VerdictWriter
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -284,8 +285,8 @@ class FaissIndex(EvidenceIndex):
             mask[self._positions(np.asarray(allowed, np.int64))] = True
         mask[self._deleted] = False
         matching = np.flatnonzero(mask)
-        if len(matching) <= max(EXHAUSTIVE_BELOW, len(mask) // 32) and self._has_full_vectors():
-            return self._exhaustive(vectors, wide, matching)
+        if len(matching) <= max(EXHAUSTIVE_BELOW, len(mask) // 32) and (full := self._full_vectors()) is not None:
+            return _exhaustive(vectors, wide, matching, full)
         if not _takes_selector(self._index):
             return self._filter_afterwards(vectors, wide, mask)
         keep = np.packbits(mask, bitorder="little")  # FAISS holds only a pointer to it
@@ -310,37 +311,16 @@ class FaissIndex(EvidenceIndex):
             return min(self._index.ntotal, math.ceil(max(64, self._probe or 0, top_k) / share))
         return None
 
-    def _has_full_vectors(self) -> bool:
-        """Whether single vectors can be read, of an index that does not compare with every one as it is."""
+    def _full_vectors(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """What gives the vectors, float32 (n, D), at n positions; None where there is none, or every vector is compared as it is."""
         import faiss
 
         if isinstance(_innermost(self._index), faiss.IndexFlat):
-            return False
-        return self._full is not None or _keeps_vectors(self._index) is not None
-
-    def _full_vectors(self, positions: np.ndarray) -> np.ndarray:
-        if self._full is not None:
-            return self._full.take(positions, axis=0, mode="clip").astype(np.float32)
-        return _keeps_vectors(self._index).reconstruct_batch(positions)
-
-    def _exhaustive(self, vectors: np.ndarray, wide: int, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and positions of the ``wide`` best of a few vectors, each of which is scored."""
-        step = max(1, EXHAUSTIVE_BYTES // (4 * vectors.shape[1]))
-        found = []
-        for first in range(0, len(vectors), EXHAUSTIVE_QUERIES):
-            queries = vectors[first : first + EXHAUSTIVE_QUERIES]
-            scores = np.full((len(queries), wide), -np.inf, np.float32)
-            rows = np.full((len(queries), wide), -1, np.int64)
-            for start in range(0, len(positions), step):
-                part = positions[start : start + step]
-                scores = np.concatenate([scores, queries @ self._full_vectors(part).T], axis=1)
-                rows = np.concatenate([rows, np.broadcast_to(part, (len(queries), len(part)))], axis=1)
-                # In the order of positions, so that ties go to the lower one.
-                best = np.sort(np.argpartition(-scores, wide - 1, axis=1)[:, :wide], axis=1)
-                scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
-            order = np.argsort(-scores, axis=1, kind="stable")
-            found.append((np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)))
-        return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
+            return None
+        if (stored := self._full) is not None:
+            return lambda positions: stored.take(positions, axis=0, mode="clip").astype(np.float32)
+        kept = _keeps_vectors(self._index)
+        return None if kept is None else kept.reconstruct_batch
 
     def _filter_afterwards(self, vectors: np.ndarray, wide: int, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The same for an index that cannot filter: deeper searches, until enough is left or everything was seen."""
@@ -387,6 +367,28 @@ class FaissIndex(EvidenceIndex):
             top_scores[start : start + block, :width] = np.take_along_axis(exact, order, 1)
             top[start : start + block, :width] = np.take_along_axis(part, order, 1)
         return top_scores, top
+
+
+def _exhaustive(
+    vectors: np.ndarray, wide: int, positions: np.ndarray, full: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and positions of the ``wide`` best of a few vectors, each of which is scored."""
+    step = max(1, EXHAUSTIVE_BYTES // (4 * vectors.shape[1]))
+    found = []
+    for first in range(0, len(vectors), EXHAUSTIVE_QUERIES):
+        queries = vectors[first : first + EXHAUSTIVE_QUERIES]
+        scores = np.full((len(queries), wide), -np.inf, np.float32)
+        rows = np.full((len(queries), wide), -1, np.int64)
+        for start in range(0, len(positions), step):
+            part = positions[start : start + step]
+            scores = np.concatenate([scores, queries @ full(part).T], axis=1)
+            rows = np.concatenate([rows, np.broadcast_to(part, (len(queries), len(part)))], axis=1)
+            # In the order of positions, so that ties go to the lower one.
+            best = np.sort(np.argpartition(-scores, wide - 1, axis=1)[:, :wide], axis=1)
+            scores, rows = np.take_along_axis(scores, best, 1), np.take_along_axis(rows, best, 1)
+        order = np.argsort(-scores, axis=1, kind="stable")
+        found.append((np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)))
+    return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
 
 
 def _construct(factory: str, dimension: int) -> Any:
