@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 import sys
 import warnings
 from collections.abc import Sequence
@@ -56,6 +57,10 @@ class FactcheckCLI(LightningCLI):
         config = self.config[self.subcommand]
         settings = (config.get("model") or Namespace()).get("init_args") or Namespace()
         sources = [name for name in _SOURCES if name in settings]
+        if self.subcommand != "fit" and config.get("ckpt_path") == "best":
+            raise InputError(
+                f"{self.subcommand}: which checkpoint is the best is known to the training alone; give --ckpt_path FILE.ckpt"
+            )
         if self.subcommand == "fit" or config.get("ckpt_path") or not sources:
             return
         if all(settings[name] is None for name in sources):
@@ -117,6 +122,10 @@ _EXPECTED_WARNINGS = (
 )
 
 
+#: What Lightning says of ``--ckpt_path last`` where there is none, before it goes on without.
+_NO_LAST = r".*there is no last checkpoint available"
+
+
 def _quiet() -> None:
     """Keep expected remarks and advertisements of libraries off the terminal; warnings about real trouble stay."""
     for message in _EXPECTED_WARNINGS:
@@ -132,6 +141,9 @@ def run_lightning(arguments: Sequence[str]) -> int:
         InputError: an argument or key is unknown, or a value is out of range.
     """
     _quiet()
+    if arguments[:1] != ["fit"]:
+        # For a training that is a start from nothing; anything else would go on with random weights.
+        warnings.filterwarnings("error", message=_NO_LAST)
     FactcheckCLI._arguments = list(arguments)
     try:
         FactcheckCLI(
@@ -150,4 +162,8 @@ def run_lightning(arguments: Sequence[str]) -> int:
         )
     except MisconfigurationException as error:
         raise InputError(f"{arguments[0]}: {' '.join(str(error).split())}") from None
+    except UserWarning as warning:
+        if not re.match(_NO_LAST, str(warning)):
+            raise
+        raise InputError(f"{arguments[0]}: found no last checkpoint; give --ckpt_path FILE.ckpt") from None
     return 0

@@ -66,6 +66,19 @@ def test_random_weights_are_not_judged_by(command, tmp_path, capsys):
     assert wanted in mistake(capsys, command, "-c", str(path))
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "wanted"),
+    [
+        ("best", "predict: which checkpoint is the best is known to the training alone; give --ckpt_path FILE.ckpt"),
+        ("last", "predict: found no last checkpoint; give --ckpt_path FILE.ckpt"),
+    ],
+)
+def test_a_checkpoint_that_is_not_there(checkpoint, wanted, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(CONFIG)
+    assert wanted in mistake(capsys, "predict", "-c", "c.yaml", "--ckpt_path", checkpoint)
+
+
 def test_a_key_of_a_configuration_that_nothing_takes(tmp_path, capsys):
     path = tmp_path / "c.yaml"
     path.write_text(CONFIG.replace("{root: .}", "{root: ., batchsize: 3}"))
