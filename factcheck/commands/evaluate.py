@@ -76,6 +76,12 @@ def run(args: argparse.Namespace) -> int:
 
         verifier = Verifier.load(args.model)
         predicted = predict_baselines(args.baselines, args.truth, verifier, columns=columns)
+        if predicted.seen:
+            print(
+                f"factcheck: warning: {predicted.seen} of the {counted(len(predicted.gold), 'labelled row')} of {args.truth} are in "
+                f"{args.baselines}, too: the baselines were trained on them",
+                file=sys.stderr,
+            )
         baselines, by_source = predicted.scores(), predicted.by_source()
         for name, part in baselines.items():
             print(f"baseline {name}: weighted F1 {part.weighted_f1:.4f}, accuracy {part.accuracy:.4f}")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
@@ -36,11 +37,13 @@ class BaselinePredictions:
         gold: N labels.
         sources: the data set each row comes from (a field of JSONL tables); None without one.
         guesses: N labels by baseline.
+        seen: how many of the N rows the baselines were trained on, too (claim, document and photos are the same).
     """
 
     gold: tuple[str, ...]
     sources: tuple[str, ...] | None
     guesses: Mapping[str, tuple[str, ...]]
+    seen: int = 0
 
     def scores(self) -> dict[str, Classification]:
         """Figures of each baseline over all rows."""
@@ -107,8 +110,10 @@ def predict_baselines(
         InputError: a table cannot be read or has no labels, or ``train`` has too few rows or a single class.
     """
     check_training_table(train, columns=columns)
-    x, claims, y, _ = _features(train, verifier, columns)
-    x_test, claims_test, y_test, sources = _features(test, verifier, columns)
+    x, contents, y, _ = _features(train, verifier, columns)
+    x_test, contents_test, y_test, sources = _features(test, verifier, columns)
+    claims, claims_test = ([content.claim for content in some] for some in (contents, contents_test))
+    known = set(contents)
     text = slice(0, len(TEXT_FEATURES))
     photos = slice(len(TEXT_FEATURES), len(TEXT_FEATURES) + len(IMAGE_FEATURES))
 
@@ -124,17 +129,38 @@ def predict_baselines(
         "similarity + random forest": forest().fit(x, y).predict(x_test),
     }
     return BaselinePredictions(
-        tuple(y_test), sources, {name: tuple(map(str, guess)) for name, guess in guesses.items()}
+        tuple(y_test),
+        sources,
+        {name: tuple(map(str, guess)) for name, guess in guesses.items()},
+        seen=sum(content in known for content in contents_test),
     )
+
+
+class _Content(NamedTuple):
+    """What a row says: equal for copies of a row, whatever their ids and paths."""
+
+    claim: str
+    document: str
+    photos: tuple[bytes, ...]
+
+
+_CONTENT = ["claim", "document", "claim_image", "document_image"]
+
+
+def _content(row: dict[str, Any]) -> _Content:
+    photos = ((row[name] or {}).get("bytes") or b"" for name in ("claim_image", "document_image"))
+    return _Content(row["claim"], " ".join(row["document"] or ()), tuple(sha256(photo).digest() for photo in photos))
 
 
 def _features(
     path: str | Path, verifier: "Verifier", columns: Mapping[str, str] | None
-) -> tuple[np.ndarray, list[str], list[str], tuple[str, ...] | None]:
+) -> tuple[np.ndarray, list[_Content], list[str], tuple[str, ...] | None]:
+    """Features, contents, labels and sources of a table's labelled rows."""
     from factcheck.data import load_images, row_fields
 
     sources = row_fields(path, "source", columns=columns)
-    features, claims, labels, kept, first = [], [], [], [], 0
+    contents: list[_Content] = []
+    features, labels, kept, first = [], [], [], 0
     for table in open_claims(path, columns=columns, on_error="mark").batches(256):
         check_labels(table, str(path), first)
         keep = [i for i, (label, status) in enumerate(_pairs(table)) if label and status != "error"]
@@ -143,11 +169,11 @@ def _features(
         if keep:
             table = load_images(table.take(keep), Path(path).parent)
             features.append(similarity_features(table, verifier))
-            claims += table["claim"].to_pylist()
+            contents += map(_content, table.select(_CONTENT).to_pylist())
             labels += table["label"].to_pylist()
     if not labels:
         raise InputError(f"{path}: no row has a label; baselines are trained and scored on labelled rows")
-    return np.vstack(features), claims, labels, tuple(str(sources[i]) for i in kept) if sources else None
+    return np.vstack(features), contents, labels, tuple(str(sources[i]) for i in kept) if sources else None
 
 
 def _fitted(words: Pipeline, claims: list[str], labels: list[str], where: str | Path) -> Pipeline:

@@ -83,7 +83,9 @@ def two_sources(tmp_path):
 
 @pytest.mark.slow
 def test_baselines_by_source_show_what_the_claim_alone_gives_away(verifier, two_sources):
-    by_source = predict_baselines(two_sources, two_sources, verifier).by_source()
+    predicted = predict_baselines(two_sources, two_sources, verifier)
+    assert predicted.seen == 48
+    by_source = predicted.by_source()
     claim_only = {source: figures["claim only (words, logistic regression)"] for source, figures in by_source.items()}
     assert set(claim_only) == {"balanced", "leaky"}
     assert claim_only["leaky"] == 1.0
@@ -103,7 +105,8 @@ def test_scores_by_source(two_sources, tiny_model, tmp_path, capsys):
     train = shutil.copy(two_sources, tmp_path / "train.jsonl")
     arguments = ["evaluate", out, "--truth", two_sources, "--baselines", train, "--model", tiny_model]
     assert main([str(a) for a in [*arguments, "--json", figures, "--report", report]]) == 0
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    assert f"48 of the 48 labelled rows of {two_sources} are in {train}, too" in said
     assert "balanced" in printed
     assert "--abstain-below" in printed
     written = json.loads(figures.read_text())
@@ -126,6 +129,8 @@ def test_the_command_prints_them(tiny_model, factify_folder, tmp_path, capsys):
     assert main(["verify", str(claims), "--model", str(tiny_model), "--no-attribution", "--out", str(out)]) == 0
     arguments = ["evaluate", out, "--truth", claims, "--baselines", factify_folder / "train.csv", "--model", tiny_model]
     assert main([str(a) for a in [*arguments, "--json", figures, "--report", tmp_path / "r.html"]]) == 0
-    assert "baseline majority" in capsys.readouterr().out
+    printed, said = capsys.readouterr()
+    assert "baseline majority" in printed
+    assert "the baselines were trained on them" not in said
     assert len(json.loads(figures.read_text())["baselines"]) == 5
     assert "similarity + random forest" in (tmp_path / "r.html").read_text()
