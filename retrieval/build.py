@@ -21,6 +21,7 @@ import numpy as np
 from retrieval.assemble import assemble
 from retrieval.cache import EmbeddingCache
 from retrieval.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
+from retrieval.durable import sync, sync_folder
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
 from retrieval.identifiers import check_unique
@@ -133,6 +134,7 @@ def build_index(
         shutil.rmtree(final, ignore_errors=True)
         built = assemble(work, final, text_encoder.dimension, preset, factory, report)
         files = file_checksums(final)
+        sync_folder(final)  # the old data go once the manifest names the new
         digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
         data = _place(final, out, f"data-{digest}", files)
         manifest = {
@@ -155,6 +157,7 @@ def build_index(
             "files": files,
         }
         write_manifest(out, manifest)
+        sync(out)
         # Readers of the old data keep their mapped files; only the names go.
         for old in out.glob("data-*"):
             if old.name != data and _is_data(old):

@@ -294,8 +294,11 @@ def _json(path: Path) -> Any:
 def hash_folder(folder: Path, settings: str) -> str:
     """Hash of what decides the vectors: weights, configuration, tokenizer, pooling and length limit."""
     digest = hashlib.sha256(settings.encode())
-    wanted = [p for p in folder.iterdir() if p.suffix in (".safetensors", ".model", ".bin")]
-    wanted += [folder / name for name in ("config.json", "tokenizer.json", "vocab.txt", "tokenizer_config.json")]
+    weights = list(folder.glob("*.safetensors")) or list(folder.glob("pytorch_model*.bin"))
+    names = ["config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"]
+    if not (folder / "tokenizer.json").is_file():  # which says itself what these say
+        names += ["special_tokens_map.json", "added_tokens.json"]
+    wanted = [*weights, *folder.glob("*.model"), *(folder / name for name in names)]
     for path in sorted(p for p in wanted if p.is_file()):
         digest.update(path.name.encode())
         with path.open("rb") as stream:

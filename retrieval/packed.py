@@ -78,10 +78,11 @@ class PackedBert:
         """
         vectors = np.empty((len(ids), self.width), np.float32)
         size = max(TOKENS_AT_ONCE, max(map(len, ids), default=0))
-        with torch.inference_mode():
-            buffers = (torch.empty(size, 3 * self.width), torch.empty(size, self._inner))
+        # float32 whatever the program around it has as its default or autocasts to: vectors are compared with stored ones.
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            wide, inner = (torch.empty(size, width, dtype=torch.float32) for width in (3 * self.width, self._inner))
             for rows, part in batches_by_length(ids, batch_size):
-                vectors[rows] = F.normalize(self._pass(part, pooling, buffers), dim=1).numpy()
+                vectors[rows] = F.normalize(self._pass(part, pooling, (wide, inner)), dim=1).numpy()
         return vectors
 
     def _pass(self, ids: list[list[int]], pooling: str, buffers: tuple[Tensor, Tensor]) -> Tensor:

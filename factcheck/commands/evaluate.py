@@ -162,7 +162,7 @@ def print_scores(scores) -> None:
         c = scores.calibration
         coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())
         console.print(
-            f"confidence, over {counted(c.rows, 'row')} judged by evidence: "
+            f"confidence ({c.task}), over {counted(c.rows, 'row')} judged by evidence{' and a pair of photos' * (c.task != 'stance')}: "
             f"ECE {c.ece:.4f} (were it perfectly calibrated, as many rows: {c.calibrated_ece:.4f}), "
             f"Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
         )

@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
     parser.add_argument("--chunk-size", type=positive, default=256, help="rows in memory at once (default 256)")
-    parser.add_argument("--no-resume", action="store_true", help="start over instead of finishing an interrupted run")
+    parser.add_argument(
+        "--no-resume",
+        action="store_true",
+        help="start over instead of finishing an interrupted run, whose verdicts stay as they are (of photos that were missing then, too)",
+    )
     parser.add_argument("--device", help="torch device (default: cpu)")
 
 

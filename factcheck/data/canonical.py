@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from factcheck.data.columns import CLAIM_COLUMNS
+from factcheck.data.reasons import split_reasons
 from factcheck.errors import InputError
 from factcheck.labels import STANCE_LABELS, Stance, parse_label
 from factcheck.records import claims_schema
@@ -248,7 +249,7 @@ def _label(value: Any) -> str | None:
 
 
 def _date(value: Any) -> str | None:
-    if isinstance(value, date):  # a datetime is one too
+    if isinstance(value, date) and value == value:  # a datetime is one too
         return value.isoformat()
     if not isinstance(value, str):
         raise InputError(f"expected a date such as 2024-05-31, found {kind_of(value)}")
@@ -285,11 +286,13 @@ def _statuses(rows: RawRows, problems: _Problems, documents: pa.Array) -> tuple[
     reason = list(rows.columns.get("reason") or [None] * rows.length)
     for row, faults in problems.rows.items():
         line = f"line {rows.lines[row]}: " if rows.lines is not None else ""
-        added = "; ".join(f"{column}: {message}" if column else line + message for column, message in faults)
+        told = split_reasons(reason[row])  # a canonical table is checked again, and an empty claim found again
+        texts = [f"{column}: {message}" if column else line + message for column, message in faults]
+        added = "; ".join(text for text in texts if text not in told)
         spared = ("label", "date") if documents[row].is_valid else ("label",)
         minor = all(column in spared for column, _ in faults) and status[row] != "error"
         status[row] = "degraded" if minor else "error"
-        reason[row] = f"{reason[row]}; {added}" if reason[row] else added
+        reason[row] = "; ".join(part for part in (reason[row], added) if part)
     return pa.array(status, pa.string()), pa.array(reason, pa.string())
 
 

@@ -67,7 +67,8 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
     if "claim" not in chosen:
         raise InputError(
             f"{where}: no column 'claim'; found {_listed(found)}. "
-            "Name the column that holds the claim (--columns claim=text; in Python columns={'claim': 'text'})"
+            "Name the column that holds the claim (--columns claim=text; in Python open_claims or "
+            "normalize_claims with columns={'claim': 'text'})"
         )
     counts = Counter(found)
     for canonical, column in chosen.items():

@@ -11,6 +11,7 @@ from factcheck.data.canonical import RawRows, canonical_table
 from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
+from retrieval.dates import date_range
 
 __all__ = ["normalize_claims", "raw_rows"]
 
@@ -18,6 +19,8 @@ _SCHEMA = claims_schema()
 _IMAGE = _SCHEMA.field("claim_image").type
 _SPANS = _SCHEMA.field("document_spans").type
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
+#: What a column of text may be, with pandas on the way too; null if it holds none.
+_TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 _STATUSES = {"ok", "degraded", "error"}
 _OURS = ("status", "reason")
 
@@ -61,15 +64,26 @@ def raw_rows(table: pa.Table, names: Mapping[str, str], *, first: int) -> RawRow
             columns[canonical] = column.to_pylist()
     if _was_canonical(table, names):
         columns["status"], columns["reason"] = _known_statuses(table)
-    if "document_spans" in table.column_names and table.schema.field("document_spans").type.equals(_SPANS):
-        columns["document_spans"] = table.column("document_spans")
+    if "document_spans" in table.column_names and (spans := _spans(table.column("document_spans"))) is not None:
+        columns["document_spans"] = spans
     return RawRows(first, table.num_rows, columns)
 
 
 def _was_canonical(table: pa.Table, names: Mapping[str, str]) -> bool:
     """Whether a table has every column of a canonical one: then ``status`` and ``reason`` are ours, else somebody's own."""
-    texts = all(name in table.column_names and pa.types.is_string(table.schema.field(name).type) for name in _OURS)
+    texts = all(
+        name in table.column_names and any(is_kind(table.schema.field(name).type) for is_kind in _TEXT)
+        for name in _OURS
+    )
     return texts and "document_spans" in table.column_names and all(names.get(name) == name for name in CLAIM_COLUMNS)
+
+
+def _spans(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Spans with the canonical type, as which they do not come back from pandas; None if they are something else."""
+    try:
+        return column.cast(_SPANS)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError):
+        return None
 
 
 def _known_statuses(table: pa.Table) -> tuple[list[str | None], list[str | None]]:
@@ -79,11 +93,35 @@ def _known_statuses(table: pa.Table) -> tuple[list[str | None], list[str | None]
 
 
 def _is_checked(table: pa.Table) -> bool:
-    """Whether every row has an id, a status, and a claim unless its status is ``error``."""
+    """Whether every row has an id, a status, a claim unless its status is ``error``, and a date and spans that can be read."""
     status = table.column("status")
     known = pc.all(pc.is_in(status, pa.array(["ok", "degraded", "error"]))).as_py()
     claimed = pc.all(pc.or_(pc.is_valid(table.column("claim")), pc.equal(status, "error"))).as_py()
-    return table.column("id").null_count == 0 and known is not False and claimed is not False
+    return (
+        table.column("id").null_count == 0
+        and status.null_count == 0
+        and known is not False
+        and claimed is not False
+        and all(date is None or date_range(date) is not None for date in table.column("date").unique().to_pylist())
+        and _spans_fit(table)
+    )
+
+
+def _spans_fit(table: pa.Table) -> bool:
+    """Whether all spans lie within their documents."""
+    for batch in table.select(["document", "document_spans"]).to_batches():
+        spans = batch.column("document_spans")
+        flat = spans.flatten()
+        if not len(flat):
+            continue
+        starts, ends = flat.field("start"), flat.field("end")
+        length = pc.take(pc.coalesce(pc.utf8_length(batch.column("document")), 0), pc.list_parent_indices(spans))
+        if flat.null_count or starts.null_count or ends.null_count:
+            return False
+        inside = pc.and_(pc.greater_equal(starts, 0), pc.and_(pc.less_equal(starts, ends), pc.less_equal(ends, length)))
+        if not pc.all(inside).as_py():
+            return False
+    return True
 
 
 def _images(column: pa.ChunkedArray) -> Any:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from factcheck.data.canonical import image_array
 from factcheck.data.images import check_image
+from factcheck.data.normalize import normalize_claims
 from factcheck.errors import InputError
 
 __all__ = ["load_images"]
@@ -31,14 +32,20 @@ def load_images(table: pa.Table, image_root: str | Path | None, *, threads: int 
     :func:`factcheck.data.decode_image` reads the pixels. Rows with the status ``error`` are left as they are.
 
     Args:
-        table: of :func:`factcheck.records.claims_schema` (see :func:`factcheck.data.normalize_claims`).
+        table: a claims table; one that is not of :func:`factcheck.records.claims_schema` goes through
+            :func:`factcheck.data.normalize_claims` first.
         image_root: folder that paths are relative to. Paths that lead out of it are refused; symbolic links that its
             owner placed inside are followed. None if the table holds bytes only.
         threads: files read at a time.
 
     Raises:
-        InputError: ``image_root`` is not a folder.
+        InputError: ``image_root`` is not a folder, or ``table`` no :class:`pyarrow.Table` with a claim column.
     """
+    if not isinstance(table, pa.Table):
+        raise InputError(
+            f"load_images takes a pyarrow.Table, found {type(table).__name__}; make one with pyarrow.Table.from_pandas(frame)"
+        )
+    table = normalize_claims(table)
     root = None if image_root is None else os.path.abspath(image_root)
     if root is not None and not os.path.isdir(root):
         raise InputError(f"image root {image_root}: no such folder")

@@ -71,11 +71,12 @@ class DatasetReader:
     """
 
     def __init__(self, dataset: Any, columns: Mapping[str, str] | None, where: str):
-        if hasattr(dataset, "keys") and not hasattr(dataset, "features"):
+        if isinstance(dataset, Mapping) and dataset and all(hasattr(part, "features") for part in dataset.values()):
             raise InputError(f"{where}: holds the splits {', '.join(map(str, dataset.keys()))}; give one of them")
         if not hasattr(dataset, "with_format") or not hasattr(dataset, "features"):
             raise InputError(
-                f"{where}: expected a path, a datasets.Dataset or an IterableDataset, found {type(dataset).__name__}"
+                f"{where}: expected a path, a datasets.Dataset or an IterableDataset, found {type(dataset).__name__}; "
+                "a table in memory goes through normalize_claims (pyarrow.Table.from_pandas makes one of a data frame)"
             )
         names = dataset.column_names
         if names is None:  # a stream that does not know its columns yet

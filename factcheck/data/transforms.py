@@ -38,8 +38,9 @@ class ImageTransform:
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
         # (x / 255 - mean) / std as one multiplication and one addition a pixel.
-        self._scale = torch.tensor([1 / (255 * s) for s in self.std]).view(3, 1, 1)
-        self._shift = torch.tensor([-m / s for m, s in zip(self.mean, self.std, strict=True)]).view(3, 1, 1)
+        self._scale = torch.tensor([1 / (255 * s) for s in self.std], dtype=torch.float32).view(3, 1, 1)
+        shift = [-m / s for m, s in zip(self.mean, self.std, strict=True)]
+        self._shift = torch.tensor(shift, dtype=torch.float32).view(3, 1, 1)
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Transform one RGB image (any size) to a float32 tensor (3, size, size)."""

@@ -73,7 +73,9 @@ class Classification:
 
 
 def classification(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Classification:
-    """Accuracy, F1 and the confusion matrix (scikit-learn's definitions; a class that never occurs scores 0).
+    """Accuracy, F1 and the confusion matrix (scikit-learn's definitions).
+
+    Macro F1 is the mean over the classes that occur, as gold labels or as predictions.
 
     A prediction that is no class at all (a row with an error) counts as wrong.
 
@@ -83,7 +85,8 @@ def classification(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
     if not gold or len(gold) != len(predicted):
         raise InputError(f"nothing to score: {len(gold)} gold labels against {len(predicted)} predictions")
     p, r, f, n = precision_recall_fscore_support(gold, predicted, labels=labels, zero_division=0)
-    seen = [i for i, count in enumerate(n) if count]
+    occurs = set(gold) | set(predicted)
+    seen = [i for i, label in enumerate(labels) if label in occurs]
     return Classification(
         labels=tuple(labels),
         rows=len(gold),

@@ -5,6 +5,7 @@ Ribeiro et al. 2020 (arXiv 2005.04118): behaviour is stated (no verdict flips wh
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,23 +102,21 @@ def robustness(
         raise InputError(f"{path}: no rows; robustness is measured on at least one")
     table = pa.concat_tables(tables)
     chosen = [name for name in PERTURBATIONS if names is None or name in names]
-    before_attribution, verifier.attribution = verifier.attribution, False
-    try:
-        before = _verify(verifier, table)
-        results = []
-        for done, name in enumerate(chosen):
-            if progress:
-                progress(done + 1, len(chosen) + 1)
-            changed = perturb(table, PERTURBATIONS[name], seed=seed)
-            rows = [i for i, (a, b) in enumerate(zip(table.to_pylist(), changed.to_pylist(), strict=True)) if a != b]
-            if rows:
-                after = _verify(verifier, changed.take(rows))
-                labels = table["label"].take(rows).to_pylist()
-                results.append(compare_verdicts(name, [before[i] for i in rows], after, labels))
+    verifier = copy(verifier)  # other threads may be using it
+    verifier.attribution = verifier.photo_attribution = False
+    before = _verify(verifier, table)
+    results = []
+    for done, name in enumerate(chosen):
         if progress:
-            progress(len(chosen) + 1, len(chosen) + 1)
-    finally:
-        verifier.attribution = before_attribution
+            progress(done + 1, len(chosen) + 1)
+        changed = perturb(table, PERTURBATIONS[name], seed=seed)
+        rows = [i for i, (a, b) in enumerate(zip(table.to_pylist(), changed.to_pylist(), strict=True)) if a != b]
+        if rows:
+            after = _verify(verifier, changed.take(rows))
+            labels = table["label"].take(rows).to_pylist()
+            results.append(compare_verdicts(name, [before[i] for i in rows], after, labels))
+    if progress:
+        progress(len(chosen) + 1, len(chosen) + 1)
     return [result for result in results if result.rows]
 
 

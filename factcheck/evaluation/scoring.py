@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from factcheck.data import open_claims, row_fields
+from factcheck.data import normalize_claims, open_claims, row_fields
+from factcheck.data.columns import resolve_columns
 from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
 from factcheck.evaluation.examples import Example, choose_examples
@@ -24,6 +25,7 @@ from factcheck.evaluation.metrics import (
     operating_point,
 )
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
+from factcheck.records import verdict_schema
 from factcheck.verification.writers import read_verdicts
 
 __all__ = ["Calibrated", "Scores", "SourceScores", "score"]
@@ -39,6 +41,7 @@ class Calibrated:
     Without evidence a verdict is insufficient by definition, always abstained, and its confidence says nothing.
 
     Attributes:
+        task: whose confidence it is, ``five classes`` or ``stance``.
         rows: number of these rows.
         ece: expected calibration error, 15 bins, in [0, 1].
         calibrated_ece: the mean ECE of a perfectly calibrated forecast with these confidences: what few rows do to it.
@@ -49,6 +52,7 @@ class Calibrated:
         confidence, correct: what the figures were made from, row by row, for plots.
     """
 
+    task: str
     rows: int
     ece: float
     calibrated_ece: float
@@ -137,6 +141,7 @@ class Scores:
             "by_source": {source: asdict(part) for source, part in self.by_source.items()},
             "calibration": c
             and {
+                "task": c.task,
                 "rows": c.rows,
                 "ece": c.ece,
                 "ece_if_calibrated": c.calibrated_ece,
@@ -148,7 +153,9 @@ class Scores:
         }
 
 
-def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str] | None = None) -> Scores:
+def score(
+    verdicts: str | Path | pa.Table, truth: str | Path | pa.Table, *, columns: Mapping[str, str] | None = None
+) -> Scores:
     """Score a verdict table against the labels of a claims table.
 
     Rows are matched by position where both tables hold the same ids in the same order, else by id. Where the truth table has no
@@ -156,20 +163,29 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
     must be in the documents that the truth table has, if any: otherwise the verdicts are of another table.
 
     Args:
-        verdicts: what ``factcheck verify`` wrote.
-        truth: the claims table with labels.
+        verdicts: what ``factcheck verify`` wrote, or the table that :meth:`factcheck.Verifier.verify_batch` returned.
+        truth: the claims table with labels, a file or a table.
         columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
 
     Raises:
         InputError: a table cannot be read, a label is none, rows cannot be matched or are of other documents, or there is no
             label at all.
     """
-    rows = read_verdicts(verdicts).to_pylist()
-    source = open_claims(truth, columns=columns, on_error="mark")
-    by_position = "id" not in source.columns
+    rows = (_checked(verdicts) if isinstance(verdicts, pa.Table) else read_verdicts(verdicts)).to_pylist()
+    if isinstance(truth, pa.Table):
+        by_position = "id" not in resolve_columns(truth.column_names, columns, where="the truth table")
+        batches, sources = [normalize_claims(truth, columns=columns, where="the truth table")], _sources(truth)
+    else:
+        source = open_claims(truth, columns=columns, on_error="mark")
+        by_position, batches = "id" not in source.columns, source.batches(2048)
+        sources = row_fields(truth, "source", columns=columns)
+    verdicts, truth = (
+        name if isinstance(table, pa.Table) else table
+        for table, name in ((verdicts, "the verdict table"), (truth, "the truth table"))
+    )
     quotes = _Quotes(rows)
     gold: list[tuple[str, str | None, str | None]] = []
-    for table in source.batches(2048):
+    for table in batches:
         check_labels(table, str(truth), len(gold))
         quotes.look_up(table, len(gold))
         gold += list(zip(*(table[name].to_pylist() for name in ("id", "label", "claim")), strict=True))
@@ -180,7 +196,6 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
     if by_position:  # ids that agree outweigh documents that were edited since
         quotes.refuse_most(verdicts, truth)
     labels = [gold[place][1] for place in places]
-    sources = row_fields(truth, "source", columns=columns)
     judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
     claims = [gold[place][2] for place in places if gold[place][1]]
     if not judged:
@@ -201,8 +216,8 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         image_relation=_classes(
             [(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS
         ),
-        calibration=_calibration(five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
-        or _calibration(judged, "stance_probabilities", "stance", STANCES, stance_of),
+        calibration=_calibration("five classes", five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
+        or _calibration("stance", judged, "stance_probabilities", "stance", STANCES, stance_of),
         by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
         without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
         unscored=sum(gold[place][1] is not None for place in set(range(len(gold))) - set(places)),
@@ -211,6 +226,22 @@ def score(verdicts: str | Path, truth: str | Path, *, columns: Mapping[str, str]
         models=tuple(sorted({row["model"] for row in rows if row["model"]})),
         examples=choose_examples(judged, claims),
     )
+
+
+def _checked(verdicts: pa.Table) -> pa.Table:
+    """A verdict table in memory.
+
+    Raises:
+        InputError: it has other columns than :func:`factcheck.records.verdict_schema`.
+    """
+    schema = verdict_schema()
+    if missing := sorted(set(schema.names) - set(verdicts.column_names)):
+        raise InputError(f"the table of verdicts is none: it lacks the columns {', '.join(missing)}")
+    return verdicts.select(schema.names)
+
+
+def _sources(truth: pa.Table) -> list[str | None] | None:
+    return truth["source"].to_pylist() if "source" in truth.column_names else None
 
 
 def _fold(text: str) -> str:
@@ -307,14 +338,16 @@ def _classes(pairs: list[tuple[str | None, str]], labels: Any) -> Classification
     return classification([gold for _, gold in pairs], predicted, [label.value for label in labels])
 
 
-def _calibration(pairs: list, column: str, answer: str, names: Any, gold_of: Any) -> Calibrated | None:
+def _calibration(task: str, pairs: list, column: str, answer: str, names: Any, gold_of: Any) -> Calibrated | None:
     pairs = [(row, gold_of(label)) for row, label in pairs if row[column] is not None and row["evidence"]]
     if not pairs:
         return None
     vectors = [[row[column][name.value] for name in names] for row, _ in pairs]
     correct = [row[answer] == gold.value for row, gold in pairs]
-    confidence = [row["confidence"] for row, _ in pairs]
+    # With a pair of photos the verdict's own confidence is that of its five-class label.
+    confidence = [row["confidence"] if answer == "label" else row[column][row[answer]] for row, _ in pairs]
     return Calibrated(
+        task=task,
         rows=len(pairs),
         ece=expected_calibration_error(confidence, correct),
         calibrated_ece=calibrated_ece(confidence),

@@ -66,6 +66,11 @@ def attention_maps(encoder: Twins | PhotoEncoder, images: Tensor) -> list[Attent
         raise InputError(
             f"attention maps need a Twins model or a photo encoder with one, found {type(encoder).__name__}"
         )
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        found = f"{images.dtype} values" if isinstance(images, Tensor) else type(images).__name__
+        raise InputError(
+            f"images must be a tensor of normalised pixels, floating point, found {found}; the encoder's transform makes one of a photo"
+        )
     if images.ndim != 4:
         raise InputError(f"images must be (B, 3, H, W), found {tuple(images.shape)}; add the first dimension")
     view, x = getattr(encoder, "view_size", None), images
@@ -75,11 +80,12 @@ def attention_maps(encoder: Twins | PhotoEncoder, images: Tensor) -> list[Attent
         raise InputError(
             f"images must have {backbone.in_chans} channels and sides of at least {MIN_SIZE} pixels, found {tuple(x.shape)}"
         )
-    training = backbone.training
+    modes = [(module, module.training) for module in backbone.modules()]
     try:
         _, weights = explicit_pass(backbone.eval(), x)
     finally:
-        backbone.train(training)
+        for module, training in modes:  # parts of a backbone may be frozen
+            module.training = training
     maps = []
     for (stage, block), (attention, size, kept) in weights.items():
         reduction = backbone.feature_info[stage]["reduction"]

@@ -4,9 +4,10 @@ Weights that are bit for bit those of the packages a model builds on (the bundle
 photo encoder) are not stored again: the configuration names them as bases, with the hash that loading checks.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,22 @@ def load_model(folder: str | Path) -> tuple[VerdictModel, dict[str, Any]]:
         InputError: see :func:`read_config`; or weights that do not fit the configuration, rest on other base weights, or hold
             NaN or infinity.
     """
-    folder = Path(folder)
+    with _float32(), torch.random.fork_rng(devices=[]):  # modules begin with random weights
+        return _load_model(Path(folder))
+
+
+@contextlib.contextmanager
+def _float32() -> Iterator[None]:
+    """Make modules in float32 whatever the program around has as its default."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(default)
+
+
+def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
     config = read_config(folder)
     try:
         settings = VerdictConfig(**config["model"])
@@ -248,10 +264,9 @@ def resolve_model(name: str | Path) -> Path:
 
 
 def fingerprint(folder: str | Path) -> str:
-    """Twelve hex digits that change with any file that changes verdicts (configuration, weights, calibration)."""
-    digest = hashlib.sha256()
-    for name in (CONFIG, WEIGHTS, CALIBRATION):
-        path = Path(folder) / name
+    """Twelve hex digits that change with any file that changes verdicts (configuration, weights, calibration, tokenizer)."""
+    folder, digest = Path(folder), hashlib.sha256()
+    for path in (folder / CONFIG, folder / WEIGHTS, folder / CALIBRATION, *sorted((folder / "tokenizer").glob("*"))):
         if path.is_file():
             with path.open("rb") as data:
                 digest.update(hashlib.file_digest(data, "sha256").digest())

@@ -82,7 +82,7 @@ class InputBuilder:
     def photos(self, images: Sequence[object | None]) -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, S, S) of decoded photos and the mask (B,) of those that are present; absent ones are zeros."""
         size = self.transform.size
-        pixels = torch.zeros(len(images), 3, size, size)
+        pixels = torch.zeros(len(images), 3, size, size, dtype=torch.float32)
         mask = torch.zeros(len(images), dtype=torch.bool)
         for i, image in enumerate(images):
             if image is not None:

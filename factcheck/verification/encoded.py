@@ -99,7 +99,7 @@ def _decoded(row: Row, side: int, min_size: int) -> "Image.Image | None":
     try:
         if data is not None:
             return decode_image(data, min_size=min_size)
-        reason = "not loaded"
+        reason = "not loaded (factcheck.data.load_images reads files)"
     except InputError as error:
         reason = getattr(error, "reason", str(error))
     if not any(known.startswith(name) for known in row.reasons):

@@ -39,6 +39,16 @@ def claim_table(claim: Claim) -> pa.Table:
     return canonical_table(rows, where="claim", on_error="mark", names={})
 
 
+def _is_missing(value: Any) -> bool:
+    """Whether a cell of a data frame stands for nothing: None, NaN, ``pandas.NA``, ``NaT``."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    try:
+        return bool(value != value)  # arrays and other containers are no single cell
+    except (TypeError, ValueError):
+        return False
+
+
 def _id(value: Any) -> str | None:
     if isinstance(value, Integral) and not isinstance(value, bool):
         return str(int(value))
@@ -46,13 +56,15 @@ def _id(value: Any) -> str | None:
 
 
 def _text(name: str, value: Any, expected: str = "text") -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if isinstance(value, str):
+        return str(value)
+    if _is_missing(value):
+        return None
     raise _wrong(name, expected, value)
 
 
 def _photo(name: str, value: Any) -> bytes | None:
-    if value is None or isinstance(value, bytes):
+    if isinstance(value, bytes):
         return value
     if isinstance(value, bytearray | memoryview):
         return bytes(value)
@@ -61,12 +73,20 @@ def _photo(name: str, value: Any) -> bytes | None:
             f"Claim, {name}: expected the bytes of a photo, found a path ({str(value)[:60]!r}); read the file first: "
             f"{name}=Path(…).read_bytes()"
         )
-    raise _wrong(name, "the bytes of a photo (Path(…).read_bytes())", value)
+    if not hasattr(value, "shape") and _is_missing(value):
+        return None
+    raise _wrong(
+        name,
+        "the bytes of a photo file (Path(…).read_bytes(), or image.save(stream := io.BytesIO(), 'PNG'); stream.getvalue())",
+        value,
+    )
 
 
 def _document(value: Any) -> str | list[str] | None:
-    if value is None or isinstance(value, str):
-        return value
+    if isinstance(value, str):
+        return str(value)
+    if not hasattr(value, "tolist") and _is_missing(value):
+        return None
     # Anything in order and of known length will do, an array or a column of a data frame too.
     ordered = isinstance(value, Sequence) or hasattr(value, "tolist")
     if not ordered or isinstance(value, bytes | bytearray | memoryview | Mapping | Set):
@@ -79,7 +99,9 @@ def _document(value: Any) -> str | list[str] | None:
 
 
 def _date(value: Any) -> str | None:
-    if isinstance(value, date):  # a datetime is one too
+    if type(value).__name__ == "datetime64":  # of numpy
+        return None if _is_missing(value) else str(value).partition(".")[0]
+    if isinstance(value, date) and not _is_missing(value):  # a datetime is one too
         return value.isoformat()
     return _text("date", value, "a date such as '2024-05-31' or datetime.date(2024, 5, 31)")
 

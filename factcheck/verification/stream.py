@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from factcheck import __version__
 from factcheck.data import load_images, open_claims
 from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.errors import InputError
 from factcheck.verification.writers import check_output, merge_parts, write_part
 from retrieval.locks import only_one
+from retrieval.select import SELECTION_VERSION
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -180,6 +182,9 @@ def _identity(
     """A hash of everything that chunks written by an earlier run must agree with."""
     evidence = verifier.evidence
     facts = [
+        __version__,
+        SELECTION_VERSION,
+        getattr(verifier.encoder, "fingerprint", type(verifier.encoder).__name__),
         str(claims.resolve()),
         *stamp,
         dict(columns or {}),

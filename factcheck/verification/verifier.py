@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 import torch
 
 from factcheck.data import clean_text, normalize_claims
+from factcheck.data.canonical import kind_of
+from factcheck.data.reasons import split_reasons
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, resolve_model
 from factcheck.models.inputs import InputBuilder, input_builder
-from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, claims_schema, verdict_schema
+from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, verdict_schema
 from factcheck.verification.attribution import attribute_photos, attribute_sentences
 from factcheck.verification.calibration import Calibration
 from factcheck.verification.decisions import error_row, verdict_row
@@ -75,7 +77,7 @@ class Verifier:
         batch_size: int = 32,
         device: str | torch.device | None = None,
     ) -> None:
-        _check_options(top_k, retrieval_method, min_share, abstain_below, batch_size)
+        _check_options(top_k, retrieval_method, min_share, abstain_below, batch_size, evidence)
         self.device = find_device(device)
         self.model = model.to(self.device).eval()
         self.builder, self.encoder = builder, encoder
@@ -108,6 +110,7 @@ class Verifier:
             options.get("min_share", 0.0),
             options.get("abstain_below"),
             options.get("batch_size", 1),
+            options.get("evidence"),
         )
         find_device(options.get("device"))
         folder = resolve_model(model)
@@ -188,8 +191,7 @@ class Verifier:
                 f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
                 "pyarrow.Table.from_pandas(frame) or pyarrow.Table.from_pylist([{'claim': …, 'document': …}])"
             )
-        if table.schema != claims_schema():
-            table = normalize_claims(table)
+        table = normalize_claims(table)
         results: list[dict[str, Any] | None] = [None] * table.num_rows
         rows = []
         images = {name: table[name] for name in PHOTOS}
@@ -222,7 +224,8 @@ class Verifier:
             decisions = encoded.decide([Variant(i) for i in range(len(encoded.rows))])
             for row, decision in zip(encoded.rows, decisions, strict=True):
                 row.decision = decision if any(row.cleaned) else decision.without_evidence()
-                if not any(row.cleaned) and not any(r.startswith(("document", "evidence")) for r in row.reasons):
+                told = [part for reason in row.reasons for part in split_reasons(reason)]
+                if not any(row.cleaned) and not any(part.startswith(("document:", "evidence:")) for part in told):
                     row.reasons.append("document: no readable sentence")
             yield encoded
 
@@ -235,7 +238,9 @@ def _given(column: pa.ChunkedArray, reads_photos: bool) -> list[bool]:
     return pc.or_(*parts).to_pylist()
 
 
-def _check_options(top_k: Any, retrieval_method: Any, min_share: Any, abstain_below: Any, batch_size: Any) -> None:
+def _check_options(
+    top_k: Any, retrieval_method: Any, min_share: Any, abstain_below: Any, batch_size: Any, evidence: Any
+) -> None:
     """Refuse options of :class:`Verifier` that are of the wrong kind or out of range.
 
     Raises:
@@ -250,3 +255,7 @@ def _check_options(top_k: Any, retrieval_method: Any, min_share: Any, abstain_be
         raise InputError(f"min_share must be a number in [0, 1], found {min_share!r}")
     if abstain_below is not None and not (isinstance(abstain_below, Real) and 0 <= abstain_below <= 1):
         raise InputError(f"abstain_below must be a probability in [0, 1], found {abstain_below!r}")
+    if evidence is not None and not callable(getattr(evidence, "search", None)):
+        raise InputError(
+            f"evidence must be an opened index, found {kind_of(evidence)}; open it first: evidence=retrieval.open_index('index/')"
+        )

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
+from retrieval.durable import sync
 
 __all__ = ["check_output", "check_verdicts", "merge_parts", "read_verdicts", "write_part"]
 
@@ -78,10 +79,8 @@ def _is_verdict_table(path: Path) -> bool:
 
 def write_part(path: Path, verdicts: pa.Table) -> None:
     """Write one chunk so that the file, once it has its name, is complete on disk."""
-    with _whole(path, path.with_suffix(".tmp")) as partial, partial.open("wb") as sink:
-        pq.write_table(verdicts, sink, compression="zstd")
-        sink.flush()
-        os.fsync(sink.fileno())
+    with _whole(path, path.with_suffix(".tmp")) as partial:
+        pq.write_table(verdicts, partial, compression="zstd")
 
 
 def merge_parts(parts: Path, out: Path) -> Iterator[pa.Table]:
@@ -112,7 +111,9 @@ def _whole(path: Path, partial: Path) -> Iterator[Path]:
     """
     try:
         yield partial
+        sync(partial)  # what it is made of is removed once it is there
         partial.replace(path)
+        sync(path.parent)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
         raise InputError(
@@ -214,6 +215,9 @@ def _flatten(table: pa.Table, flat: pa.Schema) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=flat)
 
 
+_TRUTH = {"true": True, "false": False, "1": True, "0": False}
+
+
 def _from_text(row: dict[str, str], schema: pa.Schema) -> dict[str, object]:
     typed: dict[str, object] = {}
     for name, text in row.items():
@@ -227,7 +231,9 @@ def _from_text(row: dict[str, str], schema: pa.Schema) -> dict[str, object]:
         elif pa.types.is_floating(kind):
             typed[name] = float(text)
         elif pa.types.is_boolean(kind):
-            typed[name] = text == "true"
+            if text.casefold() not in _TRUTH:
+                raise ValueError(f"{name} is {text!r}, expected true or false")
+            typed[name] = _TRUTH[text.casefold()]  # spreadsheets and pandas write them in their own case
         else:
             typed[name] = text
     return typed

@@ -150,3 +150,12 @@ def test_no_root(root):
         load_images(table_of(["a.png"]), root / "nowhere")
     with pytest.raises(InputError, match="threads is 0"):
         load_images(table_of(["a.png"]), root, threads=0)
+
+
+def test_a_plain_table_is_made_canonical(root):
+    table = load_images(pa.table({"claim": ["a", "b"], "claim_image": ["a.png", "gone.png"]}), root)
+    assert table.schema.equals(claims_schema())
+    assert table["status"].to_pylist() == ["ok", "degraded"]
+    assert table["claim_image"][0]["bytes"].as_py() == png()
+    with pytest.raises(InputError, match=r"load_images takes a pyarrow\.Table, found dict; make one with"):
+        load_images({"claim": ["a"]}, root)

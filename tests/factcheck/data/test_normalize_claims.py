@@ -2,6 +2,8 @@ import pyarrow as pa
 import pytest
 
 from factcheck.data import normalize_claims
+from factcheck.data.canonical import RawRows, canonical_table
+from factcheck.data.columns import CLAIM_COLUMNS
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
 
@@ -116,3 +118,16 @@ def test_messages():
 
 def test_empty_table():
     assert normalize_claims(pa.table({"claim": pa.array([], pa.string())})).num_rows == 0
+
+
+def test_a_canonical_table_comes_back_from_pandas():
+    pytest.importorskip("pandas")
+    rows = [
+        {"id": "1", "claim": "A", "document": ["Dr. A. said b", "and then", "yes"], "label": "support"},
+        {"id": "2", "claim": "B", "document": ["x", 3], "date": "2024-01-01"},
+        {"id": "3", "claim": None, "document": "d"},
+    ]
+    raw = RawRows(0, 3, {name: [row.get(name) for row in rows] for name in CLAIM_COLUMNS})
+    table = canonical_table(raw, where="t", on_error="mark", names={name: name for name in CLAIM_COLUMNS})
+    assert table["status"].to_pylist() == ["ok", "error", "error"]
+    assert normalize_claims(pa.Table.from_pandas(table.to_pandas())) == table

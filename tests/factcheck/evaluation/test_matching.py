@@ -124,3 +124,48 @@ def test_a_dash_is_no_file(verdicts, truth, flag, tmp_path, monkeypatch, capsys)
     assert main(["evaluate", str(verdicts(numbers(6))), "--truth", str(truth(6)), flag, "-"]) == 2
     assert f"{flag} '-': standard output has the tables; name a file" in capsys.readouterr().err
     assert not (tmp_path / "-").exists()
+
+
+def test_tables_in_memory_are_scored_as_files_are(verdicts, tmp_path):
+    names = [f"r{i}" for i in range(9)]
+    path = verdicts(names)
+    rows = [{"id": n, "claim": "c", "label": LABELS[i // 2 % 3], "source": f"s{i % 2}"} for i, n in enumerate(names)]
+    truth = tmp_path / "t.jsonl"
+    truth.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    table = pq.read_table(path)
+    assert score(table, pa.Table.from_pylist(rows)).to_dict() == score(path, truth).to_dict()
+    with pytest.raises(InputError, match="the table of verdicts is none: it lacks the columns abstained"):
+        score(table.select(["id", "label"]), truth)
+    with pytest.raises(InputError, match="the truth table has no row with id 'r0'"):
+        score(table, pa.Table.from_pylist([{"id": "x", "claim": "c", "label": "support"}]))
+
+
+def test_withheld_verdicts_survive_a_spreadsheet(verdicts, tmp_path):
+    from factcheck.verification.writers import merge_parts, read_verdicts, write_part
+
+    table = pq.read_table(verdicts(["a", "b"]))
+    table = table.set_column(table.column_names.index("abstained"), "abstained", pa.array([True, False]))
+    (tmp_path / "parts").mkdir()
+    write_part(tmp_path / "parts" / "0.parquet", table)
+    out = tmp_path / "v.csv"
+    list(merge_parts(tmp_path / "parts", out))
+    text = out.read_text("utf-8")
+    for spelling in (text, text.replace("true", "True").replace("false", "False"), text.replace("true", "TRUE")):
+        out.write_text(spelling, "utf-8")
+        assert read_verdicts(out)["abstained"].to_pylist() == [True, False]
+    out.write_text(text.replace("true", "maybe"), "utf-8")
+    with pytest.raises(InputError, match="abstained is 'maybe', expected true or false"):
+        read_verdicts(out)
+
+
+def test_the_stance_is_calibrated_by_its_own_probability(verdicts):
+    """Verdicts on a pair of photos carry the confidence of the five-class label, which is another one."""
+    names = [f"r{i}" for i in range(9)]
+    rows = pq.read_table(verdicts(names)).to_pylist()
+    for i, row in enumerate(rows):
+        row["confidence"] = 0.5
+        row["stance_probabilities"] = {name: 0.98 if name == LABELS[i % 3] else 0.01 for name in LABELS}
+    truth = pa.Table.from_pylist([{"id": n, "claim": "c", "label": LABELS[i % 3]} for i, n in enumerate(names)])
+    found = score(pa.Table.from_pylist(rows, schema=verdict_schema()), truth).calibration
+    assert found.task == "stance"
+    assert found.ece == pytest.approx(0.02, abs=1e-6)

@@ -140,3 +140,11 @@ def test_a_precision_out_of_reach():
         threshold_for_precision([0.9] * 5, [True] * 5, 0.9)
     with pytest.raises(InputError, match="must lie in"):
         threshold_for_precision([0.9], [True], 1.5)
+
+
+def test_macro_f1_is_that_of_scikit_learn_over_the_classes_that_occur():
+    from sklearn.metrics import f1_score
+
+    gold, guess = list("aabb"), list("acbb")
+    found = classification(gold, guess, ["a", "b", "c", "never"]).macro_f1
+    assert found == pytest.approx(f1_score(gold, guess, average="macro"))

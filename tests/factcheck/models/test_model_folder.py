@@ -81,6 +81,13 @@ def test_large_numbers_are_numbers(dtype):
     assert not_finite({"a": most, "b": most * torch.tensor(-torch.inf, dtype=dtype)}) == "b"
 
 
+def test_the_fingerprint_follows_the_tokenizer(copy):
+    before = fingerprint(copy)
+    path = copy / "tokenizer" / "tokenizer.json"
+    path.write_text(path.read_text("utf-8") + "\n", "utf-8")
+    assert fingerprint(copy) != before
+
+
 def test_the_fingerprint_of_weights_follows_every_tensor():
     layer = torch.nn.Linear(2, 2)
     before = weights_fingerprint(layer)
