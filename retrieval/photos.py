@@ -1,11 +1,12 @@
 """Photos as evidence: found by a photo, or by words through their captions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from retrieval.arguments import as_list, as_texts, check_image_encoder, checked_int
 from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
@@ -27,7 +28,7 @@ class PhotoSearch:
         image_encoder: what the photos were embedded with; None allows search by words only.
 
     Raises:
-        InputError: another image encoder than the index was built with.
+        InputError: another image encoder than the index was built with, or an object that is none.
     """
 
     def __init__(
@@ -40,6 +41,8 @@ class PhotoSearch:
     ) -> None:
         self._store, self._encoder, self._image_encoder = store, encoder, image_encoder
         self._photos = self._captions = None
+        if image_encoder is not None:
+            check_image_encoder(image_encoder)
         if image_encoder is not None and store.photo_count:
             found = str(getattr(image_encoder, "fingerprint", type(image_encoder).__qualname__))
             if found != manifest["image_encoder"]:
@@ -56,7 +59,7 @@ class PhotoSearch:
         return self._photos is not None and self._image_encoder is not None
 
     def search(
-        self, photos: Sequence[bytes], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
+        self, photos: Iterable[bytes], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
     ) -> list[list[Hit]]:
         """The photos most like each photo, as encoded files.
 
@@ -65,8 +68,16 @@ class PhotoSearch:
             (path or URL) besides the document's.
 
         Raises:
-            InputError: the index holds no photos, or no image encoder was given.
+            InputError: the index holds no photos, no image encoder was given, a photo that is not bytes, a bad option or
+                filter.
         """
+        files = as_list(photos, "photos")
+        for i, file in enumerate(files):
+            if not isinstance(file, bytes | bytearray | memoryview):
+                raise InputError(
+                    f"photos[{i}] is {type(file).__name__}, expected bytes; give the contents of an image file"
+                )
+        top_k = checked_int("top_k", top_k, 1)
         if self._photos is None:
             raise InputError(
                 "this index holds no photos; build it with an image encoder from a corpus that has an images field"
@@ -75,20 +86,24 @@ class PhotoSearch:
             raise InputError(
                 "search by photo needs the image encoder that the index was built with; open it with image_encoder="
             )
-        vectors = np.asarray(self._image_encoder.embed_images(list(photos)), np.float32)
+        if not files:
+            return []
+        vectors = np.asarray(self._image_encoder.embed_images([bytes(file) for file in files]), np.float32)
         return self._hits(self._photos, vectors, top_k, filters)
 
     def search_captions(
-        self, queries: Sequence[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
+        self, queries: Iterable[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
     ) -> list[list[Hit]]:
         """The photos whose captions are most like each text; see :meth:`search`."""
+        texts = as_texts(queries, "queries")
+        top_k = checked_int("top_k", top_k, 1)
         if self._captions is None:
             raise InputError(
                 "this index holds no photos; build it with an image encoder from a corpus that has an images field"
             )
         if self._encoder is None:
             raise InputError("search by caption needs the text encoder; open the index with method 'hybrid' or 'dense'")
-        return self._hits(self._captions, self._encoder.encode(list(queries)), top_k, filters, captioned=True)
+        return self._hits(self._captions, self._encoder.encode(texts), top_k, filters, captioned=True)
 
     def _hits(
         self,

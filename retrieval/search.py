@@ -2,12 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from retrieval.arguments import as_texts, checked_int, checked_share
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
@@ -61,12 +62,12 @@ class EvidenceSearch:
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def search(
-        self, queries: Sequence[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
+        self, queries: Iterable[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
     ) -> list[list[Hit]]:
         """The sentences that bear most on each query.
 
         Args:
-            queries: n texts.
+            queries: n texts, in a list or anything that :func:`list` reads (a Series, an Arrow array, a generator).
             top_k: most hits a query, at least 1.
             filters: see :meth:`retrieval.store.EvidenceStore.allowed_documents`; ``date_before`` keeps out what was
                 published after a claim was made, the fact check itself above all.
@@ -75,24 +76,22 @@ class EvidenceSearch:
             For each query its hits, best first.
 
         Raises:
-            InputError: a bad option or filter.
+            InputError: a query that is no string, a bad option or filter.
         """
-        if isinstance(queries, str):
-            raise InputError("search needs a sequence of queries, got one string; wrap it in a list")
-        if top_k < 1:
-            raise InputError(f"top_k is {top_k}, expected at least 1")
+        queries = as_texts(queries, "queries")
+        top_k = checked_int("top_k", top_k, 1)
         documents = self.store.allowed_documents(filters)
         allowed = None if documents is None else self.store.sentences_of(documents)
         # What is asked for takes memory, found or not.
         most = max(1, self.store.sentence_count if allowed is None else len(allowed))
         top_k = min(top_k, most)
-        vectors = self._encoder.encode(list(queries)) if self._encoder is not None else None
+        vectors = self._encoder.encode(queries) if self._encoder is not None else None
         kept = top_k
         if self._reranker is not None or self._diversity is not None:
             kept = min(max(self._candidates, top_k), most)
         # A few copies of one sentence must not cost a second search.
         wide = min(max(kept, 2 * top_k + 10), most) if self._unique else kept
-        scores, rows = self._index.search(Passages(list(queries), vectors), wide, allowed)
+        scores, rows = self._index.search(Passages(queries, vectors), wide, allowed)
         found = []
         for i, (r, s) in enumerate(zip(rows, scores, strict=True)):
             if self._unique:
@@ -190,10 +189,10 @@ def open_index(
     path = Path(path)
     if method not in SEARCH_METHODS:
         raise InputError(f"unknown search method {method!r}; choose one of {', '.join(SEARCH_METHODS)}")
-    if diversity is not None and not 0 <= diversity <= 1:
-        raise InputError(f"diversity is {diversity}, expected 0 … 1")
-    if window < 0 or candidates < 1:
-        raise InputError(f"window is {window} and candidates {candidates}, expected at least 0 and 1")
+    if diversity is not None:
+        diversity = checked_share("diversity", diversity)
+    window = checked_int("window", window, 0)
+    candidates = checked_int("candidates", candidates, 1)
     for attempt in range(_OPEN_ATTEMPTS):
         manifest = read_manifest(path)
         folder = path / manifest["data"]

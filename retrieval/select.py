@@ -1,9 +1,10 @@
 """Evidence inside a document: which of its sentences bear on the claim."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from retrieval.arguments import as_list, as_texts, checked_int, checked_share
 from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
@@ -54,8 +55,10 @@ def select_evidence(
         makes no difference; in longer ones neighbours count, see :mod:`retrieval.relevance`.
 
     Raises:
-        InputError: lengths differ, or an option is out of range.
+        InputError: lengths differ, a claim is no string or a document no list of sentences, or an option is out of range.
     """
+    claims, document_ids = as_texts(claims, "claims"), as_list(document_ids, "document_ids")
+    documents = [_sentences(document, f"documents[{i}]") for i, document in enumerate(as_list(documents, "documents"))]
     if not len(claims) == len(documents) == len(document_ids):
         raise InputError(
             f"select_evidence needs as many documents and ids as claims, "
@@ -63,10 +66,8 @@ def select_evidence(
         )
     if method not in METHODS:
         raise InputError(f"unknown retrieval method {method!r}; choose one of {', '.join(METHODS)}")
-    if top_k < 1:
-        raise InputError(f"top_k is {top_k}, expected at least 1")
-    if not 0 <= min_share <= 1:
-        raise InputError(f"min_share is {min_share}, expected a number in [0, 1]")
+    top_k = checked_int("top_k", top_k, 1)
+    min_share = checked_share("min_share", min_share)
     if encoder is None and method != "bm25":
         raise InputError(f"method {method!r} needs an encoder; load one with load_encoder() or use method 'bm25'")
     kept = [_distinct(document) for document in documents]
@@ -89,6 +90,18 @@ def select_evidence(
             ]
         )
     return results
+
+
+def _sentences(document: Iterable[Sentence], name: str) -> list[Sentence]:
+    """A document's sentences as a list; InputError where it holds anything else."""
+    found = "a string" if isinstance(document, str) else type(document).__name__
+    if isinstance(document, Iterable) and not isinstance(document, str):
+        sentences = list(document)
+        wrong = [sentence for sentence in sentences if not hasattr(sentence, "text")]
+        if not wrong:
+            return sentences
+        found = f"a list that holds {type(wrong[0]).__name__}"
+    raise InputError(f"{name} is {found}, expected a list of Sentence; give split_sentences(text) of each document")
 
 
 def best(scores: np.ndarray, top_k: int) -> list[int]:

@@ -118,8 +118,10 @@ class EvidenceStore:
                 after it as a whole), ``source``, ``language`` and ``document_id`` (a value or a list of them).
 
         Raises:
-            InputError: an unknown filter, or a date that cannot be read.
+            InputError: no mapping, an unknown filter, or a date that cannot be read.
         """
+        if filters is not None and not isinstance(filters, Mapping):
+            raise InputError(f"filters are {type(filters).__name__}, expected a dict such as {{'language': 'en'}}")
         given = {key: value for key, value in (filters or {}).items() if value is not None}
         if not given:
             return None

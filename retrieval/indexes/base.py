@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.arguments import checked_int
 from retrieval.errors import InputError
 
 __all__ = ["EvidenceIndex", "Passages", "top_rows"]
@@ -107,17 +108,17 @@ def check_new_ids(ids: np.ndarray, passages: Passages, known: np.ndarray | None,
     return ids
 
 
-def check_search(queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> None:
-    """Reject a search that no index could answer."""
+def check_search(queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> int:
+    """Reject a search that no index could answer; returns ``top_k`` as an int."""
     if allowed is not None and np.asarray(allowed).size and np.asarray(allowed).dtype.kind not in "iu":
         raise InputError(
             f"allowed holds the ids to search among, found {np.asarray(allowed).dtype}; give np.flatnonzero(mask)"
         )
-    if top_k < 1:
-        raise InputError(f"top_k is {top_k}, expected at least 1")
+    top_k = checked_int("top_k", top_k, 1)
     if not queries:
         raise InputError("search needs queries as texts, vectors or both")
     _check_lengths(queries)
+    return top_k
 
 
 def _check_lengths(passages: Passages) -> None:

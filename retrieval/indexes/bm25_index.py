@@ -48,7 +48,7 @@ class BM25Index(EvidenceIndex):
 
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Passages that share words with the query; one that shares none is never returned."""
-        check_search(queries, top_k, allowed)
+        top_k = check_search(queries, top_k, allowed)
         if queries.texts is None:
             raise InputError("a BM25 index needs queries as texts")
         scores = np.full((len(queries.texts), top_k), -np.inf, np.float32)

@@ -197,7 +197,7 @@ class FaissIndex(EvidenceIndex):
 
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Nearest vectors by inner product."""
-        check_search(queries, top_k, allowed)
+        top_k = check_search(queries, top_k, allowed)
         if queries.vectors is None:
             raise InputError("a FAISS index needs queries as vectors; encode them first")
         vectors = np.ascontiguousarray(queries.vectors, np.float32)

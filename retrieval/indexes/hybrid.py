@@ -69,7 +69,7 @@ class HybridIndex(EvidenceIndex):
 
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Search both, each to a depth of at least 100, and fuse."""
-        check_search(queries, top_k, allowed)
+        top_k = check_search(queries, top_k, allowed)
         depth = max(top_k, DEPTH)
         rankings = [index.search(queries, depth, allowed)[1] for index in (self.dense, self.lexical)]
         return reciprocal_rank_fusion(rankings, top_k)

@@ -98,7 +98,7 @@ class QdrantIndex(EvidenceIndex):
 
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Nearest vectors by inner product, all queries in one request."""
-        check_search(queries, top_k, allowed)
+        top_k = check_search(queries, top_k, allowed)
         if queries.vectors is None:
             raise InputError("a Qdrant index needs queries as vectors; encode them first")
         models = self._models

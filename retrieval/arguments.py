@@ -1,0 +1,64 @@
+"""Arguments of the public calls, checked before they fail deep inside or are read as something else."""
+
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from retrieval.errors import InputError
+
+__all__ = ["as_list", "as_texts", "check_image_encoder", "checked_int", "checked_share"]
+
+
+def as_list(values: Any, what: str) -> list[Any]:
+    """Several ``what`` (a plural) as a list, by position: pandas looks up by label, and a generator can be read only once.
+
+    Args:
+        values: a list, a tuple, an array, a pandas Series, an Arrow array or a generator.
+        what: what they are, for the message.
+
+    Raises:
+        InputError: one text or one file, a mapping, a table, or nothing that could be gone through.
+    """
+    # Of a mapping or a table the keys or the columns would be read, without a word.
+    refused = isinstance(values, str | bytes | bytearray | memoryview | Mapping) or getattr(values, "ndim", 1) != 1
+    if refused or not isinstance(values, Iterable):
+        found = "one string" if isinstance(values, str) else type(values).__name__
+        raise InputError(f"{what} are {found}, expected a list; give a list of {what}, also for one")
+    return [value.as_py() if hasattr(value, "as_py") else value for value in values]  # Arrow's scalars know that method
+
+
+def as_texts(values: Any, what: str) -> list[str]:
+    """As :func:`as_list`, and each a string.
+
+    Raises:
+        InputError: also where one is no string, with its position (from 0) and type.
+    """
+    texts = as_list(values, what)
+    for i, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"{what}[{i}] is {type(text).__name__}, expected a string; give a list of strings")
+    return texts
+
+
+def checked_int(name: str, value: Any, least: int) -> int:
+    """A whole number of at least ``least``, perhaps one of NumPy's, as an int; InputError for others, and for booleans."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is {value!r}, expected a whole number of at least {least}")
+    return int(value)
+
+
+def checked_share(name: str, value: Any) -> float:
+    """A number in [0, 1] as a float; InputError for others, and for booleans."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise InputError(f"{name} is {value!r}, expected a number in [0, 1]")
+    return float(value)
+
+
+def check_image_encoder(encoder: Any) -> None:
+    """Refuse what cannot embed photos; a name is not enough, as nothing here could load it."""
+    if isinstance(encoder, type) or not callable(getattr(encoder, "embed_images", None)):
+        found = repr(encoder) if isinstance(encoder, str | type) else type(encoder).__name__
+        raise InputError(
+            f"image_encoder is {found}, expected an object with a method embed_images (encoded photos to vectors), "
+            "such as factcheck.verification.photo_vectors.PhotoVectors()"
+        )
