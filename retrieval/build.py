@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from retrieval.arguments import check_image_encoder
 from retrieval.assemble import assemble
 from retrieval.cache import EmbeddingCache
 from retrieval.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
@@ -96,6 +97,8 @@ def build_index(
         raise InputError(f"unknown index preset {preset!r}; choose one of {', '.join(PREFERENCES)}")
     if format is not None and format not in CORPUS_FORMATS:
         raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
+    if image_encoder is not None:
+        check_image_encoder(image_encoder)
     found = detect_format(corpus)
     check_index_folder(out)
     if isinstance(encoder, str | os.PathLike):

@@ -166,3 +166,12 @@ def test_claims_and_documents_that_are_no_lists(hashing_encoder, claims, documen
 def test_min_share_is_a_number(hashing_encoder, share):
     with pytest.raises(InputError, match="min_share is "):
         select_evidence(["d"], [[]], ["d"], hashing_encoder, min_share=share)
+
+
+@pytest.mark.parametrize("given", ["bundled", Sizes, object()])
+def test_an_image_encoder_can_embed_images(corpus, tmp_path, built, hashing_encoder, given):
+    with pytest.raises(InputError, match=r"image_encoder is .*, expected an object with a method embed_images"):
+        build_index(corpus, tmp_path / "new", encoder=hashing_encoder, image_encoder=given)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(InputError, match=r"image_encoder is .*, expected an object with a method embed_images"):
+        open_index(built, encoder=hashing_encoder, image_encoder=given)
