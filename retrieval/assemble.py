@@ -28,8 +28,9 @@ __all__ = ["assemble", "build_vectors"]
 #: Vectors that train an inverted file, for each cluster, and the bytes they may take in all (in float32; FAISS holds about as
 #: much again while it trains). Vectors handled at once afterwards.
 TRAIN_PER_CLUSTER, TRAIN_BYTES, CHUNK = 50, 80_000_000, 32768
-#: Of each shard, and in all: ``dated`` are documents whose date can be read, ``unreadable`` photos that cannot.
-_COUNTS = ("documents", "dated", "sentences", "photos", "unreadable")
+#: Of each shard, and in all: ``dated`` are documents whose date can be read, ``unreadable_dates`` those with one that cannot,
+#: ``garbled`` those that are not UTF-8, ``unreadable`` photos that cannot be read.
+_COUNTS = ("documents", "dated", "unreadable_dates", "garbled", "sentences", "photos", "unreadable")
 _FILES = {"documents": DOCUMENTS, "sentences": SENTENCES, "photos": PHOTOS}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from retrieval.errors import InputError
 from retrieval.identifiers import whole_number
 from retrieval.sentences import MAX_CHARS, Sentence, split_sentences
-from retrieval.text_files import files_below, read_text_file
+from retrieval.text_files import TextLines, files_below, read_text_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +43,9 @@ _MAX_FIELD = 64 * 2**20
 #: Lists and objects inside one another in a document's metadata. What writes, stores and prints them calls itself for each.
 _MAX_DEPTH = 100
 _TOO_DEEP = f"lists and objects are nested too deeply; {_MAX_DEPTH} levels are read, flatten what lies deeper"
+
+#: A row's number (from 1; in JSONL its line's), its values, and where it is garbled, see :class:`Document`.
+_Row = tuple[int, dict[str, Any], str | None]
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ class Document:
         title, date, source, language: as given, or None.
         photos: its photos.
         metadata: every other field, JSON values.
-        garbled: True where part of a text file could not be decoded, so that characters of the text were replaced.
+        garbled: the file, line or row that could not be decoded as a whole, so that characters were replaced; else None.
     """
 
     id: str
@@ -96,7 +99,7 @@ class Document:
     language: str | None = None
     photos: tuple[Photo, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    garbled: bool = False
+    garbled: str | None = None
 
     def sentences(self, max_chars: int = MAX_CHARS) -> list[Sentence]:
         """The given sentences, else those that the text splits into."""
@@ -173,10 +176,10 @@ def read_corpus(
 
 
 def _documents(
-    rows: Iterator[tuple[int, dict[str, Any]]], path: Path, columns: dict[str, str], beir: bool, photos: bool
+    rows: Iterator[_Row], path: Path, columns: dict[str, str], beir: bool, photos: bool
 ) -> Iterator[Document]:
     has_ids = False
-    for number, row in rows:
+    for number, row, garbled in rows:
         where = f"{path}, row {number}"
         names = _names(row, columns, where)
         has_ids = has_ids or names["id"] is not None
@@ -198,6 +201,7 @@ def _documents(
                 language=_string(value["language"]),
                 photos=tuple(_photos(value["images"], path.parent, where, title, text)) if photos else (),
                 metadata=_plain({k: v for k, v in row.items() if k not in used and not _missing(v)}),
+                garbled=garbled,
             )
         except RecursionError:
             raise InputError(f"{where}: {_TOO_DEEP}") from None
@@ -307,43 +311,47 @@ def _plain(value: Any, depth: int = 0) -> Any:
     return _writable(str(value))
 
 
-def _read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open(encoding="utf-8-sig", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error})") from None
-            except RecursionError:
-                raise InputError(f"{path}, line {number}: {_TOO_DEEP}") from None
-            if not isinstance(row, dict):
-                raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-            yield number, row
+def _read_jsonl(path: Path) -> Iterator[_Row]:
+    lines = TextLines(path)
+    for number, line in enumerate(lines, 1):
+        garbled = f"{path.name}, line {number}" if lines.replaced() else None
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path}, line {number}: not JSON ({error})") from None
+        except RecursionError:
+            raise InputError(f"{path}, line {number}: {_TOO_DEEP}") from None
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
+        yield number, row, garbled
 
 
-def _read_csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read_csv(path: Path) -> Iterator[_Row]:
     # The limit belongs to the whole process; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD))
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-        delimiter = "\t" if "\t" in stream.readline() else ","
-        stream.seek(0)
-        # Strict: a quote that is never closed would swallow the rows after it without a word.
-        reader = csv.DictReader(stream, delimiter=delimiter, restkey="", strict=True)
-        number, line = 0, 1
-        try:
-            if reader.fieldnames:  # reads the header
-                line = reader.line_num + 1
-            for number, row in enumerate(reader, 1):
-                if "" in row and isinstance(row[""], list):
-                    raise InputError(
-                        f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
-                    )
-                yield number, {key: value for key, value in row.items() if key}
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise InputError(f"{path}, row {number + 1} (from line {line}): {_explain(error)}") from None
+    lines = TextLines(path, newline="")
+    delimiter = "\t" if "\t" in next(iter(lines), "") else ","
+    lines.replaced()  # that line is read again
+    # Strict: a quote that is never closed would swallow the rows after it without a word.
+    reader = csv.DictReader(lines, delimiter=delimiter, restkey="", strict=True)
+    number, line = 0, 1
+    try:
+        if reader.fieldnames:  # reads the header
+            line = reader.line_num + 1
+        header = f"{path.name}, header" if lines.replaced() else None
+        for number, row in enumerate(reader, 1):
+            if "" in row and isinstance(row[""], list):
+                raise InputError(
+                    f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
+                )
+            replaced = f"{path.name}, row {number}" if lines.replaced() else None
+            # A garbled header is told once.
+            yield number, {key: value for key, value in row.items() if key}, header or replaced
+            line, header = reader.line_num + 1, None
+    except csv.Error as error:
+        raise InputError(f"{path}, row {number + 1} (from line {line}): {_explain(error)}") from None
 
 
 def _explain(error: csv.Error) -> str:
@@ -355,7 +363,7 @@ def _explain(error: csv.Error) -> str:
     return f"cannot be split into fields ({text})"
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _read_parquet(path: Path) -> Iterator[_Row]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -366,7 +374,7 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             for batch in file.iter_batches(batch_size=64):
                 for row in _rows(batch, path, number + 1):
                     number += 1
-                    yield number, row
+                    yield number, row, None
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
 
@@ -396,4 +404,5 @@ def _read_texts(path: Path, skip: Path | None) -> Iterator[Document]:
     root = path.parent if path.is_file() else path
     for file in files:
         text, decoded = read_text_file(file)
-        yield Document(id=_writable(file.relative_to(root).as_posix()), text=text, garbled=not decoded)
+        name = _writable(file.relative_to(root).as_posix())
+        yield Document(id=name, text=text, garbled=None if decoded else name)

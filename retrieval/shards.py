@@ -35,9 +35,9 @@ _WARNINGS = (
     ),
     (
         "garbled",
-        "garbled_document",
-        "text files that are not UTF-8: {}, the first {!r}; what could not be decoded was replaced by \ufffd. "
-        "Save them as UTF-8",
+        "first_garbled",
+        "text files, lines or rows that are not UTF-8: {}, the first {!r}; what could not be decoded was replaced by "
+        "\ufffd. Save the corpus as UTF-8",
     ),
 )
 
@@ -147,7 +147,7 @@ class ShardWriter:
             for photo in document.photos if self.image_encoder is not None else ():
                 photos.append({"document": i, "reference": photo.reference, "caption": photo.caption})
                 images.append(photo)
-        garbled = [document.id for document, _ in batch if document.garbled]
+        garbled = [document.garbled for document, _ in batch if document.garbled]
         vectors, readable = self._embed(images)
         kept = [i for i, good in enumerate(readable) if good]
         photos = [photos[i] for i in kept]
@@ -166,7 +166,7 @@ class ShardWriter:
             "unreadable_dates": len(unreadable_dates),
             "unreadable_date": unreadable_dates[0] if unreadable_dates else None,
             "garbled": len(garbled),
-            "garbled_document": garbled[0] if garbled else None,
+            "first_garbled": garbled[0] if garbled else None,
         }
         (folder / "about.json").write_text(json.dumps(about), "utf-8")
         os.rename(folder, folder.with_suffix(""))
@@ -207,7 +207,7 @@ def _readable(folder: Path) -> bool:
     try:
         about = _about(folder)
         rows = {"documents": about["documents"], "sentences": about["sentences"], "photos": about["photos"]}
-        if not {"dated", "garbled"} <= about.keys():
+        if not {"dated", "first_garbled"} <= about.keys():
             return False  # of an earlier version
         for name, count in rows.items():
             with pa.memory_map(str(folder / f"{name}.arrow")) as source, pa.ipc.open_file(source) as reader:

@@ -253,6 +253,8 @@ def _info(args: argparse.Namespace) -> int:
     print(f"documents     {counts['documents']}")
     if "dated" in counts:  # indexes of earlier versions do not say
         print(f"dated         {counts['dated']}")
+    if counts.get("unreadable_dates"):  # nor do some of these
+        print(f"unread dates  {counts['unreadable_dates']} (found by no search with a date; write dates as 2020-12-31)")
     print(f"sentences     {counts['sentences']}")
     print(f"photos        {counts['photos']}")
     print(

@@ -298,8 +298,54 @@ def test_text_files_that_are_not_utf8_are_counted_once(tmp_path, hashing_encoder
         warnings.simplefilter("always")
         build_index(tmp_path, tmp_path / "index", encoder=hashing_encoder)
     (message,) = [str(warning.message) for warning in caught if warning.category is UserWarning]
-    assert message.startswith("text files that are not UTF-8: 2, the first 'b.txt'; ")
+    assert message.startswith("text files, lines or rows that are not UTF-8: 2, the first 'b.txt'; ")
     assert {warning.filename for warning in caught if warning.category is UserWarning} == {__file__}
+
+
+LATIN = "Größer.".encode("latin-1")
+#: A row that is not UTF-8 between two that are, one with a U+FFFD of its own.
+TABLES = {
+    "c.jsonl": b'{"text": "Gr\xc3\xb6\xc3\x9fer."}\n\n{"text": "%s"}\n{"text": "A \xef\xbf\xbd."}\n' % LATIN,
+    "c.csv": b'text,note\r\nGr\xc3\xb6\xc3\x9fer.,"a\r\nb"\r\n%s,\r\nA \xef\xbf\xbd.,\r\n' % LATIN,
+    "c.tsv": b"text\tnote\nGr\xc3\xb6\xc3\x9fer.\tx\n%s\ty\nA \xef\xbf\xbd.\t\n" % LATIN,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_rows_that_are_not_utf8_are_counted(tmp_path, hashing_encoder, monkeypatch, name):
+    monkeypatch.setattr(build_module, "SHARD_SENTENCES", 1)
+    (tmp_path / name).write_bytes(TABLES[name])
+    place = f"{name}, line 3" if name == "c.jsonl" else f"{name}, row 2"
+    documents = list(read_corpus(tmp_path / name))
+    assert [document.text for document in documents] == ["Größer.", "Gr\ufffd\ufffder.", "A \ufffd."]
+    assert [document.garbled for document in documents] == [None, place, None]
+    with pytest.warns(UserWarning, match=rf"are not UTF-8: 1, the first '{place}'; .* Save the corpus as UTF-8"):
+        manifest = build_index(tmp_path / name, tmp_path / "index", encoder=hashing_encoder)
+    assert manifest["counts"]["garbled"] == 1
+    (tmp_path / name).write_bytes(TABLES[name].replace(LATIN, "Größer.".encode()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        manifest = build_index(tmp_path / name, tmp_path / "index", encoder=hashing_encoder)
+    assert manifest["counts"]["garbled"] == 0
+
+
+def test_a_header_that_is_not_utf8_is_told_once(tmp_path):
+    (tmp_path / "c.csv").write_bytes(b"text,gr\xf6sse\nOne.,1\nTwo.,2\nThree \xf6.,3\n")
+    documents = list(read_corpus(tmp_path / "c.csv"))
+    assert [document.garbled for document in documents] == ["c.csv, header", None, "c.csv, row 3"]
+    assert documents[0].metadata == {"gr\ufffdsse": "1"}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_in_utf16(tmp_path, name):
+    text = TABLES[name].replace(LATIN, "Größer.".encode()).decode()
+    (tmp_path / name).write_bytes(text.encode("utf-16"))
+    documents = list(read_corpus(tmp_path / name))
+    assert [document.text for document in documents] == ["Größer.", "Größer.", "A \ufffd."]
+    assert not any(document.garbled for document in documents)
+    (tmp_path / name).write_bytes(text.encode("utf-16")[:-1])
+    with pytest.raises(InputError, match=rf"{name}: not readable as UTF-16 \(truncated data\); save it as UTF-8"):
+        list(read_corpus(tmp_path / name))
 
 
 def test_a_text_file_that_goes_while_the_corpus_is_read(tmp_path):
@@ -326,7 +372,7 @@ def test_dated_documents_are_counted(tmp_path, hashing_encoder, monkeypatch):
     corpus = write_jsonl(tmp_path / "c.jsonl", [{"text": f"Moon {i}.", "date": date} for i, date in enumerate(dates)])
     with pytest.warns(UserWarning, match="could not be read: 1, the first 'yesterday'"):
         manifest = build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
-    assert manifest["counts"]["dated"] == 3
+    assert (manifest["counts"]["dated"], manifest["counts"]["unreadable_dates"]) == (3, 1)
 
 
 def test_index_info_says_how_many_documents_are_dated(built, capsys):
@@ -340,6 +386,22 @@ def test_index_info_says_how_many_documents_are_dated(built, capsys):
     assert "dated" not in capsys.readouterr().out
 
 
+def test_index_info_says_how_many_dates_cannot_be_read(tmp_path, hashing_encoder, capsys):
+    dates = ["2020-01-02", "1583402400", "05/03/2020", None]
+    corpus = write_jsonl(tmp_path / "c.jsonl", [{"text": f"Moon {i}.", "date": date} for i, date in enumerate(dates)])
+    with pytest.warns(UserWarning, match="could not be read: 2"):
+        build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    assert main(["index", "info", str(tmp_path / "index")]) == 0
+    assert "dated         1\nunread dates  2 (found by no search with a date;" in capsys.readouterr().out
+    path = tmp_path / "index" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["counts"]["unreadable_dates"], manifest["counts"]["garbled"]  # as earlier versions wrote it
+    path.write_text(json.dumps(manifest))
+    assert main(["index", "info", str(tmp_path / "index")]) == 0
+    assert "unread" not in capsys.readouterr().out
+    assert open_index(tmp_path / "index", encoder=hashing_encoder).search(["moon"])[0]
+
+
 def test_the_help_says_what_becomes_of_undated_documents(capsys):
     with pytest.raises(SystemExit):
         main(["index", "search", "--help"])
@@ -348,13 +410,14 @@ def test_the_help_says_what_becomes_of_undated_documents(capsys):
     assert "published after DATE, or undated" in out
 
 
-def test_shards_of_an_earlier_version_are_made_again(tmp_path, hashing_encoder, monkeypatch):
+@pytest.mark.parametrize("key", ["dated", "first_garbled"])
+def test_shards_of_an_earlier_version_are_made_again(tmp_path, hashing_encoder, monkeypatch, key):
     monkeypatch.setattr(build_module, "SHARD_SENTENCES", 1)
     rows = [{"text": f"Moon {i}.", "date": "2020"} for i in range(3)]
     corpus, out = write_jsonl(tmp_path / "c.jsonl", rows), tmp_path / "index"
     cut_off(monkeypatch, 2, corpus, out, encoder=hashing_encoder)
     about = out / "building" / "shard-000000" / "about.json"
-    about.write_text(json.dumps({k: v for k, v in json.loads(about.read_text()).items() if k != "dated"}))
+    about.write_text(json.dumps({k: v for k, v in json.loads(about.read_text()).items() if k != key}))
     assert build_index(corpus, out, encoder=hashing_encoder)["counts"]["dated"] == 3
 
 
