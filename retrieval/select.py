@@ -8,7 +8,7 @@ from retrieval.arguments import as_list, as_texts, checked_int, checked_share
 from retrieval.encoders import TextEncoder
 from retrieval.errors import InputError
 from retrieval.hits import Hit
-from retrieval.lexical import bm25_scores, words
+from retrieval.lexical import bm25_scores, with_letters, words
 from retrieval.relevance import hybrid_scores, length_share, window_cosines
 from retrieval.sentences import Sentence
 
@@ -16,7 +16,7 @@ __all__ = ["METHODS", "SELECTION_VERSION", "select_evidence"]
 
 #: Goes up whenever the same texts, encoder and options may select other sentences than before. Whoever keeps selections
 #: on disk puts it into the key, so that none made by an earlier rule is used again.
-SELECTION_VERSION = 4
+SELECTION_VERSION = 5
 #: What can rank the sentences: both kinds together, vectors only, words only.
 METHODS = ("hybrid", "dense", "bm25")
 #: How much lower the bound of ``min_share`` lies in long documents (of 30 sentences), where what stands around evidence counts.
@@ -81,7 +81,8 @@ def select_evidence(
         if method == "dense":
             scores = dense[row][0]
         else:
-            wanted, held = words(claim), [words(text) for text in texts]
+            wanted = words(claim)
+            held = with_letters(wanted, [words(text) for text in texts])
             scores = bm25_scores(wanted, held) if method == "bm25" else hybrid_scores(wanted, held, *dense[row])
         results.append(
             [

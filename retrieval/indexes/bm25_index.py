@@ -8,7 +8,7 @@ import numpy as np
 
 from retrieval.errors import InputError
 from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_array, save_text, top_rows
-from retrieval.lexical import BM25_B, BM25_K1, words
+from retrieval.lexical import BM25_B, BM25_K1, is_letter, letter_places, was_cut_otherwise, words
 
 __all__ = ["BM25Index"]
 
@@ -64,10 +64,14 @@ class BM25Index(EvidenceIndex):
             )
             mask[self._deleted] = False
         for i, query in enumerate(queries.texts):
-            tokens = [self._vocabulary[w] for w in dict.fromkeys(words(query)) if w in self._vocabulary]
-            if not tokens:
+            wanted = dict.fromkeys(words(query))
+            letters = [word for word in wanted if is_letter(word)]
+            tokens = [self._vocabulary[w] for w in wanted if w in self._vocabulary and w not in letters]
+            if not tokens and not letters:
                 continue
             found = self._scorer.get_scores_from_ids(tokens)
+            for letter in letters:
+                found += self._letter_scores(letter)
             found[found <= 0] = -np.inf
             if mask is not None:
                 found[~mask] = -np.inf
@@ -112,11 +116,34 @@ class BM25Index(EvidenceIndex):
                 index._scorer = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
         except (OSError, ValueError, KeyError) as error:
             raise InputError(f"{folder} holds no readable BM25 index ({error}); build it again") from None
+        if was_cut_otherwise(index._vocabulary):
+            raise InputError(
+                f"{folder} was built by an earlier version, which took a run of Thai, Lao, Khmer or Myanmar for one word; "
+                "build it again"
+            )
         index._folder = folder
         return index
 
     def __len__(self) -> int:
         return len(self._ids) - len(self._deleted)
+
+    def _letter_scores(self, letter: str) -> np.ndarray:
+        """BM25 of a letter that stands alone in a query, float32 (passages,), as if every text had its letters among its words.
+
+        The vocabulary is gone through for the pairs that begin or end with it. Of a pair bm25s keeps idf · c / (c + norm),
+        which gives c / norm; these add up over pairs to the letter's own.
+        """
+        scores, count = self._scorer.scores, len(self._ids)
+        gains = np.zeros((2, count))  # as first letter of a pair, as last
+        for word, number in self._vocabulary.items():
+            places = letter_places(letter, word) if letter in word else ()
+            if any(places):
+                part = slice(*scores["indptr"][number : number + 2])
+                share = scores["data"][part] / _rarity(count, part.stop - part.start)
+                gains[np.ix_(np.flatnonzero(places), scores["indices"][part])] += share / (1 - share)
+        # An occurrence at the end of a run begins no pair, one at its start ends none.
+        gain = gains.max(0)
+        return (_rarity(count, np.count_nonzero(gain)) * gain / (1 + gain)).astype(np.float32)
 
     def _load_tokens(self) -> None:
         """Read back the words that an opened index left on disk, which only an addition needs."""
@@ -134,3 +161,8 @@ class BM25Index(EvidenceIndex):
         self._load_tokens()
         self._scorer = bm25s.BM25(k1=BM25_K1, b=BM25_B, method="lucene")
         self._scorer.index((self._tokens, self._vocabulary), create_empty_token=False, show_progress=False)
+
+
+def _rarity(count: int, frequency: int) -> float:
+    """The idf of a word that ``frequency`` of ``count`` passages hold."""
+    return float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))

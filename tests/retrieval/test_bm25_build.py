@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 import retrieval.indexes.bm25_build as bm25_build
+from retrieval import InputError
 from retrieval.indexes import BM25Index, Passages
+from retrieval.lexical import BM25_B, BM25_K1, words
 from retrieval.npy import NpyReader, NpyWriter
 
 
@@ -34,6 +36,51 @@ def test_equals_the_index_built_in_memory(tmp_path, monkeypatch, block, merged):
     np.testing.assert_allclose(opened.search(queries, 5)[0], whole.search(queries, 5)[0], rtol=1e-5)
     opened.add(np.array([10_000]), Passages(texts=["zebra"]))
     assert opened.search(Passages(texts=["zebra"]), 2)[1].tolist() == [[10_000, -1]]
+
+
+CATS = ["我的猫很大，猫很黑。", "没有。", "狗和猫。", "猫", "rome", "แมวกินปลา", "大きい猫猫猫の絵"]
+
+
+def test_a_lone_letter_is_found_as_if_it_were_a_word(tmp_path):
+    builder = bm25_build.BM25Builder(tmp_path)
+    builder.add(CATS)
+    builder.finish()
+    built, added = BM25Index.open(tmp_path), BM25Index()
+    added.add(np.arange(len(CATS)), Passages(texts=CATS))
+    lengths = np.array([len(words(text)) for text in CATS])
+    counts = np.array([text.count("猫") for text in CATS])
+    counts[6] = 3
+    idf = np.log1p((7 - 4 + 0.5) / (4 + 0.5))
+    expected = idf * counts / (counts + BM25_K1 * (1 - BM25_B + BM25_B * lengths / lengths.mean()))
+    for index in (built, added):
+        scores, found = index.search(Passages(texts=["猫", "rome 猫", "狗"]), 7)
+        order = found[0][found[0] >= 0]
+        assert set(order.tolist()) == set(np.flatnonzero(counts).tolist())
+        np.testing.assert_allclose(scores[0][: len(order)], expected[order], rtol=1e-5)
+        assert scores[1][0] == index.search(Passages(texts=["rome"]), 1)[0][0, 0]
+        assert found[2].tolist() == [2, *6 * [-1]]
+
+
+def test_words_inside_a_run_of_thai_are_found(tmp_path):
+    index = BM25Index()
+    index.add(np.arange(len(CATS)), Passages(texts=CATS))
+    assert index.search(Passages(texts=["แมว", "ปลา", "หมา"]), 2)[1].tolist() == [[5, -1], [5, -1], [-1, -1]]
+
+
+def test_an_index_whose_words_were_cut_otherwise_is_refused(tmp_path, monkeypatch):
+    texts = ["Rome is old.", "แมวกินปลา", "北京很大", "đã"]
+    for name, held in (("new", texts), ("latin", [texts[0], *texts[2:]]), ("old", texts)):
+        if name != "new":  # as earlier versions cut them
+            monkeypatch.setattr(bm25_build, "words", lambda text: [text] if text == texts[1] else words(text))
+        builder = bm25_build.BM25Builder(tmp_path / name)
+        builder.add(held)
+        builder.finish()
+    for name in ("new", "latin"):
+        assert BM25Index.open(tmp_path / name).search(Passages(texts=["old Rome"]), 1)[1].tolist() == [[0]]
+    with pytest.raises(
+        InputError, match=r"old was built by an earlier version, which took a run of Thai.* build it again"
+    ):
+        BM25Index.open(tmp_path / "old")
 
 
 def test_texts_without_words(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval import InputError, Sentence, select_evidence, split_sentences
-from retrieval.lexical import BM25_B, BM25_K1, bm25_scores, words
+from retrieval.lexical import BM25_B, BM25_K1, bm25_scores, with_letters, words
 from retrieval.relevance import FEATURES, WEIGHTS, long_features, window_cosines
 from retrieval.select import METHODS
 
@@ -163,6 +163,54 @@ def test_words_of_other_scripts():
     assert words("not a") == ["not"]
     assert words("北京很大") == ["北京", "京很", "很大"]
     assert words("") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("กรุงเทพ", "กรุ รุง งเ เท ทพ"),
+        ("ที่นี่", "ที่นี่"),
+        ("ປະເທດລາວ", "ປະ ະເ ເທ ທດ ດລ ລາ າວ"),
+        ("ភ្នំពេញ", "ភ្នំ នំពេ ពេញ"),
+        ("မြန်မာ", "မြန် န်မာ"),
+        ("ไทย", "ไท ทย"),
+        ("covidในไทย 2020", "covid ใน นไ ไท ทย 2020"),
+        ("日本ไทย", "日本 ไท ทย"),
+        ("ก", "ก"),
+    ],
+)
+def test_scripts_without_spaces_are_cut_into_pairs_of_letters(text, expected):
+    assert words(text) == expected.split()
+
+
+def test_a_zero_width_space_inside_a_run_makes_no_difference():
+    assert words("ភ្នំ\u200bពេញ") == words("ភ្នំពេញ")
+    assert words("two\u200bwords") == ["two", "word"]
+
+
+@pytest.mark.parametrize("method", ["bm25", "hybrid"])
+@pytest.mark.parametrize(
+    ("claim", "others"),
+    [
+        ("猫", ["天気がいい。", "我的猫很大。"]),
+        ("แมว", ["วันนี้ฝนตกหนัก", "ฉันเห็นแมวตัวหนึ่ง"]),
+        ("我猫", ["天気。", "狗和我猫玩。"]),
+    ],
+)
+def test_claims_in_scripts_without_spaces(encoder, method, claim, others):
+    sentences = [Sentence(text, 0, len(text)) for text in [*others, "No cat."]]
+    (hits,) = select_evidence([claim], [sentences], ["d"], encoder, method=method)
+    assert hits[0].sentence == 1
+    if method == "bm25":
+        assert [hit.score > 0 for hit in hits] == [True, False, False]
+
+
+def test_a_lone_letter_counts_as_often_as_it_occurs():
+    documents = [words("我的猫很大。猫。猫好。"), words("没有。"), words("猫"), words("the cat")]
+    assert [d.count("猫") for d in with_letters(words("猫 cat"), documents)] == [3, 0, 1, 0]
+    assert with_letters(words("猫咪 cat"), documents) == documents
+    marked = [words("ฉันกินข้าว"), words("ฉันกลับบ้าน")]
+    assert [d.count("ก") for d in with_letters(["ก"], marked)] == [0, 1]
 
 
 def test_in_a_long_document_the_surroundings_of_a_sentence_count(encoder):
