@@ -1,5 +1,6 @@
 """Arguments of the public calls, checked before they fail deep inside or are read as something else."""
 
+import math
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -49,9 +50,10 @@ def checked_int(name: str, value: Any, least: int) -> int:
 
 def checked_share(name: str, value: Any) -> float:
     """A number in [0, 1] as a float; InputError for others, and for booleans."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value <= 1:
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= 1:
         raise InputError(f"{name} is {value!r}, expected a number in [0, 1]")
-    return float(value)
+    return number
 
 
 def check_image_encoder(encoder: Any) -> None:
