@@ -168,3 +168,9 @@ def test_datasets_with_splits(tmp_path):
     splits.save_to_disk(tmp_path / "all")
     with pytest.raises(InputError, match="holds the splits dev, train; give the folder of one"):
         open_claims(tmp_path / "all")
+
+
+@pytest.mark.parametrize("table", [{"claim": ["a"]}, {}, pa.table({"claim": ["a"]})])
+def test_tables_in_memory_go_elsewhere(table):
+    with pytest.raises(InputError, match="a table in memory goes through normalize_claims"):
+        open_claims(table)

@@ -83,3 +83,21 @@ def test_mistakes(model):
         attention_maps(model, torch.zeros(3, 64, 64))
     with pytest.raises(InputError, match="sides of at least"):
         attention_maps(model, torch.zeros(1, 3, 16, 64))
+
+
+def test_parts_that_are_frozen_stay_so(model):
+    model.train()
+    model.blocks[0].eval()
+    try:
+        attention_maps(model, torch.randn(1, 3, 64, 64))
+        assert model.training
+        assert not any(module.training for module in model.blocks[0].modules())
+        assert all(module.training for module in model.blocks[1].modules())
+    finally:
+        model.eval()
+
+
+@pytest.mark.parametrize("images", [torch.zeros(1, 3, 64, 64, dtype=torch.uint8), [[0.0]]])
+def test_images_are_normalised_pixels(model, images):
+    with pytest.raises(InputError, match="images must be a tensor of normalised pixels, floating point, found"):
+        attention_maps(model, images)
