@@ -74,6 +74,7 @@ class MixtureBatchSampler(Sampler[list[int]]):
             chunk = chunk[np.argsort(self.lengths[chunk], kind="stable")]
             batches += [chunk[i : i + self.batch_size].tolist() for i in range(0, len(chunk), self.batch_size)]
         batches = [batches[i] for i in rng.permutation(len(batches))]
-        # Every process must take the same number of steps: the list is padded by its own beginning.
-        padded = batches + batches[: -len(batches) % self.replicas]
-        return padded[self.rank :: self.replicas]
+        # Every process must take the same number of steps: the list is padded by its own beginning, again and again where
+        # there are more processes than batches.
+        share = range(self.rank, len(self) * self.replicas, self.replicas)
+        return [batches[i % len(batches)] for i in share]

@@ -64,6 +64,13 @@ def test_replicas_share_the_batches_and_take_the_same_number_of_steps():
     assert {i for part in batches for batch in part for i in batch} == set(range(45))
 
 
+@pytest.mark.parametrize(("rows", "replicas"), [(10, 4), (70, 8), (96, 4), (1, 3)])  # 1, 3, 3 and 1 batches
+def test_every_replica_has_batches_where_there_are_fewer_than_replicas(rows, replicas):
+    parts = [MixtureBatchSampler(range(rows), [1.0] * rows, 32, rank=r, replicas=replicas) for r in range(replicas)]
+    assert [len(list(part)) for part in parts] == [len(parts[0])] * replicas == [1] * replicas
+    assert {i for part in parts for i in flat(part)} == set(range(rows))
+
+
 def test_like_lengths_share_a_batch():
     lengths = list(np.random.default_rng(0).permutation(400))
     sampler = MixtureBatchSampler(lengths, [1.0] * 400, 8, bucket=50)
