@@ -205,6 +205,12 @@ class VerdictDataModule(pl.LightningDataModule):
 
     def _eval_loader(self, names: Sequence[str]) -> DataLoader:
         rows = [(self._images(name), row) for name in names for row in self.rows(name)]
+        if len(rows) < self.trainer.world_size:
+            # A process without rows would skip the validation, and the others wait for it for ever.
+            raise InputError(
+                f"{', '.join(names)}: {len(rows)} rows for {self.trainer.world_size} processes; each needs at least one: give more "
+                "rows, or fewer --trainer.devices"
+            )
         order = sorted(range(len(rows)), key=lambda i: _cost(rows[i][1]))
         order = order[self.trainer.global_rank :: self.trainer.world_size]
         order = [_Item(i) for i in order]

@@ -1,5 +1,6 @@
 """The Lightning module of verdict training."""
 
+import warnings
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
 from factcheck.training.predict import VerdictWriter
+from factcheck.training.processes import Tallies
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -32,7 +34,7 @@ class VerdictModule(pl.LightningModule):
     """Trains :class:`~factcheck.models.verifier.VerdictModel`: three heads, each on the rows that carry its label.
 
     Logged: ``train/loss``; ``val/loss``, ``val/stance_accuracy`` (over all rows), ``val/stance_accuracy/<source>``,
-    ``val/image_accuracy`` and ``val/weighted_f1`` (five classes), the last two where the validation rows have photos.
+    ``val/image_accuracy`` and ``val/weighted_f1`` (five classes), the last two where validation rows have photos and such labels.
 
     Args:
         text_model: ``bundled``, a folder, or a Hugging Face id.
@@ -149,7 +151,7 @@ class VerdictModule(pl.LightningModule):
         self._freeze()
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
         self._verifier: Verifier | None = None
-        self._val: dict[str, list[Tensor | str]] = {}
+        self._val = Tallies()
         self._has_weights = False  # from init_from or a checkpoint: the module is no longer as it was made
 
     def setup(self, stage: str) -> None:
@@ -370,38 +372,41 @@ class VerdictModule(pl.LightningModule):
         output = self(batch)
         loss = self._loss(output, batch)
         self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=len(batch["stance"]), sync_dist=True)
-        rows = self._val.setdefault("stance", [])
         predicted = output.stance_logits.argmax(1)
         for guess, target, source in zip(predicted.tolist(), batch["stance"].tolist(), batch["source"], strict=True):
             if target == UNLABELLED:
                 continue
             support = STANCES.index("support")
             right = (guess != support) if target == NOT_SUPPORT else guess == target
-            rows.append((source, float(right)))
+            self._val.add("stance_accuracy", float(right))
+            self._val.add(f"stance_accuracy/{source}", float(right))
         if output.label_logits is None:
             return
         keep = batch["label"] != UNLABELLED
-        self.f1.update(output.label_logits[keep].argmax(1), batch["label"][keep])
+        if keep.any():
+            self.f1.update(output.label_logits[keep].argmax(1), batch["label"][keep])
+            self._val.add("weighted_f1", 0.0, int(keep.sum()))  # the rows alone: the figure is no mean
         keep = batch["relation"] != UNLABELLED
-        hits = (output.image_logits[keep].argmax(1) == batch["relation"][keep]).float().tolist()
-        self._val.setdefault("image", []).extend(hits)
+        hits = (output.image_logits[keep].argmax(1) == batch["relation"][keep]).sum()
+        self._val.add("image_accuracy", float(hits), int(keep.sum()))
 
     def _report(self, stage: str) -> None:
-        stance = self._val.get("stance", [])
-        by_source: dict[str, list[float]] = {}
-        for source, right in stance:
-            by_source.setdefault(source, []).append(right)
-        figures = {"stance_accuracy": [right for _, right in stance]}
-        figures |= {f"stance_accuracy/{source}": v for source, v in sorted(by_source.items()) if len(by_source) > 1}
-        figures["image_accuracy"] = self._val.get("image", [])
-        for name, values in figures.items():
-            if values:
-                mean = torch.tensor(values).mean()
-                self.log(f"{stage}/{name}", mean, prog_bar="/" not in name, sync_dist=True)
-        if self.f1.update_called:
-            self.log(f"{stage}/weighted_f1", self.f1.compute(), prog_bar=True)
-            self.f1.reset()
+        # Which figures there are must not depend on a process's own rows: the others would wait for it, or fail.
+        whole = self._val.over_processes()
         self._val.clear()
+        by_source = [name for name in whole if name.startswith("stance_accuracy/")]
+        for name in ("stance_accuracy", *(by_source if len(by_source) > 1 else ()), "image_accuracy"):
+            if name in whole:
+                self.log(f"{stage}/{name}", whole.mean(name), prog_bar="/" not in name, sync_dist=True)
+        if "weighted_f1" in whole:
+            self.log(f"{stage}/weighted_f1", self._weighted_f1(), prog_bar=True)
+        self.f1.reset()
+
+    def _weighted_f1(self) -> Tensor:
+        with warnings.catch_warnings():
+            # A process may have had no photos at all.
+            warnings.filterwarnings("ignore", message=".*before the ``update`` method", category=UserWarning)
+            return self.f1.compute()
 
 
 def _source(name: str) -> Path:
