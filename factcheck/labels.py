@@ -4,6 +4,7 @@ Source of the five classes: Factify 2 (arXiv 2304.03897). A class is a stance (d
 decide the claim?) together with an image relation (do both sides show the same photo?); ``Refute`` has no image relation.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from factcheck.errors import InputError
@@ -17,6 +18,7 @@ __all__ = [
     "ImageRelation",
     "Stance",
     "compose_label",
+    "five_class_labels",
     "parse_label",
     "relation_of",
     "stance_of",
@@ -96,6 +98,19 @@ def parse_label(text: str) -> FactifyLabel | Stance:
         known = ", ".join(dict.fromkeys([*FACTIFY_LABELS, *STANCE_LABELS.values()]))
         fever = "SUPPORTS, REFUTES, NOT ENOUGH INFO"
         raise InputError(f"unknown label {text!r}; expected one of {known} (or FEVER's {fever})") from None
+
+
+def five_class_labels(labels: Iterable[FactifyLabel | Stance | None]) -> list[FactifyLabel | None]:
+    """Of the labels of one table, those that are of the five classes; None in the place of any other.
+
+    A bare ``Refute`` is spelled like a class and like a stance: it is a class where another of the table's labels can be
+    nothing else, and a stance in a table of stances.
+
+    Args:
+        labels: every label of the table, as :func:`parse_label` gives them; None where a row has none.
+    """
+    found = [label if isinstance(label, FactifyLabel) else None for label in labels]
+    return found if any(label not in (None, FactifyLabel.REFUTE) for label in found) else [None] * len(found)
 
 
 def stance_of(label: FactifyLabel | Stance) -> Stance:

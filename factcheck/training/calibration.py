@@ -1,5 +1,6 @@
 """Temperature scaling on held-out claims (Guo et al., arXiv 1706.04599), and a threshold for a target precision."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from scipy.optimize import minimize, minimize_scalar
 
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import MIN_ROWS, threshold_for_precision
-from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, parse_label, stance_of
+from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, Stance, five_class_labels, parse_label, stance_of
 from factcheck.verification.calibration import Calibration
 
 if TYPE_CHECKING:
@@ -100,7 +101,8 @@ def _brier(probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> Cal
 class _Labelled:
     """A verified row with its gold label: probabilities at temperature 1, and the index of the gold class in each.
 
-    ``label`` is None where the row has no image pair, ``gold_label`` where the gold label is a bare stance.
+    ``label`` is None where the row has no image pair, ``gold_label`` where the gold label is a bare stance (see
+    :func:`factcheck.labels.five_class_labels`).
     """
 
     stance: list[float]
@@ -181,12 +183,13 @@ def calibrate(
     plain = [row for row in rows if row.label is None]
     plain = plain if len(plain) >= _ENOUGH else rows
     stances, gold = [row.stance for row in plain], [row.gold_stance for row in plain]
-    result = replace(verifier.calibration, stance=fit_temperature(stances, gold), stance_by_length=())
+    result = replace(verifier.calibration, stance=_fitted("stance", stances, gold), stance_by_length=())
     if len(plain) >= _ENOUGH_FOR_LENGTHS:
         lengths = [row.tokens for row in plain]
         result = replace(result, stance_by_length=fit_temperature_by_length(stances, gold, lengths))
     if five:
-        result = replace(result, label=fit_temperature([row.label for row in five], [row.gold_label for row in five]))
+        labels, gold = [row.label for row in five], [row.gold_label for row in five]
+        result = replace(result, label=_fitted("five-class", labels, gold))
     if target_precision is None:
         return result
     point = threshold_for_precision(*zip(*(row.outcome(result) for row in rows), strict=True), target_precision)
@@ -194,36 +197,54 @@ def calibrate(
     return replace(result, abstain_below=threshold, target_precision=target_precision, coverage=point.coverage)
 
 
+def _fitted(head: str, probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
+    """The temperature of a head; one that stops at a bound is said on standard error, for it fits no more than these rows."""
+    temperature = fit_temperature(probabilities, gold)
+    if any(abs(np.log(temperature / bound)) < 0.01 for bound in _BOUNDS):
+        print(
+            f"factcheck: warning: the temperature of the {head} head ended at the bound {temperature:.3g}: its {len(gold)} rows, of "
+            f"{len(set(gold))} of {len(probabilities[0])} classes, are too few or too much alike to calibrate on; give more rows of "
+            "every class",
+            file=sys.stderr,
+        )
+    return temperature
+
+
 def _labelled_rows(
     verifier: "Verifier", claims: Sequence[str | Path], image_root: str | Path | None
 ) -> list[_Labelled]:
-    from factcheck.data import load_images, open_claims
-
     before = verifier.calibration
     verifier.calibration = Calibration()
     rows: list[_Labelled] = []
     try:
         for path in map(Path, claims):
             root = Path(image_root) if image_root is not None else path.parent
-            for table in open_claims(path).batches(256):
-                labels = table["label"].to_pylist()
-                for encoded in verifier.decided_rows(load_images(table, root)):
-                    lengths = verifier.builder.lengths([row.text() for row in encoded.rows])
-                    for row, tokens in zip(encoded.rows, lengths, strict=True):
-                        text, decision = labels[row.number], row.decision
-                        # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
-                        if text is None or not decision.is_judged:
-                            continue
-                        gold = parse_label(text)
-                        rows.append(
-                            _Labelled(
-                                stance=decision.stance,
-                                gold_stance=STANCES.index(stance_of(gold)),
-                                tokens=tokens,
-                                label=decision.label,
-                                gold_label=FACTIFY_LABELS.index(gold) if isinstance(gold, FactifyLabel) else None,
-                            )
-                        )
+            found, gold = _judged_rows(verifier, path, root)
+            for row, label in zip(found, five_class_labels(gold), strict=True):
+                rows.append(row if label is None else replace(row, gold_label=FACTIFY_LABELS.index(label)))
     finally:
         verifier.calibration = before
     return rows
+
+
+def _judged_rows(
+    verifier: "Verifier", path: Path, root: Path
+) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
+    """The judged rows of one table, without their five-class labels, and the gold label of each."""
+    from factcheck.data import load_images, open_claims
+
+    rows: list[_Labelled] = []
+    gold: list[FactifyLabel | Stance] = []
+    for table in open_claims(path).batches(256):
+        labels = table["label"].to_pylist()
+        for encoded in verifier.decided_rows(load_images(table, root)):
+            lengths = verifier.builder.lengths([row.text() for row in encoded.rows])
+            for row, tokens in zip(encoded.rows, lengths, strict=True):
+                text, decision = labels[row.number], row.decision
+                # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
+                if text is None or not decision.is_judged:
+                    continue
+                gold.append(parse_label(text))
+                stance = STANCES.index(stance_of(gold[-1]))
+                rows.append(_Labelled(decision.stance, stance, tokens, decision.label, None))
+    return rows, gold

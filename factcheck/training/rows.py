@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from factcheck.errors import InputError
-from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
+from factcheck.labels import (
+    FACTIFY_LABELS,
+    IMAGE_RELATIONS,
+    STANCES,
+    FactifyLabel,
+    Stance,
+    five_class_labels,
+    parse_label,
+    relation_of,
+    stance_of,
+)
 from factcheck.models.inputs import TextRow
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED
 
@@ -63,16 +73,17 @@ def read_training_rows(
 
     sources = row_fields(path, "source", columns=columns)
     rows: list[TrainingRow] = []
+    labels: list[FactifyLabel | Stance | None] = []
     for table in open_claims(path, columns=columns).batches(512):
         for item in table.to_pylist():
             if item["label"] is None and not unlabelled:
                 raise InputError(f"{path}, row {len(rows)}: no label; training needs one in every row")
             label = parse_label(item["label"]) if item["label"] is not None else None
+            labels.append(label)
             relation = relation_of(label) if label is not None else None
             spans = item["document_spans"]
             document = item["document"] or ""
             sentences = tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,)
-            has_pair = item["claim_image"] is not None and item["document_image"] is not None
             rows.append(
                 TrainingRow(
                     id=item["id"],
@@ -87,14 +98,21 @@ def read_training_rows(
                     document_image=_image(item["document_image"]),
                     stance=STANCES.index(stance_of(label)) if label is not None else UNLABELLED,
                     relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
-                    label=FACTIFY_LABELS.index(label) if isinstance(label, FactifyLabel) and has_pair else UNLABELLED,
+                    label=UNLABELLED,
                     source=str(sources[len(rows)] or path.parent.name) if sources else path.parent.name,
                     split=spans is None,
                 )
             )
     if not rows:
         raise InputError(f"{path}: no rows; training needs at least one")
-    return rows
+    return [_with_label(row, label) for row, label in zip(rows, five_class_labels(labels), strict=True)]
+
+
+def _with_label(row: TrainingRow, label: FactifyLabel | None) -> TrainingRow:
+    """The row with its five-class label, which needs both photos."""
+    if label is None or row.claim_image is None or row.document_image is None:
+        return row
+    return replace(row, label=FACTIFY_LABELS.index(label))
 
 
 def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[TrainingRow]:

@@ -8,6 +8,7 @@ from factcheck.labels import (
     ImageRelation,
     Stance,
     compose_label,
+    five_class_labels,
     parse_label,
     relation_of,
     stance_of,
@@ -61,3 +62,16 @@ def test_parse_names_what_it_knows():
 
 def test_every_class_has_a_stance_of_the_map():
     assert {stance_of(x) for x in FACTIFY_LABELS} == set(STANCES)
+
+
+def test_a_bare_refute_is_of_the_five_classes_only_where_another_label_is():
+    stances = [Stance.SUPPORT, FactifyLabel.REFUTE, None]
+    assert five_class_labels(stances) == [None] * 3
+    assert five_class_labels([FactifyLabel.REFUTE]) == [None]
+    assert five_class_labels([*stances, FactifyLabel.SUPPORT_TEXT]) == [
+        None,
+        FactifyLabel.REFUTE,
+        None,
+        FactifyLabel.SUPPORT_TEXT,
+    ]
+    assert five_class_labels([]) == []

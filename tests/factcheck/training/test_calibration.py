@@ -9,6 +9,8 @@ from factcheck.cli import main
 from factcheck.data import load_images, open_claims
 from factcheck.labels import FactifyLabel, parse_label, stance_of
 from factcheck.training.calibration import calibrate, fit_temperature, fit_temperature_by_length
+from factcheck.training.losses import UNLABELLED
+from factcheck.training.rows import read_training_rows
 from factcheck.verification.calibration import Calibration
 
 
@@ -139,3 +141,36 @@ def test_the_flag_needs_rows_to_choose_on(tmp_path, capsys):
     assert main(["export", str(checkpoint), "--out", str(tmp_path / "m"), "--target-precision", "0.95"]) == 2
     assert "--calibrate-on" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
+
+
+@pytest.fixture
+def stances(factify_folder, tmp_path):
+    """The rows of the small set, photos and all, with bare stances for labels."""
+    rows = (factify_folder / "train.csv").read_text("utf-8")
+    for end in ("_Multimodal", "_Text"):
+        rows = rows.replace(end, "")
+    (tmp_path / "train.csv").write_text(rows, "utf-8")
+    return tmp_path / "train.csv"
+
+
+def test_a_table_of_stances_has_no_five_class_targets(stances, factify_folder):
+    rows = read_training_rows(stances)
+    assert {row.label for row in rows} == {UNLABELLED}
+    assert [row.stance for row in rows] == [row.stance for row in read_training_rows(factify_folder / "train.csv")]
+    assert {row.label for row in read_training_rows(factify_folder / "train.csv")} == set(range(5))
+
+
+def test_a_table_of_stances_leaves_the_five_class_temperature_alone(verifier, stances, factify_folder):
+    own = Verifier(verifier.model, verifier.builder, verifier.encoder, calibration=Calibration(label=1.7))
+    assert calibrate(own, [stances], image_root=factify_folder).label == 1.7
+    assert calibrate(own, [stances, factify_folder / "train.csv"], image_root=factify_folder).label != 1.7
+
+
+def test_a_temperature_that_ends_at_a_bound_is_said(capsys, verifier, tmp_path):
+    one = {"claim": "The dog runs in the park", "document": "The dog runs in the park."}
+    verdict = verifier.verify_batch(pa.Table.from_pylist([one])).to_pylist()[0]
+    # One row whose verdict is right: the more certain, the better.
+    (tmp_path / "one.jsonl").write_text(json.dumps(one | {"label": verdict["stance"]}), "utf-8")
+    calibrate(verifier, [tmp_path / "one.jsonl"])
+    said = capsys.readouterr().err
+    assert "the temperature of the stance head ended at the bound 0.05: its 1 rows, of 1 of 3 classes" in said
