@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["STRENGTHS", "Strength", "alter_photos", "quantise_dct"]
+__all__ = ["STRENGTHS", "Strength", "alter_photos", "quantise_dct", "resize_photos"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ def alter_photos(photos: Tensor, size: int, strength: Strength, generator: torch
     """
     rng = _Random(generator, photos.shape[0], photos.device)
     # Sampling from at most 1.5x the target size keeps bilinear interpolation from aliasing. Bytes resize fastest.
-    source = _to_float(_resize(photos, min(round(1.5 * size), photos.shape[-1])))
+    source = resize_photos(photos, min(round(1.5 * size), photos.shape[-1]))
     strangers = F.interpolate(source.roll(1, 0), size=(size, size), mode="bilinear", align_corners=False)
 
     content = _place(rng, strength)  # (B, 2, 3): canvas -> content coordinates
@@ -148,6 +148,12 @@ class _Random:
         return options[torch.randint(len(options), (self.batch,), generator=self.generator, device=self.device)]
 
 
+def resize_photos(photos: Tensor, size: int) -> Tensor:
+    """Photos (B, 3, H, W), uint8 or float in [0, 1], to (B, 3, size, size) float32 in [0, 1]."""
+    # Only CPUs have a kernel that resizes bytes.
+    return _to_float(_resize(photos if photos.device.type == "cpu" else _to_float(photos), size))
+
+
 def _resize(photos: Tensor, size: int) -> Tensor:
     if photos.shape[-2:] == (size, size):
         return photos
@@ -176,13 +182,13 @@ def _affine(scale_x: Tensor, scale_y: Tensor, shift_x: Tensor, shift_y: Tensor, 
 
 def _crop(rng: _Random, strength: Strength) -> Tensor:
     """Content coordinates in [-1, 1] to the cropped, mirrored, turned part of the photo: (B, 2, 3)."""
-    cropped, one = rng.chance(strength.crop), torch.ones(rng.batch)
+    cropped, one = rng.chance(strength.crop), torch.ones(rng.batch, device=rng.device)
     area = torch.where(cropped, rng.uniform(strength.min_area, 1.0), one)
     aspect = torch.where(cropped, rng.uniform(-0.3, 0.3).exp(), one)
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     shift_x, shift_y = rng.uniform(-1, 1) * (1 - width), rng.uniform(-1, 1) * (1 - height)
     flip = torch.where(rng.chance(strength.mirror), -1.0, 1.0)
-    angle = torch.where(rng.chance(strength.rotate), rng.uniform(-0.2, 0.2), torch.zeros(rng.batch))
+    angle = torch.where(rng.chance(strength.rotate), rng.uniform(-0.2, 0.2), torch.zeros(rng.batch, device=rng.device))
     return _affine(flip * width, height, shift_x, shift_y, angle)
 
 
@@ -192,7 +198,7 @@ def _place(rng: _Random, strength: Strength) -> Tensor:
     uneven = rng.uniform(0.6, 1.0)
     framed = rng.frame_draw < strength.frame
     collaged = rng.collage_draw < strength.collage
-    one, zero = torch.ones(rng.batch), torch.zeros(rng.batch)
+    one, zero = torch.ones(rng.batch, device=rng.device), torch.zeros(rng.batch, device=rng.device)
     side_x = torch.where(collaged, rng.uniform(0.55, 1.0), torch.where(framed, 1 - margin, one))
     side_y = torch.where(collaged, rng.uniform(0.55, 1.0), torch.where(framed, 1 - margin * uneven, one))
     centre_x = torch.where(collaged, rng.uniform(-1, 1) * (1 - side_x), zero)
@@ -213,8 +219,8 @@ def _tone(rng: _Random, view: Tensor, strength: Strength) -> Tensor:
     gain = (rng.uniform(-0.35, 0.35) * amount).exp()
     contrast = (rng.uniform(-0.4, 0.45) * amount).exp()
     balance = (rng.uniform(-0.12, 0.12, 3) * amount[:, None]).exp()
-    saturation = torch.where(on, rng.uniform(0.3, 1.7), torch.ones(rng.batch))
-    saturation = torch.where(rng.chance(strength.grey), torch.zeros(rng.batch), saturation)
+    saturation = torch.where(on, rng.uniform(0.3, 1.7), torch.ones(rng.batch, device=rng.device))
+    saturation = torch.where(rng.chance(strength.grey), torch.zeros(rng.batch, device=rng.device), saturation)
     luma = torch.tensor(_LUMA, device=rng.device)
     eye = torch.eye(3, device=rng.device)
     matrix = saturation[:, None, None] * eye + (1 - saturation)[:, None, None] * luma.expand(3, 3)
@@ -262,7 +268,7 @@ def _band(rng: _Random, view: Tensor, within: Tensor, canvas: Tensor, strength: 
     on = rng.chance(strength.band)
     height = rng.uniform(0.16, 0.5)
     top, on_photo, bare, anywhere = rng.chance(0.45), rng.chance(0.6), rng.chance(0.15), rng.chance(0.12)
-    opacity = torch.where(bare, torch.zeros(rng.batch), torch.where(rng.chance(0.7), 1.0, rng.uniform(0.5, 1.0)))
+    opacity = torch.where(bare, torch.zeros(rng.batch, device=rng.device), torch.where(rng.chance(0.7), 1.0, rng.uniform(0.5, 1.0)))
     colour = rng.pick(torch.tensor(_BAND_COLOURS, device=rng.device))
     noise = rng.uniform(-0.1, 0.1, 3)
     stretch, slide = rng.uniform(0.6, 1.4), rng.uniform(-0.4, 0.4)

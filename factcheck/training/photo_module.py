@@ -13,7 +13,7 @@ from factcheck.errors import InputError
 from factcheck.models.folder import check_weights
 from factcheck.models.image import PhotoEncoder, create_image_encoder
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
-from factcheck.training.photo_augment import STRENGTHS, alter_photos
+from factcheck.training.photo_augment import STRENGTHS, alter_photos, resize_photos
 
 __all__ = ["PhotoPretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]
 
@@ -129,7 +129,7 @@ class PhotoPretrainModule(pl.LightningModule):
         """Embed held-out photos and strongly altered copies of them, the same ones every time."""
         generator = torch.Generator(batch.device).manual_seed(1_000 + batch_idx)
         size = self._size_at(self.global_step / max(1, self._total_steps()))
-        clean = F.interpolate(batch, size=(size, size), mode="bilinear", antialias=True).float() / 255
+        clean = resize_photos(batch, size)
         copies = alter_photos(batch, size, STRENGTHS["strong"], generator)
         self._validation.append((self.encode(clean, self.average), self.encode(copies, self.average)))
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.fx.experimental import _config as fx_settings
 
-from factcheck.training.photo_augment import STRENGTHS, Strength, alter_photos, quantise_dct
+from factcheck.training.photo_augment import STRENGTHS, Strength, alter_photos, quantise_dct, resize_photos
 
 NOTHING = dict.fromkeys(Strength.__dataclass_fields__, 0.0) | {"min_area": 1.0}
 
@@ -76,3 +77,24 @@ def test_quantised_blocks_look_like_jpeg(photos, quality):
         Image.fromarray(photo.permute(1, 2, 0).numpy()).save(buffer, "JPEG", quality=quality, subsampling=0)
         theirs = torch.from_numpy(np.array(Image.open(buffer))).permute(2, 0, 1) / 255
         assert (mine - theirs).abs().mean() < 0.008
+
+
+@pytest.mark.parametrize("strength", STRENGTHS.values(), ids=STRENGTHS)
+def test_everything_is_made_on_the_photos_device(photos, strength):
+    # The meta device refuses tensors of the CPU as a GPU does; how many photos an alteration takes it cannot know.
+    with fx_settings.patch(meta_nonzero_assume_all_nonzero=True):
+        assert alter_photos(photos.to("meta"), 64, strength, None).device.type == "meta"
+
+
+def test_bytes_are_resized_as_floats_where_there_is_no_kernel_for_bytes(photos, monkeypatch):
+    plain = torch.nn.functional.interpolate
+    kinds = []
+    monkeypatch.setattr(
+        torch.nn.functional, "interpolate", lambda x, *args, **kw: kinds.append(x.dtype) or plain(x, *args, **kw)
+    )
+    on_cpu = resize_photos(photos, 40)
+    assert resize_photos(photos.to("meta"), 40).shape == on_cpu.shape == (8, 3, 40, 40)
+    assert kinds == [torch.uint8, torch.float32]
+    assert on_cpu.dtype == torch.float32
+    assert on_cpu.max() <= 1
+    torch.testing.assert_close(on_cpu, resize_photos(photos.float() / 255, 40), atol=1.01 / 255, rtol=0)
