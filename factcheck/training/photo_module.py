@@ -11,7 +11,7 @@ from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.models.folder import check_weights
-from factcheck.models.image import PhotoEncoder, create_image_encoder
+from factcheck.models.image import PhotoEncoder, build_image_encoder, create_image_encoder
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
 from factcheck.training.photo_augment import STRENGTHS, alter_photos, resize_photos
 
@@ -166,8 +166,9 @@ class PhotoPretrainModule(pl.LightningModule):
         return [FiniteLoss()]
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Refuse to write weights that hold NaN or infinity (InputError)."""
+        """Keep the encoder's shape, which ``weights`` may have decided; refuse weights that hold NaN or infinity (InputError)."""
         check_before_saving(checkpoint["state_dict"], self.global_step)
+        checkpoint["encoder_config"] = self.average.config()
 
     def export_encoder(self) -> PhotoEncoder:
         """The averaged encoder, ready for :func:`~factcheck.models.image.save_photo_encoder`."""
@@ -215,10 +216,13 @@ def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> Ph
     state = {k.removeprefix(prefix): v for k, v in content.get("state_dict", {}).items() if k.startswith(prefix)}
     if not state or "name" not in settings:
         raise InputError(f"{checkpoint} holds no photo pre-training. Give one made with configs/photo_pretrain.yaml.")
-    shape = {key: settings[key] for key in ("embed_dim", "layout_dim") if key in settings}
     check_weights(state, f"checkpoint {str(checkpoint)!r}", "give one of a training that did not diverge")
     size = (settings.get("sizes") or [64])[-1]
-    encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
+    if "encoder_config" in content:
+        encoder = build_image_encoder(content["encoder_config"])
+    else:  # checkpoints of earlier releases say what was asked for only, which is what was built unless from a folder
+        shape = {key: settings[key] for key in ("embed_dim", "layout_dim") if key in settings}
+        encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
     encoder.load_state_dict(state)
     if views:
         encoder.input_size, encoder.view_size = round(1.25 * size), size

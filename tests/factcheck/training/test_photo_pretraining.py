@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from factcheck.errors import InputError
-from factcheck.models.image import load_photo_encoder, save_photo_encoder
+from factcheck.models.image import create_image_encoder, load_photo_encoder, save_photo_encoder
 from factcheck.training.photo_data import GroupedPhotos, PhotoDataModule, cache_photos
 from factcheck.training.photo_module import (
     PhotoPretrainModule,
@@ -145,6 +145,30 @@ def test_checkpoints_of_other_kinds_are_refused(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(InputError, match="no photo pre-training"):
         load_pretrained_encoder(tmp_path / "other.ckpt")
+
+
+def test_the_encoder_of_a_checkpoint_is_the_one_that_the_weights_folder_made(root, tmp_path):
+    start = create_image_encoder(weights=None, embed_dim=24, layout_dim=0)
+    start.mean, start.std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
+    module = _module(weights=str(save_photo_encoder(start, tmp_path / "start")))
+    trainer = _trainer(tmp_path, 1)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    found = load_pretrained_encoder(tmp_path / "last.ckpt", views=False)
+    assert found.fingerprint == module.export_encoder().fingerprint
+    assert (found.embed_dim, found.mean, found.std) == (24, start.mean, start.std)
+
+
+def test_checkpoints_of_earlier_releases_still_export(tmp_path):
+    module = _module(embed_dim=24)
+    trainer = _trainer(tmp_path, 1)
+    trainer.strategy.connect(module)
+    trainer.save_checkpoint(tmp_path / "last.ckpt")
+    content = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    del content["encoder_config"]
+    torch.save(content, tmp_path / "old.ckpt")
+    found = load_pretrained_encoder(tmp_path / "old.ckpt", views=False)
+    assert found.fingerprint == module.export_encoder().fingerprint
 
 
 @pytest.mark.parametrize(
