@@ -1,7 +1,6 @@
 """Photos for pre-training: decoded once into a uint8 array on disk, then read batch by batch at memory speed."""
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -16,11 +15,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from factcheck.data.images import decode_image
 from factcheck.errors import InputError
+from retrieval.npy import NpyWriter
 
 __all__ = ["GroupedPhotos", "PhotoArray", "PhotoDataModule", "ShuffledPhotos", "cache_photos", "read_photos"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+_DECODING = 2  # raised when photos are decoded in another way, so that arrays made before are not read
 
 
 def read_photos(root: str | Path) -> Iterator[tuple[str, bytes]]:
@@ -71,19 +73,27 @@ def cache_photos(
     """
     listing = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in _sources(Path(root))]
     banned = _names(exclude)
-    digest = hashlib.sha256(json.dumps([size, listing, sorted(banned)]).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps([_DECODING, size, listing, sorted(banned)]).encode()).hexdigest()[:16]
     path = Path(folder) / f"photos-{size}px-{digest}.npy"
     if not path.exists():
-        kept = (data for name, data in read_photos(root) if name not in banned)
-        photos = [photo for data in kept if (photo := _decode(data, size)) is not None]
-        if not photos:
-            raise InputError(f"None of the photos under {root} could be decoded. Check that they are image files.")
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.part")
-        with partial.open("wb") as file:
-            np.save(file, np.stack(photos))
-        os.replace(partial, path)  # readers see all of the array or none of it
+        try:
+            _write_photos(root, size, partial, banned)
+            os.replace(partial, path)  # readers see all of the array or none of it
+        finally:
+            partial.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")
+
+
+def _write_photos(root: str | Path, size: int, path: Path, banned: set[str]) -> None:
+    """Decode the photos one by one into the array: all of them may be more than memory holds."""
+    with NpyWriter(path, np.uint8, (size, size, 3)) as array:
+        for name, data in read_photos(root):
+            if name not in banned and (photo := _decode(data, size)) is not None:
+                array.append(photo[None])
+    if not array.count:
+        raise InputError(f"None of the photos under {root} could be decoded. Check that they are image files.")
 
 
 class PhotoArray(Dataset):
@@ -286,8 +296,7 @@ def _sources(root: Path) -> list[Path]:
 
 def _decode(data: bytes | None, size: int) -> NDArray[np.uint8] | None:
     try:
-        with Image.open(io.BytesIO(data or b"")) as image:
-            image.draft("RGB", (size, size))
-            return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC))
-    except (OSError, ValueError, Image.DecompressionBombError):
+        image = decode_image(data or b"", min_size=size)
+    except InputError:
         return None
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC))

@@ -18,6 +18,7 @@ from factcheck.training.photo_module import (
     load_pretrained_encoder,
     spread_loss,
 )
+from retrieval.npy import NpyWriter
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,34 @@ def test_the_array_is_made_once_and_leaves_out_what_it_should(root, tmp_path):
     Image.new("RGB", (9, 9)).save(banned / "3.jpg")
     assert len(cache_photos(root, 48, tmp_path, exclude=banned)) == 23
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_photos_are_decoded_as_at_inference(tmp_path):
+    half = np.zeros((40, 40, 3), np.uint8)
+    half[:20] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 3  # upside down
+    Image.fromarray(half).save(tmp_path / "a.jpg", exif=turned)
+    Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "b.png")  # transparent: white
+    Image.new("1", (8200, 8200)).save(tmp_path / "c.png")  # more pixels than inference takes
+    upside, clear = cache_photos(tmp_path, 40, tmp_path / "cache")
+    assert upside[:15].max() < 20
+    assert upside[25:].min() > 235
+    assert clear.min() == 255
+
+
+def test_photos_go_to_disk_one_by_one(root, tmp_path, monkeypatch):
+    sizes = []
+    append = NpyWriter.append
+    monkeypatch.setattr(NpyWriter, "append", lambda self, rows: sizes.append(len(rows)) or append(self, rows))
+    photos = cache_photos(root, 48, tmp_path)
+    assert sizes == [1] * 24
+    assert photos.flags.writeable is False
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "photo.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match="could be decoded"):
+        cache_photos(tmp_path / "bad", 48, tmp_path / "empty")
+    assert not list((tmp_path / "empty").iterdir())
 
 
 def test_epochs_differ_and_depend_on_seed_and_epoch_alone(root, tmp_path):
