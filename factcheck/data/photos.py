@@ -14,7 +14,7 @@ from factcheck.data.images import check_image
 from factcheck.data.normalize import normalize_claims
 from factcheck.errors import InputError
 
-__all__ = ["load_images"]
+__all__ = ["load_images", "read_photo"]
 
 #: Larger files are not read.
 MAX_BYTES = 64 * 2**20
@@ -68,7 +68,7 @@ def _load_column(
     wanted = [row for row, cell in enumerate(cells) if cell is not None and status[row] != "error"]
     data: list[bytes | None] = [None if cell is None else cell["bytes"] for cell in cells]
     paths: list[str | None] = [None if cell is None else cell["path"] for cell in cells]
-    results = run(lambda row: _read(cells[row]["bytes"], cells[row]["path"], root), wanted)
+    results = run(lambda row: read_photo(cells[row]["bytes"], cells[row]["path"], root), wanted)
     for row, (content, reason) in zip(wanted, results, strict=True):
         data[row] = content
         if reason is not None:
@@ -79,8 +79,14 @@ def _load_column(
     return table.set_column(table.column_names.index(column), table.schema.field(column), image_array(data, paths))
 
 
-def _read(content: bytes | None, path: str | None, root: str | None) -> tuple[bytes | None, str | None]:
-    """The photo's bytes, or None and the reason."""
+def read_photo(content: bytes | None, path: str | None, root: str | None) -> tuple[bytes | None, str | None]:
+    """The photo's bytes, or None and the reason (see :func:`load_images`).
+
+    Args:
+        content: the bytes, where they are known already.
+        path: the file, relative to ``root``.
+        root: an absolute path without ``..`` in it (see :func:`os.path.abspath`), or None.
+    """
     if content is None:
         content, reason = _read_file(path or "", root)
         if reason is not None:

@@ -103,7 +103,9 @@ def _image_features(items: list[dict], verifier: "Verifier") -> np.ndarray:
         return features
     for i, item in enumerate(items):
         try:
-            pair = [decode_image(item[side]["bytes"], min_size=256) for side in ("claim_image", "document_image")]
+            # As verification decodes them: JPEGs read at another size give other pixels.
+            sides = ("claim_image", "document_image")
+            pair = [decode_image(item[side]["bytes"], min_size=transform.size) for side in sides]
         except (InputError, TypeError):  # missing (None) or broken: no pair
             continue
         with torch.inference_mode():

@@ -1,5 +1,6 @@
 """The data module of verdict training: one or many labelled sets, mixed by weight."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -308,8 +309,9 @@ class _Collate:
             batch["soft"] = torch.tensor([row.soft or _NO_SOFT for row in rows])
         if self.builder.transform is None or not any(row.claim_image or row.document_image for row in rows):
             return batch
+        size = self.builder.transform.size
         for side in ("claim", "document"):
-            images = [_open(getattr(row, f"{side}_image"), root) if keep else None for root, row, keep in items]
+            images = [_open(getattr(row, f"{side}_image"), root, size) if keep else None for root, row, keep in items]
             batch[f"{side}_pixels"], batch[f"{side}_image_mask"] = self.builder.photos(images)
         pair = batch["claim_image_mask"] & batch["document_image_mask"]
         # Without both photos there is no relation to learn, and no five-class label.
@@ -318,14 +320,16 @@ class _Collate:
         return batch
 
 
-def _open(image: str | bytes | None, root: Path) -> Any:
-    """The decoded photo, or None where it is missing or broken: training goes on without it, as verification does."""
+def _open(image: str | bytes | None, root: Path, min_size: int) -> Any:
+    """The decoded photo, or None where verification would not have it: training goes on without it, as verification does."""
     from factcheck.data.images import decode_image
+    from factcheck.data.photos import read_photo
 
     if image is None:
         return None
+    content, path = (image, None) if isinstance(image, bytes) else (None, image)
+    data, _ = read_photo(content, path, os.path.abspath(root))
     try:
-        data = image if isinstance(image, bytes) else (root / image).read_bytes()
-        return decode_image(data, min_size=256)
-    except (OSError, InputError):
+        return None if data is None else decode_image(data, min_size=min_size)
+    except InputError:
         return None
