@@ -1,5 +1,6 @@
 """From texts and photos to model tensors: one path, shared by training and verification."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from factcheck.errors import InputError
 from factcheck.models.word_match import match_words
 
 if TYPE_CHECKING:
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     from factcheck.models.verifier import VerdictModel
 
 __all__ = ["InputBuilder", "TextRow", "input_builder"]
+
+# A fast tokenizer keeps truncation and padding as state, which every call sets. Builders may share a tokenizer, and are
+# copied and pickled, which a lock of their own could not be: one for all.
+_TOKENIZING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class InputBuilder:
     """Turns rows into the tensors that :class:`~factcheck.models.verifier.VerdictModel` reads.
 
     The text is ``claim | claim OCR [SEP] evidence … | document OCR``. Evidence goes best first, so that what does not fit
-    is what bears least on the claim.
+    is what bears least on the claim. Safe to use from several threads at once.
 
     Args:
         tokenizer: tokenizer of the text transformer.
@@ -40,6 +46,9 @@ class InputBuilder:
         max_claim_tokens: tokens kept of the first segment.
         transform: photo transform; None for a text-only model.
         word_match: also say which words the two segments share, for a model that reads it.
+
+    Raises:
+        InputError: a claim of ``max_claim_tokens`` would leave no room for evidence.
     """
 
     def __init__(
@@ -50,6 +59,12 @@ class InputBuilder:
         transform: "ImageTransform | None" = None,
         word_match: bool = False,
     ) -> None:
+        special = tokenizer.num_special_tokens_to_add(pair=True)
+        if max_claim_tokens + special >= max_length:
+            raise InputError(
+                f"max_claim_tokens is {max_claim_tokens} of max_length {max_length}, which with {special} special tokens leaves no "
+                f"room for evidence; give at most {max_length - special - 1}, or a larger max_length"
+            )
         self.tokenizer = tokenizer
         self.max_length = max_length
         self.max_claim_tokens = max_claim_tokens
@@ -95,9 +110,10 @@ class InputBuilder:
         # A megabyte of OCR must cost no more than what is kept of it; a token is never longer than this many characters on
         # average in any language that the tokenizers cover.
         limit = 16 * self.max_length
-        first = [self._clip(claim[:limit]) for claim, _ in pairs]
         second = [evidence[:limit] for _, evidence in pairs]
-        return self.tokenizer(first, second, truncation="only_second", max_length=self.max_length, **options)
+        with _TOKENIZING:
+            first = [self._clip(claim[:limit]) for claim, _ in pairs]
+            return self.tokenizer(first, second, truncation="only_second", max_length=self.max_length, **options)
 
     def _clip(self, text: str) -> str:
         encoded = self.tokenizer(

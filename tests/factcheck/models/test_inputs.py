@@ -1,5 +1,10 @@
 """Texts and photos become tensors the same way wherever they are read."""
 
+import copy
+import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from PIL import Image
@@ -7,6 +12,7 @@ from PIL import Image
 from factcheck.data.transforms import ImageTransform
 from factcheck.models.inputs import InputBuilder, TextRow
 from factcheck.models.text import load_tokenizer
+from factcheck.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +59,32 @@ def test_absent_photos_are_zeros_and_masked(builder):
     assert pixels.shape == (2, 3, 32, 32)
     assert not pixels[0].any()
     torch.testing.assert_close(pixels[1], torch.ones(3, 32, 32))
+
+
+@pytest.mark.parametrize("claim", [61, 62, 63, 64])
+def test_claims_that_would_leave_no_room_for_evidence_are_refused(builder, claim):
+    with pytest.raises(InputError, match=f"max_claim_tokens is {claim} of max_length 64.* give at most 60"):
+        InputBuilder(builder.tokenizer, 64, claim)
+
+
+def test_the_longest_claim_allowed_leaves_one_token_of_evidence(builder):
+    encoded = InputBuilder(builder.tokenizer, 64, 60).texts([TextRow("word " * 400, ["evidence " * 400])])
+    assert encoded["input_ids"].shape == (1, 64)
+
+
+def test_threads_make_the_same_inputs_as_one(builder):
+    batches = [ROWS[:1], ROWS[1:2], ROWS[2:3], ROWS[:3]] * 10
+    expected = [builder.texts(rows)["input_ids"] for rows in batches]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda rows: builder.texts(rows)["input_ids"], batches))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
+
+
+def test_copies_make_the_same_inputs(builder):
+    for other in (copy.copy(builder), copy.deepcopy(builder), pickle.loads(pickle.dumps(builder))):
+        assert torch.equal(other.texts(ROWS)["input_ids"], builder.texts(ROWS)["input_ids"])
