@@ -11,7 +11,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
@@ -246,12 +246,24 @@ def save_photo_encoder(encoder: PhotoEncoder, folder: str | Path, *, card: str |
 
     Returns:
         The folder.
+
+    Raises:
+        InputError: a tensor holds NaN or infinity, or would in half precision; nothing has been written then.
     """
+    from factcheck.models.folder import not_finite
+
     folder = Path(folder)
+    state = {key: tensor.detach().cpu().to(torch.float16).contiguous() for key, tensor in encoder.state_dict().items()}
+    if (name := not_finite(state)) is not None:
+        what = "holds NaN or infinity; export a checkpoint of a training that did not diverge"
+        if not_finite({name: encoder.state_dict()[name]}) is None:
+            what = "has values beyond the range of float16, in which photo encoders are saved; train with lower rates or more decay"
+        raise InputError(f"the tensor {name!r} of the photo encoder {what}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG).unlink(missing_ok=True)  # a folder without it counts as absent, so half a write is never read
-    state = {key: tensor.detach().cpu().to(torch.float16).contiguous() for key, tensor in encoder.state_dict().items()}
-    save_file(state, folder / WEIGHTS)
+    # save_file would leave a file that only its owner can read.
+    (folder / WEIGHTS).write_bytes(save(state))
+    encoder._fingerprint = _fingerprint(encoder)  # the weights may have changed since it was asked for
     if card is not None:
         (folder / "README.md").write_text(card, encoding="utf-8")
     content = {"format": KIND, "version": FORMAT_VERSION, **encoder.config(), "fingerprint": encoder.fingerprint}

@@ -181,3 +181,24 @@ def test_bundled_encoder_finds_copies_of_photos_it_never_saw():
     ours, histogram = (evaluate_descriptor(descriptor(name), photos) for name in ("bundled", "colour-histogram"))
     assert ours["auc"] >= 0.99
     assert ours["recall@1"] >= histogram["recall@1"] + 0.1
+
+
+def test_a_saved_encoder_can_be_read_by_others_and_is_what_it_is_now(tmp_path):
+    encoder = create_image_encoder(weights=None)
+    before = encoder.fingerprint
+    with torch.no_grad():
+        encoder.head.out.bias.add_(1.0)
+    folder = save_photo_encoder(encoder, tmp_path / "photo")
+    assert load_photo_encoder(folder).fingerprint == encoder.fingerprint != before
+    modes = {name: (folder / name).stat().st_mode for name in ("config.json", "model.safetensors")}
+    assert modes["model.safetensors"] == modes["config.json"]
+
+
+@pytest.mark.parametrize(("value", "message"), [(1e6, "beyond the range of float16"), (float("nan"), "holds NaN")])
+def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path, value, message):
+    encoder = create_image_encoder(weights=None)
+    with torch.no_grad():
+        encoder.head.out.bias[0] = value
+    with pytest.raises(InputError, match=f"'head.out.bias' of the photo encoder .*{message}"):
+        save_photo_encoder(encoder, tmp_path / "photo")
+    assert not (tmp_path / "photo").exists()
