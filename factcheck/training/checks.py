@@ -14,7 +14,7 @@ from torch import Tensor
 from factcheck.errors import InputError
 from factcheck.models.folder import check_weights
 
-__all__ = ["FiniteLoss", "OverwriteWarning", "check_before_saving", "check_range"]
+__all__ = ["FiniteLoss", "OverwriteWarning", "check_before_saving", "check_range", "planned_steps"]
 
 _ADVICE = (
     "lower the learning rates, or clip gradients (trainer.gradient_clip_val), and start again or from a checkpoint"
@@ -40,6 +40,21 @@ def check_before_saving(state: Mapping[str, Tensor], step: int) -> None:
         InputError: a tensor holds NaN or infinity after ``step`` steps.
     """
     check_weights(state, f"training diverged by step {step}, so no checkpoint is written", _ADVICE)
+
+
+def planned_steps(trainer: pl.Trainer) -> int:
+    """Optimiser steps of the whole training, at least 1.
+
+    Raises:
+        InputError: neither epochs nor steps are bounded, so that no schedule of the learning rate can be made.
+    """
+    steps = trainer.estimated_stepping_batches
+    if not math.isfinite(steps):
+        raise InputError(
+            "the learning rates follow the number of steps, which is unknown with max_epochs -1 and max_steps -1; give "
+            "--trainer.max_steps or --trainer.max_epochs (max_time may end the training earlier)"
+        )
+    return max(1, int(steps))
 
 
 class FiniteLoss(Callback):

@@ -1,5 +1,6 @@
 """Progress of a training whose output goes to a file: a line now and then, where a bar could not be read."""
 
+import math
 import sys
 import time
 from typing import Any
@@ -36,11 +37,14 @@ class ProgressLines(pl.Callback):
         if now - self._last < self.seconds:
             return
         self._last = now
-        total, step = int(trainer.estimated_stepping_batches), trainer.global_step
-        left = (now - self._start) / max(1, step - self._first_step) * (total - step)
+        total, step = trainer.estimated_stepping_batches, trainer.global_step
+        of = left = ""
+        if math.isfinite(total):  # not where max_time alone ends the training
+            seconds = (now - self._start) / max(1, step - self._first_step) * (total - step)
+            of, left = f" of {int(total)}", f", {seconds / 60:.0f} min left"
         loss = trainer.callback_metrics.get("train/loss")
         shown = "" if loss is None else f", train/loss {float(loss):.4g}"
-        self._print(trainer, f"step {step} of {total} (epoch {trainer.current_epoch}){shown}, {left / 60:.0f} min left")
+        self._print(trainer, f"step {step}{of} (epoch {trainer.current_epoch}){shown}{left}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """The figures of a validation."""

@@ -79,3 +79,28 @@ def test_training_prints_lines_unless_a_bar_can_be_seen(monkeypatch, capsys, tmp
         assert lines[0].startswith("step 1 of 3 (epoch 0), train/loss ")
         assert lines[0].endswith("0 min left")
         assert lines[-1].startswith("step 3: val/loss ")
+
+
+def test_lines_of_a_training_that_time_alone_ends(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
+
+    class Stop(pl.Callback):
+        def on_train_batch_end(self, trainer, *_):
+            trainer.should_stop = trainer.global_step == 2
+
+    trainer = pl.Trainer(
+        max_epochs=-1,
+        max_time="00:00:01:00",
+        logger=False,
+        accelerator="cpu",
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+        callbacks=[ProgressLines(seconds=0.0), Stop()],
+    )
+    trainer.fit(_Line(), DataLoader(torch.ones(6, 1), batch_size=2))
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
+    assert len(lines) == 2
+    assert lines[1].startswith("step 2 (epoch 0), train/loss ")
+    assert "left" not in lines[1]

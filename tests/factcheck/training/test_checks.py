@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader
 from training_parts import data, module, trainer
 
 from factcheck.cli import main
@@ -155,3 +156,15 @@ def test_fit_warns_of_a_second_run_and_not_of_a_resumed_one(tiny_bert, tiny_mode
     assert main([*fit, *resume, "--trainer.max_steps", "2"]) == 0
     assert "earlier run" not in capsys.readouterr().err
     assert torch.load(folder / "last.ckpt", weights_only=True)["global_step"] == 2
+
+
+def test_a_schedule_needs_a_number_of_steps(tiny_bert, factify_folder, tmp_path):
+    endless = {"max_epochs": -1, "max_time": "00:00:01:00", "enable_checkpointing": False, "num_sanity_val_steps": 0}
+    with pytest.raises(
+        InputError, match=r"number of steps, which is unknown .*--trainer.max_steps or --trainer.max_epochs"
+    ):
+        trainer(tmp_path, **endless).fit(module(tiny_bert), data(factify_folder, tiny_bert))
+    photos = PhotoPretrainModule(sizes=[32])
+    batches = DataLoader(torch.zeros(4, 3, 48, 48, dtype=torch.uint8), batch_size=2)
+    with pytest.raises(InputError, match="which is unknown with max_epochs -1"):
+        trainer(tmp_path, **endless, limit_val_batches=0).fit(photos, batches)
