@@ -19,10 +19,10 @@ from factcheck.models.folder import check_weights, load_compatible_weights, reso
 from factcheck.models.inputs import input_builder
 from factcheck.models.text import load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
-from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
+from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
 from factcheck.training.predict import VerdictWriter
-from factcheck.training.processes import Tallies
+from factcheck.training.processes import Tallies, gathered
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -58,7 +58,7 @@ class VerdictModule(pl.LightningModule):
         frozen_text_layers: lowest layers of the text model that are kept as they are, too. Half of them frozen trains a large
             model half as fast again, at little loss.
         image_learning_rate: peak rate of the photo encoder; 0 freezes it.
-        weight_decay: AdamW decay of matrices (biases, norms and embeddings are not decayed).
+        weight_decay: AdamW decay of matrices (biases, norms, embeddings and position encodings are not decayed).
         warmup: share of all steps with a rising rate; the rest falls linearly to 0.
         label_smoothing: in [0, 1).
         soft_label_weight: share of another model's probabilities, in [0, 1], in the stance loss of rows that have them
@@ -152,6 +152,7 @@ class VerdictModule(pl.LightningModule):
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
         self._verifier: Verifier | None = None
         self._val = Tallies()
+        self._rng_states: list[dict[str, Tensor]] = []
         self._has_weights = False  # from init_from or a checkpoint: the module is no longer as it was made
 
     def setup(self, stage: str) -> None:
@@ -258,9 +259,13 @@ class VerdictModule(pl.LightningModule):
         return [VerdictWriter(), FiniteLoss()]
 
     def configure_optimizers(self) -> dict[str, Any]:
-        """AdamW with a rate for each part, linear warm-up and linear decay."""
+        """AdamW with a rate for each part, linear warm-up and linear decay.
+
+        Raises:
+            InputError: the number of steps is not bounded.
+        """
         optimizer = torch.optim.AdamW(self._parameter_groups(), betas=(0.9, 0.98), eps=1e-6)
-        total = max(1, int(self.trainer.estimated_stepping_batches))
+        total = planned_steps(self.trainer)
         rising = max(1, round(total * self.hparams["warmup"]))
 
         def factor(step: int) -> float:
@@ -270,28 +275,39 @@ class VerdictModule(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random state: dropout after a resume is what it would have been.
+        """Keep the random states of every process: dropout after a resume with as many is what it would have been.
 
         Raises:
             InputError: the weights hold NaN or infinity; the file is not written.
         """
         check_before_saving(checkpoint["state_dict"], self.global_step)
-        checkpoint["rng_state"] = torch.get_rng_state()
+        checkpoint["rng_states"] = gathered(self._random_states())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember the random state until training starts (loading and validation draw numbers, too).
+        """Remember the random states until training starts (loading and validation draw numbers, too).
 
         Raises:
             InputError: the weights hold NaN or infinity.
         """
         check_weights(checkpoint["state_dict"], "the checkpoint", "give one of a training that did not diverge")
-        self._rng_state = checkpoint.get("rng_state")
+        earlier = [{"cpu": checkpoint["rng_state"]}] if "rng_state" in checkpoint else []  # of earlier releases
+        self._rng_states = checkpoint.get("rng_states", earlier)
 
     def on_train_batch_start(self, _batch: Any, _batch_index: int) -> None:
-        """Restore the random state of a resumed run: only here has everything that draws numbers on the way been done."""
-        if getattr(self, "_rng_state", None) is not None:
-            torch.set_rng_state(self._rng_state.cpu())
-            self._rng_state = None
+        """Restore the random states of a resumed run: only here has everything that draws numbers on the way been done."""
+        states, self._rng_states = self._rng_states, []
+        if self.global_rank >= len(states):
+            return
+        own = states[self.global_rank]
+        torch.set_rng_state(own["cpu"].cpu())
+        if "cuda" in own and self.device.type == "cuda":
+            torch.cuda.set_rng_state(own["cuda"].cpu(), self.device)
+
+    def _random_states(self) -> dict[str, Tensor]:
+        states = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state(self.device)
+        return states
 
     def _use_init_from(self) -> None:
         """Make the model the one that ``init_from`` names, unless it has weights by now (a training's, a checkpoint's).
@@ -340,10 +356,11 @@ class VerdictModule(pl.LightningModule):
     def _parameter_groups(self) -> list[dict[str, Any]]:
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
         depth = int(getattr(self.model.text.config, "num_hidden_layers", 0))
+        undecayed = _undecayed(self.model)
         for name, parameter in self.model.named_parameters():
             if not parameter.requires_grad:
                 continue
-            decay = self.hparams["weight_decay"] if parameter.ndim > 1 and "embed" not in name else 0.0
+            decay = 0.0 if name in undecayed else self.hparams["weight_decay"]
             groups.setdefault((self._rate(name, depth), decay), []).append(parameter)
         return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
@@ -413,6 +430,18 @@ def _source(name: str) -> Path:
     """The checkpoint or model folder that ``init_from`` names."""
     path = Path(name).expanduser()
     return path if path.is_file() else resolve_model(name)
+
+
+def _undecayed(model: nn.Module) -> set[str]:
+    """The parameters that weight decay leaves alone: vectors (biases, norms), embeddings, and those that a part names itself."""
+    names: set[str] = set()
+    for prefix, part in model.named_modules():
+        whole = isinstance(part, nn.Embedding | nn.LayerNorm)
+        own = {name for name, parameter in part.named_parameters(recurse=False) if whole or parameter.ndim <= 1}
+        if hasattr(part, "no_weight_decay"):
+            own |= set(part.no_weight_decay())
+        names |= {f"{prefix}.{name}" if prefix else name for name in own}
+    return names
 
 
 def _level(name: str) -> int:

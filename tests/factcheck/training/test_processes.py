@@ -53,12 +53,27 @@ def _run(rank, tiny_bert, folder):
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     # Rank 1 has no photos.
     found = _figures(tiny_bert, [_batch(ROWS[rank], photos=rank == 0)])
+    _check_resumed_draws(tiny_bert, rank)
     Path(folder, f"{rank}.json").write_text(json.dumps(found), "utf-8")
     torch.distributed.destroy_process_group()
 
 
+def _check_resumed_draws(tiny_bert, rank):
+    """A process that resumes draws what it would have drawn, not what another would have."""
+    model = module(tiny_bert, image_encoder=None)
+    type(model).global_rank = property(lambda _: rank)
+    torch.manual_seed(rank)
+    checkpoint = {"state_dict": {}}
+    model.on_save_checkpoint(checkpoint)
+    expected = torch.rand(3)
+    torch.manual_seed(99)
+    model.on_load_checkpoint(checkpoint)
+    model.on_train_batch_start(None, 0)
+    assert torch.equal(torch.rand(3), expected)
+
+
 @pytest.mark.slow
-def test_two_processes_report_the_figures_of_all_rows(tiny_bert, tmp_path):
+def test_two_processes_report_the_figures_of_all_rows_and_resume_their_own_draws(tiny_bert, tmp_path):
     torch.multiprocessing.spawn(_run, (str(tiny_bert), str(tmp_path)), nprocs=2)
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text("utf-8")) for rank in (0, 1))
     assert first == second
@@ -66,6 +81,17 @@ def test_two_processes_report_the_figures_of_all_rows(tiny_bert, tmp_path):
     accuracies = {name.removeprefix("val/stance_accuracy"): v for name, v in first.items() if "stance" in name}
     assert accuracies == pytest.approx({"": 5 / 7, "/a": 3 / 4, "/b": 0.0, "/c": 1.0})
     assert {"val/image_accuracy", "val/weighted_f1"} < first.keys()
+
+
+def test_the_random_state_of_an_earlier_release_is_restored(tiny_bert):
+    model = module(tiny_bert, image_encoder=None)
+    state = torch.get_rng_state()
+    expected = torch.rand(3)
+    model.on_load_checkpoint({"state_dict": {}, "rng_state": state})
+    model.on_train_batch_start(None, 0)
+    assert torch.equal(torch.rand(3), expected)
+    model.on_train_batch_start(None, 1)  # once only
+    assert not torch.equal(torch.rand(3), expected)
 
 
 def test_rows_without_a_five_class_label_give_no_f1(tiny_bert):

@@ -73,6 +73,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(steps, tiny_bert, factify_fol
         assert torch.equal(a, b), name
 
 
+def test_vectors_embeddings_and_position_encodings_are_not_decayed(tiny_bert):
+    model = module(tiny_bert, image_learning_rate=1e-4, freeze_embeddings=False, word_match=True)
+    names = {id(parameter): name for name, parameter in model.model.named_parameters()}
+    decays = {names[id(p)]: group["weight_decay"] for group in model._parameter_groups() for p in group["params"]}
+    assert decays.keys() == set(names.values())
+
+    def embeds(name):
+        return name in ("fusion.types.weight", "match_embed.weight") or name.startswith("text.embeddings.")
+
+    for name, parameter in model.model.named_parameters():
+        none = parameter.ndim == 1 or embeds(name) or name.startswith("image.backbone.pos_block.")
+        assert decays[name] == (0.0 if none else 0.01), name
+    assert any(decay for name, decay in decays.items() if "patch_embeds" in name)
+
+
 def test_training_lowers_the_loss_and_reports_every_head(tiny_bert, factify_folder, tmp_path):
     model = module(tiny_bert, text_learning_rate=1e-3)
     run = trainer(tmp_path, max_epochs=4, enable_checkpointing=False)
