@@ -4,6 +4,7 @@ import copy
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
@@ -12,7 +13,7 @@ from torch import Tensor
 from factcheck.errors import InputError
 from factcheck.models.folder import check_weights
 from factcheck.models.image import PhotoEncoder, build_image_encoder, create_image_encoder
-from factcheck.training.checks import FiniteLoss, check_before_saving, check_range
+from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
 from factcheck.training.photo_augment import STRENGTHS, alter_photos, resize_photos
 
 __all__ = ["PhotoPretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]
@@ -25,7 +26,7 @@ class PhotoPretrainModule(pl.LightningModule):
     the batch and a queue of earlier descriptors (cross-batch memory, arXiv 1912.06798). The nearest-neighbour entropy
     term of SSCD spreads descriptors evenly. Validation and export use an exponential moving average of the weights.
 
-    Every random draw of a step comes from the seed and the step's number, so a run resumed from a checkpoint at the
+    Every random draw of a step comes from the seed and the numbers of step and batch, so a run resumed from a checkpoint at the
     end of an epoch goes on exactly as if it had not stopped.
 
     Args:
@@ -80,6 +81,7 @@ class PhotoPretrainModule(pl.LightningModule):
         if temperature <= 0:
             raise InputError(f"temperature={temperature} must be above 0.")
         check_range(learning_rate=learning_rate, weight_decay=weight_decay, spread=spread, warmup=warmup, queue=queue)
+        check_range(seed=seed)
         check_range(below=1.0, average_decay=average_decay)
         self.save_hyperparameters()
         self.encoder = create_image_encoder(name, weights, embed_dim=embed_dim, layout_dim=layout_dim).train()
@@ -90,6 +92,24 @@ class PhotoPretrainModule(pl.LightningModule):
         self.register_buffer("queue", torch.zeros(queue, self.encoder.embed_dim))
         self.register_buffer("queue_filled", torch.zeros((), dtype=torch.long))
         self._validation: list[tuple[Tensor, Tensor]] = []
+        self._averaged_step = -1
+
+    def setup(self, stage: str) -> None:
+        """Refuse more than one process.
+
+        Raises:
+            InputError: see above.
+        """
+        if self.trainer.world_size > 1:
+            # Groups of look-alikes would be dealt out to several processes, and figures made of each one's photos alone.
+            raise InputError(
+                f"photo pre-training runs in one process, found {self.trainer.world_size}; give --trainer.devices 1 and "
+                "--trainer.num_nodes 1"
+            )
+
+    def on_train_start(self) -> None:
+        """Remember where training starts, or goes on: the average has moved for that step."""
+        self._averaged_step = self.global_step
 
     def encode(self, views: Tensor, encoder: PhotoEncoder | None = None) -> Tensor:
         """Views (B, 3, S, S) in [0, 1] to descriptors (B, D)."""
@@ -100,11 +120,11 @@ class PhotoPretrainModule(pl.LightningModule):
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """One step on (B, 3, S, S) uint8 photos."""
-        progress = self.global_step / max(1, self._total_steps())
+        progress = self.global_step / self._total_steps()
         size = self._size_at(progress)
-        generator = torch.Generator(batch.device).manual_seed(
-            (self.hparams.seed * 1_000_003 + self.global_step) * 1_009 + self.global_rank
-        )
+        # The batch's number too: several batches make a step where gradients are accumulated.
+        draws = np.random.SeedSequence((self.hparams.seed, self.global_step, batch_idx))
+        generator = torch.Generator(batch.device).manual_seed(int(draws.generate_state(1, np.uint64)[0]))
         mild = alter_photos(batch, size, STRENGTHS["mild"], generator)
         strong = alter_photos(batch, size, STRENGTHS["strong"], generator)
         z = self.encode(torch.cat([mild, strong]))
@@ -119,7 +139,10 @@ class PhotoPretrainModule(pl.LightningModule):
         return loss + self.hparams.spread * spread
 
     def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
-        """Move the average towards the weights (faster at first, while they move fast)."""
+        """Move the average towards the weights (faster at first, while they move fast) where a step has changed them."""
+        if self.global_step == self._averaged_step:
+            return
+        self._averaged_step = self.global_step
         decay = min(self.hparams.average_decay, (1 + self.global_step) / (10 + self.global_step))
         with torch.no_grad():
             averages, current = self.average.state_dict(), self.encoder.state_dict()
@@ -128,7 +151,7 @@ class PhotoPretrainModule(pl.LightningModule):
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """Embed held-out photos and strongly altered copies of them, the same ones every time."""
         generator = torch.Generator(batch.device).manual_seed(1_000 + batch_idx)
-        size = self._size_at(self.global_step / max(1, self._total_steps()))
+        size = self._size_at(self.global_step / self._total_steps())
         clean = resize_photos(batch, size)
         copies = alter_photos(batch, size, STRENGTHS["strong"], generator)
         self._validation.append((self.encode(clean, self.average), self.encode(copies, self.average)))
@@ -140,7 +163,7 @@ class PhotoPretrainModule(pl.LightningModule):
         references, queries = (torch.cat(part).float().cpu().numpy() for part in zip(*self._validation, strict=True))
         self._validation.clear()
         scores = copy_detection_scores(queries @ references.T, range(len(queries)))
-        self.log_dict({f"val/{key}": value for key, value in scores.items()}, sync_dist=True)
+        self.log_dict({f"val/{key}": value for key, value in scores.items()})
 
     def configure_optimizers(self) -> dict:
         """AdamW: a warm-up, a constant rate, a linear fall."""
@@ -175,7 +198,7 @@ class PhotoPretrainModule(pl.LightningModule):
         return copy.deepcopy(self.average).eval()
 
     def _total_steps(self) -> int:
-        return int(self.trainer.estimated_stepping_batches)
+        return planned_steps(self.trainer)
 
     def _size_at(self, progress: float) -> int:
         passed = 0.0

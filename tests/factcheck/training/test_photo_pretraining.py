@@ -222,6 +222,54 @@ def test_missing_and_small_folders_are_named(root, tmp_path):
         PhotoDataModule(str(root), cache=str(tmp_path), size=48, holdout=20).setup()
 
 
+def test_each_batch_of_a_step_is_altered_in_its_own_way(root, tmp_path):
+    module = _module()
+    module._total_steps = lambda: 4
+    module.log_dict = module.log = lambda *_, **__: None
+    seen = []
+    module.encode = lambda views: (
+        seen.append(views) or torch.nn.functional.normalize(torch.randn(len(views), 256), dim=1)
+    )
+    batch = torch.from_numpy(np.array(cache_photos(root, 48, tmp_path)[:4])).permute(0, 3, 1, 2)
+    for number in (0, 1, 0):
+        module.training_step(batch, number)
+    assert not torch.equal(seen[0], seen[1])
+    assert torch.equal(seen[0], seen[2])
+
+
+@pytest.mark.slow
+def test_the_average_moves_once_a_step(root, tmp_path):
+    class Weights(pl.Callback):
+        def __init__(self):
+            self.each = []
+
+        def on_train_batch_end(self, trainer, module, *_):
+            self.each.append(module.encoder.head.out.weight.detach().clone())
+
+    module, weights = _module(), Weights()
+    expected = module.average.head.out.weight.clone()
+    trainer = _trainer(tmp_path, 2)
+    trainer.accumulate_grad_batches = 2
+    trainer.callbacks.append(weights)
+    trainer.fit(module, _data(root, tmp_path))
+    assert trainer.global_step == 2
+    assert len(weights.each) == 4
+    for step, current in enumerate(weights.each[1::2], start=1):
+        expected = expected.lerp(current, 1 - (1 + step) / (10 + step))
+    torch.testing.assert_close(module.average.head.out.weight, expected)
+
+
+def test_several_processes_are_refused(root, tmp_path, monkeypatch):
+    trainer = _trainer(tmp_path, 1)
+    monkeypatch.setattr(type(trainer), "world_size", 2)
+    module = _module()
+    module.trainer = trainer
+    with pytest.raises(InputError, match=r"runs in one process, found 2; give --trainer.devices 1"):
+        module.setup("fit")
+    with pytest.raises(InputError, match="seed must be a number of at least 0, found -1"):
+        _module(seed=-1)
+
+
 @pytest.mark.slow
 def test_a_resumed_run_ends_with_the_same_weights(root, tmp_path):
     whole = _module()
