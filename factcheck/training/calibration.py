@@ -227,9 +227,7 @@ def _labelled_rows(
     return rows
 
 
-def _judged_rows(
-    verifier: "Verifier", path: Path, root: Path
-) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
+def _judged_rows(verifier: "Verifier", path: Path, root: Path) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
     """The judged rows of one table, without their five-class labels, and the gold label of each."""
     from factcheck.data import load_images, open_claims
 

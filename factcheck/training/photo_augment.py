@@ -268,7 +268,9 @@ def _band(rng: _Random, view: Tensor, within: Tensor, canvas: Tensor, strength: 
     on = rng.chance(strength.band)
     height = rng.uniform(0.16, 0.5)
     top, on_photo, bare, anywhere = rng.chance(0.45), rng.chance(0.6), rng.chance(0.15), rng.chance(0.12)
-    opacity = torch.where(bare, torch.zeros(rng.batch, device=rng.device), torch.where(rng.chance(0.7), 1.0, rng.uniform(0.5, 1.0)))
+    opacity = torch.where(
+        bare, torch.zeros(rng.batch, device=rng.device), torch.where(rng.chance(0.7), 1.0, rng.uniform(0.5, 1.0))
+    )
     colour = rng.pick(torch.tensor(_BAND_COLOURS, device=rng.device))
     noise = rng.uniform(-0.1, 0.1, 3)
     stretch, slide = rng.uniform(0.6, 1.4), rng.uniform(-0.4, 0.4)

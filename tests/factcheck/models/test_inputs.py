@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from factcheck.data.transforms import ImageTransform
+from factcheck.errors import InputError
 from factcheck.models.inputs import InputBuilder, TextRow
 from factcheck.models.text import load_tokenizer
-from factcheck.errors import InputError
 
 
 @pytest.fixture(scope="module")
