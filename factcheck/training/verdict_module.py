@@ -400,7 +400,7 @@ class VerdictModule(pl.LightningModule):
         if output.label_logits is None:
             return
         keep = batch["label"] != UNLABELLED
-        if keep.any():
+        if keep.any():  # the metric refuses to count nothing
             self.f1.update(output.label_logits[keep].argmax(1), batch["label"][keep])
             self._val.add("weighted_f1", 0.0, int(keep.sum()))  # the rows alone: the figure is no mean
         keep = batch["relation"] != UNLABELLED
