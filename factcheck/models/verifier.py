@@ -111,7 +111,8 @@ class VerdictModel(nn.Module):
             text_dim, image_dim, pair_dim, config.fusion_dim, config.fusion_depth, config.fusion_heads, config.dropout
         )
         # Added to the token embeddings. Zero at the start: a pre-trained text model begins as it was.
-        self.match_embed = nn.Embedding(WordMatch.COUNT, text_dim) if config.word_match else None
+        # Of their width, which in ELECTRA and ALBERT is not that of the hidden states.
+        self.match_embed = nn.Embedding(WordMatch.COUNT, _embedding_dim(text)) if config.word_match else None
         if self.match_embed is not None:
             nn.init.zeros_(self.match_embed.weight)
         dim = config.fusion_dim
@@ -180,7 +181,7 @@ class VerdictModel(nn.Module):
             return self.text(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
         if word_match is None:
             raise InputError("this model reads word matches; build its inputs with InputBuilder(..., word_match=True)")
-        tokens = self.text.get_input_embeddings()(input_ids) + self.match_embed(word_match)  # (B, T, text width)
+        tokens = self.text.get_input_embeddings()(input_ids) + self.match_embed(word_match)  # (B, T, embedding width)
         return self.text(inputs_embeds=tokens, attention_mask=attention_mask, **extra).last_hidden_state
 
     def encode_image(self, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -229,3 +230,8 @@ class VerdictModel(nn.Module):
         stance = F.log_softmax(stance_logits, dim=1)
         relation = F.pad(F.log_softmax(image_logits, dim=1), (0, 1))  # a last column of zeros: no relation
         return stance[:, self._stance_index] + relation[:, self._relation_index]
+
+
+def _embedding_dim(text: nn.Module) -> int:
+    """Width of the token embeddings of a text transformer."""
+    return int(text.get_input_embeddings().weight.shape[1])
