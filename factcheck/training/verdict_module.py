@@ -17,7 +17,7 @@ from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.models.dropout import set_dropout
 from factcheck.models.folder import check_weights, load_compatible_weights, resolve_model, weights_fingerprint
 from factcheck.models.inputs import input_builder
-from factcheck.models.text import load_text_model, load_tokenizer
+from factcheck.models.text import check_max_length, load_text_model, load_tokenizer
 from factcheck.models.verifier import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
 from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
@@ -136,7 +136,8 @@ class VerdictModule(pl.LightningModule):
             fusion_heads=fusion_heads,
             dropout=dropout,
         )
-        text = load_text_model(text_model)
+        text, tokenizer = load_text_model(text_model), load_tokenizer(text_model)
+        check_max_length(max_length, text, tokenizer)
         text.train()  # pre-trained models arrive in evaluation mode, and Lightning leaves modes as it finds them
         set_dropout(text, text_dropout, text_attention_dropout)
         if gradient_checkpointing:
@@ -147,7 +148,7 @@ class VerdictModule(pl.LightningModule):
 
             image = create_image_encoder(image_encoder, image_weights)
         self.model = VerdictModel(config, text, image)
-        self.input_builder = input_builder(self.model, load_tokenizer(text_model))
+        self.input_builder = input_builder(self.model, tokenizer)
         self._freeze()
         self.f1 = MulticlassF1Score(len(FACTIFY_LABELS), average="weighted")
         self._verifier: Verifier | None = None
