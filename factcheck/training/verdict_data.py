@@ -124,6 +124,10 @@ class VerdictDataModule(pl.LightningDataModule):
         self._sampler: MixtureBatchSampler | None = None
         self._resume: tuple[int, int] | None = None
 
+    def setup(self, stage: str) -> None:
+        """Forget where an earlier training of this process was."""
+        self._sampler = self._resume = None
+
     def prepare_data(self) -> None:
         """Read every file once and select its evidence, so that other processes find it done."""
         for name in dict.fromkeys([*self.train_files, *self.val_files, *self.test_files]):
@@ -227,7 +231,10 @@ class VerdictDataModule(pl.LightningDataModule):
         return self.trainer.lightning_module.input_builder
 
     def _workers(self) -> dict[str, Any]:
-        return {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
+        # Each iterator draws a number, and a resumed run makes other iterators than the run it goes on with: from a generator
+        # of their own they leave dropout's alone.
+        generator = torch.Generator()
+        return {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0, "generator": generator}
 
 
 def _weights(files: dict[str, float] | Sequence[str] | str) -> dict[str, float]:
@@ -257,7 +264,8 @@ class _Epochs:
         return len(self.mixture)
 
     def __iter__(self) -> Iterator[list[_Item]]:
-        epoch = self.trainer.current_epoch
+        # A run that resumes at the end of an epoch makes its first iterator before the trainer counts that epoch.
+        epoch = max(self.trainer.current_epoch, self.mixture.epoch)
         skip = self.mixture.skip if epoch == self.mixture.epoch else 0
         self.mixture.set_epoch(epoch, skip)
         for number, batch in enumerate(self.mixture, start=skip):
