@@ -122,11 +122,17 @@ class VerdictDataModule(pl.LightningDataModule):
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
         self._sampler: MixtureBatchSampler | None = None
-        self._resume: tuple[int, int] | None = None
+        self._resume: dict[str, Any] | None = None
 
     def setup(self, stage: str) -> None:
-        """Forget where an earlier training of this process was."""
+        """Forget where an earlier training of this process was; keep Lightning from dealing out batches a second time.
+
+        Between several processes the loaders here deal them out themselves: ``use_distributed_sampler=False`` goes without saying.
+        """
         self._sampler = self._resume = None
+        if self.trainer is not None:
+            # No public name for it. Were it another one day, Lightning would ask the user for the flag, as it does without this.
+            self.trainer._accelerator_connector.use_distributed_sampler = False
 
     def prepare_data(self) -> None:
         """Read every file once and select its evidence, so that other processes find it done."""
@@ -162,8 +168,7 @@ class VerdictDataModule(pl.LightningDataModule):
             rank=self.trainer.global_rank,
             replicas=self.trainer.world_size,
         )
-        if self._resume:
-            self._sampler.set_epoch(*self._resume)
+        self._take_up()
         dataset = _RowDataset(rows, Augmenter([row for _, row in rows], self.top_k))
         batches = _Epochs(self._sampler, self.trainer, self.augmentation, [row.source for _, row in rows])
         return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
@@ -192,7 +197,7 @@ class VerdictDataModule(pl.LightningDataModule):
         return DataLoader(chunks, batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Epoch and number of batches taken in it, so that a resumed run goes on with the next one."""
+        """Epoch and number of batches taken in it, so that a resumed run goes on with the next one, and what both depend on."""
         loop = self.trainer.fit_loop.epoch_loop
         # "Processed" and not "completed": a checkpoint written at the end of a batch counts that batch.
         done = loop.batch_progress.current.processed
@@ -200,13 +205,42 @@ class VerdictDataModule(pl.LightningDataModule):
         # At the end of an epoch the counters still speak of the epoch that has just ended.
         if self._sampler is not None and done >= len(self._sampler):
             epoch, done = epoch + 1, 0
-        return {"epoch": epoch, "batches": done}
+        return {"epoch": epoch, "batches": done, **self._layout()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up where :meth:`state_dict` was taken."""
-        self._resume = (state_dict["epoch"], state_dict["batches"])
-        if self._sampler is not None:  # the loader may exist by now: Lightning asks it how long it is
-            self._sampler.set_epoch(*self._resume)
+        """Take up where :meth:`state_dict` was taken.
+
+        Raises:
+            InputError: batches are no longer what they were, so that their number says nothing (here, or once the training
+                files are read).
+        """
+        self._resume = state_dict
+        self._take_up()
+
+    def _take_up(self) -> None:
+        """Move the sampler to where the checkpoint was written, once both are there: either may come first."""
+        if self._resume is None or self._sampler is None:
+            return
+        for name, now in self._layout().items():
+            was = self._resume.get(name, now)  # checkpoints of earlier releases do not tell
+            if was != now:
+                raise InputError(
+                    f"the checkpoint was written with {was} {name} and this run has {now}: it cannot go on where that one stopped. "
+                    "Resume with the same data and settings, or start a new training from its weights (--model.init_from FILE.ckpt)"
+                )
+        self._sampler.set_epoch(self._resume["epoch"], self._resume["batches"])
+
+    def _layout(self) -> dict[str, int]:
+        """What the batches of an epoch depend on, by the names that messages use."""
+        if self._sampler is None:
+            return {}
+        sampler = self._sampler
+        return {
+            "rows a batch": sampler.batch_size,
+            "processes": sampler.replicas,
+            "training rows": len(sampler.weights),
+            "draws an epoch": sampler.rows,
+        }
 
     def _eval_loader(self, names: Sequence[str]) -> DataLoader:
         rows = [(self._images(name), row) for name in names for row in self.rows(name)]

@@ -1,5 +1,9 @@
 """A resumed training goes on as the whole one would have: at a validation, at an epoch's end, and only with what it was begun with."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -40,3 +44,54 @@ def test_a_run_resumed_where_iterators_are_made_equals_the_whole(steps, workers,
     assert rest.global_step == 8
     for (name, a), (_, b) in zip(whole.state_dict().items(), second.state_dict().items(), strict=True):
         assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"batch_size": 5}, "written with 4 rows a batch and this run has 5"),
+        ({"train": ["train.csv", "val.csv"]}, "written with 20 training rows and this run has 30"),
+        ({"train": {"train.csv": 2.0}}, "written with 20 draws an epoch and this run has 40"),
+    ],
+)
+def test_a_run_does_not_resume_with_other_batches(changed, said, tiny_bert, factify_folder, tmp_path):
+    settings = {"limit_val_batches": 0, "enable_checkpointing": False}
+    run = trainer(tmp_path, max_steps=1, **settings)
+    run.fit(module(tiny_bert), data(factify_folder, tiny_bert))
+    run.save_checkpoint(tmp_path / "part.ckpt")
+    other = data(factify_folder, tiny_bert, **{"train": "train.csv", **changed})
+    rest = trainer(tmp_path, max_steps=2, **settings)
+    with pytest.raises(InputError, match=rf"{said}.*--model\.init_from FILE\.ckpt"):
+        rest.fit(module(tiny_bert), other, ckpt_path=tmp_path / "part.ckpt", weights_only=True)
+    assert rest.global_step == 1
+
+
+def test_a_checkpoint_that_does_not_tell_its_batches_resumes(tiny_bert, factify_folder, tmp_path):
+    settings = {"limit_val_batches": 0, "enable_checkpointing": False}
+    run = trainer(tmp_path, max_steps=1, **settings)
+    run.fit(module(tiny_bert), data(factify_folder, tiny_bert))
+    run.save_checkpoint(tmp_path / "part.ckpt")
+    checkpoint = torch.load(tmp_path / "part.ckpt", weights_only=True)
+    checkpoint["VerdictDataModule"] = {"epoch": 0, "batches": 1}
+    torch.save(checkpoint, tmp_path / "part.ckpt")
+    rest = trainer(tmp_path, max_steps=2, **settings)
+    rest.fit(module(tiny_bert), data(factify_folder, tiny_bert, batch_size=5), ckpt_path=tmp_path / "part.ckpt", weights_only=True)
+    assert rest.global_step == 2
+
+
+@pytest.mark.slow
+def test_two_processes_train_without_a_flag(tiny_bert, factify_folder, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from training_parts import data, module, trainer
+run = trainer({str(tmp_path)!r}, max_epochs=1, devices=2, strategy="ddp", enable_checkpointing=False)
+run.fit(module({str(tiny_bert)!r}), data({str(factify_folder)!r}, {str(tiny_bert)!r}))
+assert run.global_step == 3  # 5 batches between two
+run.validate(datamodule=run.datamodule, model=run.lightning_module, verbose=False)
+print("trained", run.global_rank)
+""")
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert "trained 0" in done.stdout

@@ -15,7 +15,7 @@ def module(tiny_bert, **options):
 
 
 def data(folder, tiny_bert, **options):
-    return VerdictDataModule(str(folder), retrieval_encoder=str(tiny_bert), batch_size=4, **options)
+    return VerdictDataModule(str(folder), **{"retrieval_encoder": str(tiny_bert), "batch_size": 4, **options})
 
 
 def trainer(folder, **options):
