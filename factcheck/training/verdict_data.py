@@ -14,6 +14,7 @@ from factcheck.errors import InputError
 from factcheck.labels import STANCES
 from factcheck.models.inputs import InputBuilder
 from factcheck.training.augment import Augmentation, Augmenter, Change
+from factcheck.training.files import check_monitors, check_photos, training_messages
 from factcheck.training.losses import UNLABELLED
 from factcheck.training.predict import ClaimChunks
 from factcheck.training.rows import TrainingRow, read_training_rows, with_evidence, with_soft_labels
@@ -135,16 +136,31 @@ class VerdictDataModule(pl.LightningDataModule):
             self.trainer._accelerator_connector.use_distributed_sampler = False
 
     def prepare_data(self) -> None:
-        """Read every file once and select its evidence, so that other processes find it done."""
-        for name in dict.fromkeys([*self.train_files, *self.val_files, *self.test_files]):
+        """Read every file once and select its evidence, so that other processes find it done; look for photos that are missing.
+
+        Raises:
+            InputError: a file cannot be read, has a bad row or none of its photos, or a callback monitors what validation will not
+                measure.
+        """
+        names = dict.fromkeys([*self.train_files, *self.val_files, *self.test_files])
+        for name in names:
             self.rows(name)
+        if self.trainer is None or self.trainer.predicting:
+            return
+        reads_photos = self._builder().transform is not None
+        for name in names if reads_photos else ():
+            check_photos(self.root / name, self.rows(name), self._images(name))
+        if self.trainer.training:
+            val = [(self._images(name), row) for name in self.val_files for row in self.rows(name)]
+            check_monitors(self.trainer, val, reads_photos)
 
     def rows(self, name: str) -> list[TrainingRow]:
         """The rows of one file with their evidence selected."""
         if name not in self._rows:
             path = self.root / name
             verdicts = self.soft_labels.get(name)
-            rows = read_training_rows(path, columns=self.columns, unlabelled=verdicts is not None)
+            with training_messages():
+                rows = read_training_rows(path, columns=self.columns, unlabelled=verdicts is not None)
             if verdicts is not None:
                 rows = with_soft_labels(rows, self.root / Path(verdicts).expanduser())
             self._rows[name] = with_evidence(rows, self.top_k, self.retrieval_encoder, self.retrieval_method)
