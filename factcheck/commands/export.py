@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from factcheck.commands.common import positive, probability, quiet_libraries
+from factcheck.commands.common import column_mapping, positive, probability, quiet_libraries
 from factcheck.commands.inputs import check_checkpoint, check_image_root
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
@@ -39,6 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out sentences that score less than this share of the best "
         "(default: as in the data settings of the training)",
     )
+    parser.add_argument(
+        "--columns",
+        help="names of columns in those tables, as claim=text,document=body (default: those of the training data)",
+    )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
     parser.add_argument("--card", help="Markdown file to use as the model card")
 
@@ -53,10 +57,7 @@ def run(args: argparse.Namespace) -> int:
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
     check_image_root(args.image_root)
-    if args.calibrate_on:
-        from factcheck.training.calibration import check_calibration_tables
-
-        check_calibration_tables(args.calibrate_on, args.target_precision)
+    columns = _check_tables(args) if args.calibrate_on else None
     quiet_libraries()
     from factcheck.models.folder import fingerprint
     from factcheck.training.checkpoints import load_checkpoint
@@ -66,14 +67,36 @@ def run(args: argparse.Namespace) -> int:
     preprocessing |= {name: value for name, value in given.items() if value is not None}
     card = Path(args.card).read_text("utf-8") if args.card else _card(module, preprocessing, checkpoint)
     with _scratch_folder(out) as scratch:
-        _write(scratch / "model", module, preprocessing, card, args)
+        _write(scratch / "model", module, preprocessing, card, args, columns)
         _put_in_place(scratch / "model", out)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"model {fingerprint(out)} -> {out} ({size / 2**20:.1f} MiB)")
     return 0
 
 
-def _write(folder: Path, module, preprocessing: dict, card: str, args: argparse.Namespace) -> None:
+def _check_tables(args: argparse.Namespace) -> dict[str, str] | None:
+    """Look at the tables to calibrate on before the model is loaded; returns the names of their columns."""
+    from factcheck.training.calibration import check_calibration_tables
+
+    columns = column_mapping(args.columns)
+    if columns is not None:
+        check_calibration_tables(args.calibrate_on, args.target_precision, columns)
+        return columns
+    from factcheck.training.checkpoints import training_columns
+
+    columns = training_columns(args.checkpoint)
+    try:
+        check_calibration_tables(args.calibrate_on, args.target_precision, columns)
+    except InputError as error:
+        if "(mapped to " not in str(error):
+            raise
+        raise InputError(f"{error}. So it was called in training; --columns tells what it is called here") from None
+    return columns
+
+
+def _write(
+    folder: Path, module, preprocessing: dict, card: str, args: argparse.Namespace, columns: dict[str, str] | None
+) -> None:
     """Write the whole model folder, calibrated if that was asked for."""
     import torch
 
@@ -93,7 +116,11 @@ def _write(folder: Path, module, preprocessing: dict, card: str, args: argparse.
 
     # Of the weights as they are stored, which half precision rounds.
     found = calibrate(
-        Verifier.load(folder), args.calibrate_on, image_root=args.image_root, target_precision=args.target_precision
+        Verifier.load(folder),
+        args.calibrate_on,
+        image_root=args.image_root,
+        target_precision=args.target_precision,
+        columns=columns,
     )
     save_model(module.model, folder, calibration=found.to_dict(), **options)
     print(f"temperatures: stance {found.stance:.3f}, five classes {found.label:.3f}")

@@ -1,7 +1,7 @@
 """Temperature scaling on held-out claims (Guo et al., arXiv 1706.04599), and a threshold for a target precision."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,19 +130,23 @@ class _Labelled:
         return round(float(scaled[best] / scaled.sum()), _DECIMALS), right
 
 
-def check_calibration_tables(claims: Sequence[str | Path], target_precision: float | None = None) -> None:
+def check_calibration_tables(
+    claims: Sequence[str | Path], target_precision: float | None = None, columns: Mapping[str, str] | None = None
+) -> None:
     """Refuse tables that :func:`calibrate` could not use, by their rows alone, before a model is loaded.
 
     Args:
         claims: the tables.
         target_precision: not None where a threshold is to be chosen, which takes more rows.
+        columns: names of columns in the tables, as ``{"claim": "text"}``.
 
     Raises:
         InputError: a table cannot be read or has a bad row, or too few rows of all have a label.
     """
     from factcheck.data import open_claims
 
-    labelled = sum(len(t) - t["label"].null_count for path in claims for t in open_claims(path).batches(2048))
+    tables = (table for path in claims for table in open_claims(path, columns=columns).batches(2048))
+    labelled = sum(len(table) - table["label"].null_count for table in tables)
     where = ", ".join(map(str, claims))
     if not labelled:
         raise InputError(f"calibration: no labelled row in {where}; give tables with labels, as for evaluation")
@@ -159,6 +163,7 @@ def calibrate(
     *,
     image_root: str | Path | None = None,
     target_precision: float | None = None,
+    columns: Mapping[str, str] | None = None,
 ) -> Calibration:
     """Temperatures of the stance and five-class heads, fitted on labelled claims tables that were not trained on.
 
@@ -169,13 +174,14 @@ def calibrate(
         target_precision: also choose the default abstention threshold: the lowest at which the verdicts given on these
             rows are right this often (see :func:`factcheck.evaluation.metrics.threshold_for_precision`), in (0, 1]. None
             keeps the verifier's.
+        columns: names of columns in the tables, as ``{"claim": "text"}``.
 
     Raises:
         InputError: a table cannot be read, no row has a label, or no threshold reaches the target.
     """
     if target_precision is not None and not 0 < target_precision <= 1:
         raise InputError(f"target_precision must lie in (0, 1], found {target_precision}")
-    rows = _labelled_rows(verifier, claims, image_root)
+    rows = _labelled_rows(verifier, claims, image_root, columns)
     if not rows:
         raise InputError(f"calibration: no labelled row in {', '.join(map(str, claims))}")
     five = [row for row in rows if row.label is not None and row.gold_label is not None]
@@ -211,7 +217,10 @@ def _fitted(head: str, probabilities: Sequence[Sequence[float]], gold: Sequence[
 
 
 def _labelled_rows(
-    verifier: "Verifier", claims: Sequence[str | Path], image_root: str | Path | None
+    verifier: "Verifier",
+    claims: Sequence[str | Path],
+    image_root: str | Path | None,
+    columns: Mapping[str, str] | None,
 ) -> list[_Labelled]:
     before = verifier.calibration
     verifier.calibration = Calibration()
@@ -219,7 +228,7 @@ def _labelled_rows(
     try:
         for path in map(Path, claims):
             root = Path(image_root) if image_root is not None else path.parent
-            found, gold = _judged_rows(verifier, path, root)
+            found, gold = _judged_rows(verifier, path, root, columns)
             for row, label in zip(found, five_class_labels(gold), strict=True):
                 rows.append(row if label is None else replace(row, gold_label=FACTIFY_LABELS.index(label)))
     finally:
@@ -227,13 +236,15 @@ def _labelled_rows(
     return rows
 
 
-def _judged_rows(verifier: "Verifier", path: Path, root: Path) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
+def _judged_rows(
+    verifier: "Verifier", path: Path, root: Path, columns: Mapping[str, str] | None
+) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
     """The judged rows of one table, without their five-class labels, and the gold label of each."""
     from factcheck.data import load_images, open_claims
 
     rows: list[_Labelled] = []
     gold: list[FactifyLabel | Stance] = []
-    for table in open_claims(path).batches(256):
+    for table in open_claims(path, columns=columns).batches(256):
         labels = table["label"].to_pylist()
         for encoded in verifier.decided_rows(load_images(table, root)):
             lengths = verifier.builder.lengths([row.text() for row in encoded.rows])

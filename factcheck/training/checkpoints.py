@@ -8,9 +8,24 @@ from factcheck.errors import InputError
 from factcheck.models.folder import check_weights
 from factcheck.training.verdict_module import VerdictModule
 
-__all__ = ["load_checkpoint"]
+__all__ = ["load_checkpoint", "training_columns"]
 
 _PREPROCESSING = {"top_k": 5, "retrieval_encoder": "bundled", "retrieval_method": "hybrid", "min_share": 0.0}
+
+
+def training_columns(path: str | Path) -> dict[str, str] | None:
+    """The names of columns that a checkpoint's training data had, as ``{"claim": "text"}``; None where it tells of none.
+
+    Weights are not read, and what is no checkpoint tells of none: :func:`load_checkpoint` says what is wrong with it.
+    """
+    import torch
+
+    try:
+        checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
+        return None
+    data = checkpoint.get("datamodule_hyper_parameters") if isinstance(checkpoint, dict) else None
+    return (data or {}).get("columns") or None
 
 
 def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:

@@ -110,3 +110,31 @@ def test_another_evidence_selection_than_in_training(checkpoint, factify_folder,
         "retrieval_method": "hybrid",
         "retrieval_encoder": "",
     }
+
+
+def renamed(factify_folder, folder, claim):
+    """The training table with another name for the column of the claim, beside its photos."""
+    folder.mkdir()
+    (folder / "images").symlink_to(factify_folder / "images")
+    text = (factify_folder / "train.csv").read_text("utf-8")
+    (folder / "claims.csv").write_text(text.replace("\tclaim\t", f"\t{claim}\t", 1), "utf-8")
+    return folder / "claims.csv"
+
+
+@pytest.mark.slow
+def test_calibration_reads_the_columns_of_the_training_or_those_given(checkpoint, factify_folder, tmp_path, capsys):
+    table = renamed(factify_folder, tmp_path / "data", "body")
+    assert export(checkpoint, tmp_path / "a", "--calibrate-on", table) == 2
+    assert "no column 'claim'" in capsys.readouterr().err
+    assert export(checkpoint, tmp_path / "a", "--calibrate-on", table, "--columns", "claim=body") == 0
+    stored = torch.load(checkpoint, weights_only=True)
+    stored["datamodule_hyper_parameters"]["columns"] = {"claim": "body"}
+    torch.save(stored, tmp_path / "renamed.ckpt")
+    assert export(tmp_path / "renamed.ckpt", tmp_path / "b", "--calibrate-on", table) == 0
+    assert content(tmp_path / "a")["calibration.json"] == content(tmp_path / "b")["calibration.json"]
+    capsys.readouterr()
+    own = factify_folder / "train.csv"
+    assert export(tmp_path / "renamed.ckpt", tmp_path / "c", "--calibrate-on", own) == 2
+    assert "no column 'body' (mapped to 'claim')" in (said := capsys.readouterr().err)
+    assert "So it was called in training; --columns tells" in said
+    assert export(tmp_path / "renamed.ckpt", tmp_path / "c", "--calibrate-on", own, "--columns", "claim=claim") == 0

@@ -48,7 +48,9 @@ def test_without_a_table_of_positions_the_tokenizer_has_the_word(tiny_deberta):
     model, tokenizer = load_text_model(str(tiny_deberta)), load_tokenizer(str(tiny_deberta))
     check_max_length(5000, model, tokenizer)
     tokenizer.model_max_length = 128
-    with pytest.raises(InputError, match="max_length is 129, but the text model's tokenizer states a limit of 128 tokens"):
+    with pytest.raises(
+        InputError, match="max_length is 129, but the text model's tokenizer states a limit of 128 tokens"
+    ):
         check_max_length(129, model, tokenizer)
 
 

@@ -75,7 +75,12 @@ def test_a_checkpoint_that_does_not_tell_its_batches_resumes(tiny_bert, factify_
     checkpoint["VerdictDataModule"] = {"epoch": 0, "batches": 1}
     torch.save(checkpoint, tmp_path / "part.ckpt")
     rest = trainer(tmp_path, max_steps=2, **settings)
-    rest.fit(module(tiny_bert), data(factify_folder, tiny_bert, batch_size=5), ckpt_path=tmp_path / "part.ckpt", weights_only=True)
+    rest.fit(
+        module(tiny_bert),
+        data(factify_folder, tiny_bert, batch_size=5),
+        ckpt_path=tmp_path / "part.ckpt",
+        weights_only=True,
+    )
     assert rest.global_step == 2
 
 

@@ -97,7 +97,9 @@ def test_a_figure_that_is_measured_may_be_monitored(tiny_bert, factify_folder, t
 
 def test_sentence_pairs_in_a_table_are_told_where_to_go(tiny_bert, tmp_path):
     (tmp_path / "pairs.csv").write_text("premise,hypothesis,label\na dog,a cat,refute\n", "utf-8")
-    with pytest.raises(InputError, match=r"pairs\.csv: no column 'claim'; .*JSON Lines alone.*ends in \.jsonl") as caught:
+    with pytest.raises(
+        InputError, match=r"pairs\.csv: no column 'claim'; .*JSON Lines alone.*ends in \.jsonl"
+    ) as caught:
         data(tmp_path, tiny_bert, train="pairs.csv").rows("pairs.csv")
     assert "--columns" not in str(caught.value)
 
