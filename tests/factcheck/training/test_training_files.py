@@ -67,7 +67,7 @@ def test_photos_never_fetched_are_a_warning(factify_folder, capsys):
     assert capsys.readouterr().err == (
         f"factcheck: warning: {path}: its photos are URLs, which must be fetched first; training goes on with the text alone\n"
     )
-    with pytest.raises(InputError, match="none of its photos is there, the first is .*gone.jpg"):
+    with pytest.raises(InputError, match=r"none of its photos is there, the first is .*gone\.jpg"):
         check_photos(path, [replace(rows[0], claim_image="gone.jpg"), *rows[1:]], factify_folder)
 
 
@@ -111,7 +111,7 @@ def test_columns_and_bad_rows_are_told_in_the_words_of_fit(tiny_bert, tmp_path):
     source = data(tmp_path, tiny_bert, train="columns.csv")
     with pytest.raises(InputError, match=r"\(--data\.columns '\{claim: text\}'; in Python columns="):
         source.rows("columns.csv")
-    with pytest.raises(InputError, match="Correct the row or leave it out: training takes no bad rows$"):
+    with pytest.raises(InputError, match=r"Correct the row or leave it out: training takes no bad rows$"):
         source.rows("label.csv")
 
 
