@@ -24,7 +24,15 @@ from factcheck.evaluation.metrics import (
     expected_calibration_error,
     operating_point,
 )
-from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, parse_label, relation_of, stance_of
+from factcheck.labels import (
+    FACTIFY_LABELS,
+    IMAGE_RELATIONS,
+    STANCES,
+    five_class_labels,
+    parse_label,
+    relation_of,
+    stance_of,
+)
 from factcheck.records import verdict_schema
 from factcheck.verification.writers import read_verdicts
 
@@ -200,10 +208,8 @@ def score(
     claims = [gold[place][2] for place in places if gold[place][1]]
     if not judged:
         raise InputError(f"{truth}: no row has a label; give the table with gold labels as --truth")
-    five = [(row, label) for row, label in judged if isinstance(label, FactifyLabel)]
-    # A bare "Refute" in a table of stances is not a five-class label, although it is spelled like one.
-    if all(label is FactifyLabel.REFUTE for _, label in five):
-        five = []
+    classes = five_class_labels(label for _, label in judged)
+    five = [(row, label) for (row, _), label in zip(judged, classes, strict=True) if label is not None]
     related = [(row, relation_of(label)) for row, label in five if relation_of(label)]
     if all(row["image_relation"] is None for row, _ in related):
         related = []
