@@ -48,7 +48,7 @@ def check_photos(path: Path, rows: Sequence[TrainingRow], folder: Path) -> None:
     Raises:
         InputError: none of the photos is there.
     """
-    spread = rows[:: -(-len(rows) // _LOOKED_AT)]
+    spread = rows[:: max(1, -(-len(rows) // _LOOKED_AT))]
     named = [image for row in spread for image in (row.claim_image, row.document_image) if image is not None]
     missing = [image for image in named if not _present(image, folder)]
     if not missing:
