@@ -57,7 +57,7 @@ def check_photos(path: Path, rows: Sequence[TrainingRow], folder: Path) -> None:
         if not all(map(_is_url, missing)):
             first = next(image for image in missing if not _is_url(image))
             raise InputError(
-                f"{path}: none of its photos is there, the first is {str(folder / first)!r}; give the folder that image paths are "
+                f"{path}: none of its photos is in {str(folder)!r}, the first is {first!r}; give the folder that image paths are "
                 "relative to (--data.image_root FOLDER), or train on text alone (--model.image_encoder null)"
             )
         _warn(f"{path}: its photos are URLs, which must be fetched first; training goes on with the text alone")
@@ -95,9 +95,12 @@ def _has_five_classes(item: tuple[Path, TrainingRow]) -> bool:
 
 
 def _present(image: str | bytes | None, folder: Path) -> bool:
-    if isinstance(image, str):
-        return not _is_url(image) and os.path.isfile(folder / image)
-    return image is not None
+    if not isinstance(image, str):
+        return image is not None
+    root = os.path.abspath(folder)
+    full = os.path.normpath(os.path.join(root, image))
+    # Readers leave the folder for no path, not for an absolute one either.
+    return not _is_url(image) and os.path.commonpath([root, full]) == root and os.path.isfile(full)
 
 
 def _is_url(image: str | bytes) -> bool:

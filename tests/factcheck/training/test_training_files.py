@@ -35,7 +35,9 @@ def write_rows(path, rows):
 
 def test_a_mistyped_folder_of_photos_is_refused(tiny_bert, factify_folder, tmp_path):
     (tmp_path / "none").mkdir()
-    with pytest.raises(InputError, match=r"train\.csv: none of its photos is there.*none/images.*--data\.image_root"):
+    with pytest.raises(
+        InputError, match=r"train\.csv: none of its photos is in '.*none', the first is 'images/.*--data\.image_root"
+    ):
         fit(tiny_bert, factify_folder, tmp_path, image_root=str(tmp_path / "none"))
 
 
@@ -67,8 +69,18 @@ def test_photos_never_fetched_are_a_warning(factify_folder, capsys):
     assert capsys.readouterr().err == (
         f"factcheck: warning: {path}: its photos are URLs, which must be fetched first; training goes on with the text alone\n"
     )
-    with pytest.raises(InputError, match=r"none of its photos is there, the first is .*gone\.jpg"):
+    with pytest.raises(InputError, match=r"none of its photos is in '.*', the first is 'gone\.jpg'"):
         check_photos(path, [replace(rows[0], claim_image="gone.jpg"), *rows[1:]], factify_folder)
+
+
+def test_photos_outside_the_folder_are_not_there(factify_folder, tmp_path):
+    """Training reads them no more than verification does, so that they must not count as found."""
+    rows = read_training_rows(factify_folder / "train.csv")
+    outside = [replace(row, claim_image=str(factify_folder / row.claim_image), document_image=None) for row in rows]
+    (tmp_path / "none").mkdir()
+    check_photos(factify_folder / "train.csv", outside, factify_folder)
+    with pytest.raises(InputError, match="none of its photos is in"):
+        check_photos(factify_folder / "train.csv", outside, tmp_path / "none")
 
 
 def test_photos_in_the_table_are_there(factify_folder):
