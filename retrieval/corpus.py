@@ -346,6 +346,10 @@ def _read_csv(path: Path) -> Iterator[_Row]:
                 raise InputError(
                     f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
                 )
+            if None in row.values():
+                raise InputError(
+                    f"{path}, row {number}: fewer fields than columns; leave fields without a value empty, but keep their separators"
+                )
             replaced = f"{path.name}, row {number}" if lines.replaced() else None
             # A garbled header is told once.
             yield number, {key: value for key, value in row.items() if key}, header or replaced

@@ -464,3 +464,11 @@ def test_the_folder_of_a_photo_encoder_is_recorded_in_full(corpus, tmp_path, has
         encoder.name = name
         manifest = build_index(corpus, tmp_path / "index", encoder=hashing_encoder, image_encoder=encoder)
         assert manifest["image_encoder_name"] == recorded
+
+
+@pytest.mark.parametrize(("row", "wanted"), [("2,only-two", "fewer"), ("2,a,b,c", "more")])
+def test_rows_have_as_many_fields_as_there_are_columns(tmp_path, row, wanted):
+    path = tmp_path / "c.csv"
+    path.write_text(f"id,title,text\n1,,Dogs run.\n\n{row}\n", "utf-8")
+    with pytest.raises(InputError, match=f"row 2: {wanted} fields than columns"):
+        list(read_corpus(path))
