@@ -123,6 +123,7 @@ def test_another_index_must_hold_these_sentences(news, hashing_encoder):
         open_index(news, encoder=hashing_encoder, index=other)
 
 
+@pytest.mark.slow
 def test_a_collection_that_measures_distance_is_refused(tmp_path):
     qdrant = pytest.importorskip("qdrant_client", reason="needs the extra 'qdrant'")
     client = qdrant.QdrantClient(path=str(tmp_path / "q"))

@@ -31,7 +31,13 @@ def take(passages, rows):
 FACTORIES = ["Flat", "IVF4,Flat", "IVF4,PQ16x4fs,RFlat", "IVF4,PQ16x4fs", "HNSW16", "OPQ16,IVF4,PQ16x4fs,RFlat"]
 #: Training a rotation takes most of a second each time.
 SLOW = "OPQ16,IVF4,PQ16x4fs,RFlat"
-KINDS = [*(f for f in FACTORIES if f != SLOW), pytest.param(SLOW, marks=pytest.mark.slow), "bm25", "hybrid", "qdrant"]
+KINDS = [
+    *(f for f in FACTORIES if f != SLOW),
+    pytest.param(SLOW, marks=pytest.mark.slow),
+    "bm25",
+    "hybrid",
+    pytest.param("qdrant", marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture(params=KINDS)

@@ -105,6 +105,7 @@ def test_lines_that_end_in_a_lone_carriage_return(tmp_path, ending):
     assert bad["reason"] == "line 3: not UTF-8: byte 0xe9 at offset 24 of the file"
 
 
+@pytest.mark.slow
 def test_lone_carriage_returns_across_the_blocks_of_a_large_file(tmp_path):
     path = tmp_path / "t.csv"
     claims = [f"claim {i}" + "x" * (i % 97) for i in range(60_000)]

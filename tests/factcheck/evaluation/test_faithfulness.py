@@ -28,6 +28,7 @@ def table(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_against_verdicts_on_documents_cut_by_hand(verifier, table):
     quality = attribution_quality(verifier, table, sizes=(1, 2), draws=10)
     drops = {1: [], 2: []}

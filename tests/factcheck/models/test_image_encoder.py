@@ -144,6 +144,7 @@ def test_names_and_weights_that_do_not_exist(folder):
         create_image_encoder("twins_svt_small", folder)
 
 
+@pytest.mark.slow
 def test_weights_from_timm(monkeypatch):
     import timm
 

@@ -85,6 +85,7 @@ def test_an_exported_network_names_a_wrong_input_and_serves_several_threads(mode
             torch.testing.assert_close(out, truth, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_compiled_model_heeds_autocast(model):
     compiled = optimize(model, "compile")
     compiled.model = model.eval()  # what would be compiled: here only the switch around it matters

@@ -87,6 +87,7 @@ def test_a_verdict_is_scaled_by_the_length_of_its_text(verifier, factify_folder)
     assert max(by_length[1]) < max(plain[1])
 
 
+@pytest.mark.slow
 def test_many_rows_without_photos_give_temperatures_by_length(verifier, tmp_path):
     rng = np.random.default_rng(1)
     words = ["dog", "cat", "man", "woman", "runs", "sits", "red", "blue", "park", "street"]

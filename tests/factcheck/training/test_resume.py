@@ -46,6 +46,7 @@ def test_a_run_resumed_where_iterators_are_made_equals_the_whole(steps, workers,
         assert torch.equal(a, b), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -66,6 +67,7 @@ def test_a_run_does_not_resume_with_other_batches(changed, said, tiny_bert, fact
     assert rest.global_step == 1
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_tell_its_batches_resumes(tiny_bert, factify_folder, tmp_path):
     settings = {"limit_val_batches": 0, "enable_checkpointing": False}
     run = trainer(tmp_path, max_steps=1, **settings)

@@ -88,6 +88,7 @@ def test_vectors_embeddings_and_position_encodings_are_not_decayed(tiny_bert):
     assert any(decay for name, decay in decays.items() if "patch_embeds" in name)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_reports_every_head(tiny_bert, factify_folder, tmp_path):
     torch.manual_seed(0)  # with some beginnings four epochs of so little data are not enough
     model = module(tiny_bert, text_learning_rate=1e-3)
@@ -140,6 +141,7 @@ def test_distractors_come_from_rows_of_the_same_source_after_the_best_sentence(t
     assert set(lengths) == {1, 2, 3}
 
 
+@pytest.mark.slow
 def test_a_claim_given_as_its_own_evidence_is_supported(tiny_bert, factify_folder, tmp_path):
     source = data(factify_folder, tiny_bert, own_evidence=0.5, top_k=2)
     loader = loader_of(tiny_bert, source, tmp_path)
@@ -231,6 +233,7 @@ def test_contrasts_are_made_of_the_sources_named_and_carry_their_labels(tiny_ber
             )
 
 
+@pytest.mark.slow
 def test_text_sets_and_photo_sets_mix(tiny_bert, factify_folder, tmp_path):
     pairs = tmp_path / "pairs.jsonl"
     rows = [{"premise": "A dog runs.", "hypothesis": "A dog sleeps.", "label": x} for x in ("refute", "not_support")]
@@ -285,6 +288,7 @@ def test_a_models_verdicts_teach_another_one(tiny_bert, factify_folder, tmp_path
     assert distance[1] < distance[0]
 
 
+@pytest.mark.slow
 def test_rows_with_soft_labels_need_no_other(tiny_bert, factify_folder, tmp_path):
     claims = tmp_path / "claims.jsonl"
     rows = [
@@ -311,6 +315,7 @@ def test_rows_with_soft_labels_need_no_other(tiny_bert, factify_folder, tmp_path
         data(tmp_path, tiny_bert, train="claims.jsonl", soft_labels={"claim.jsonl": "v.parquet"})
 
 
+@pytest.mark.slow
 def test_frozen_text_layers_stay_as_they_are(tiny_bert, factify_folder, tmp_path):
     model = module(tiny_bert, text_learning_rate=1e-2, frozen_text_layers=1)
     before = {name: value.clone() for name, value in model.model.state_dict().items()}

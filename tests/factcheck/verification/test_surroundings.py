@@ -48,6 +48,7 @@ def test_loading_draws_no_random_numbers(tiny_model):
     assert torch.equal(torch.rand(3), wanted)
 
 
+@pytest.mark.slow
 def test_a_study_of_robustness_leaves_the_verifier_alone(tiny_model, tmp_path):
     path = tmp_path / "c.jsonl"
     path.write_text('{"id": "1", "claim": "The dog runs", "document": "The dog runs. It is red."}\n' * 3, "utf-8")
