@@ -22,7 +22,7 @@ from retrieval.arguments import check_image_encoder
 from retrieval.assemble import assemble
 from retrieval.cache import EmbeddingCache
 from retrieval.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
-from retrieval.durable import sync, sync_folder
+from retrieval.durable import sync_folder
 from retrieval.encoders import TextEncoder, load_encoder
 from retrieval.errors import InputError
 from retrieval.identifiers import check_unique
@@ -160,7 +160,6 @@ def build_index(
             "files": files,
         }
         write_manifest(out, manifest)
-        sync(out)
         # Readers of the old data keep their mapped files; only the names go.
         for old in out.glob("data-*"):
             if old.name != data and _is_data(old):

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
+from retrieval.durable import sync
 from retrieval.errors import InputError
 
 __all__ = [
@@ -103,9 +103,9 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     partial = folder / (MANIFEST + ".tmp")
     with partial.open("w", encoding="utf-8") as stream:
         json.dump(manifest, stream, indent=2, ensure_ascii=False)
-        stream.flush()
-        os.fsync(stream.fileno())
+    sync(partial)
     partial.replace(folder / MANIFEST)
+    sync(folder)
 
 
 def file_checksums(folder: Path) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from factcheck.data.images import check_image
 from factcheck.data.normalize import normalize_claims
 from factcheck.errors import InputError
 
-__all__ = ["load_images", "read_photo"]
+__all__ = ["is_url", "load_images", "photo_file", "read_photo"]
 
 #: Larger files are not read.
 MAX_BYTES = 64 * 2**20
@@ -95,14 +95,25 @@ def read_photo(content: bytes | None, path: str | None, root: str | None) -> tup
     return (content, None) if reason is None else (None, reason)
 
 
+def is_url(path: str) -> bool:
+    """Whether what names a photo is a URL, which nothing here fetches."""
+    return _URL.match(path) is not None
+
+
+def photo_file(path: str, root: str) -> str | None:
+    """The file that a path names below the absolute folder ``root``; None if it leads out of it."""
+    # By the letters of the path alone, so that ".." cannot lead through a link and out.
+    full = os.path.normpath(os.path.join(root, path.replace("\\", "/") if os.name == "nt" else path))
+    return full if os.path.commonpath([root, full]) == root else None
+
+
 def _read_file(path: str, root: str | None) -> tuple[bytes | None, str | None]:
-    if _URL.match(path):
+    if is_url(path):
         return None, "image not fetched: URL"
     if root is None:
         return None, "no image root"
-    # By the letters of the path alone, so that ".." cannot lead through a link and out.
-    full = os.path.normpath(os.path.join(root, path.replace("\\", "/") if os.name == "nt" else path))
-    if os.path.commonpath([root, full]) != root:
+    full = photo_file(path, root)
+    if full is None:
         return None, "outside the image root"
     try:
         mode = os.stat(full).st_mode

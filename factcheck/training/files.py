@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from factcheck.data.photos import is_url, photo_file
 from factcheck.errors import InputError
 from factcheck.training.losses import UNLABELLED
 from factcheck.training.rows import TrainingRow
@@ -97,14 +98,12 @@ def _has_five_classes(item: tuple[Path, TrainingRow]) -> bool:
 def _present(image: str | bytes | None, folder: Path) -> bool:
     if not isinstance(image, str):
         return image is not None
-    root = os.path.abspath(folder)
-    full = os.path.normpath(os.path.join(root, image))
-    # Readers leave the folder for no path, not for an absolute one either.
-    return not _is_url(image) and os.path.commonpath([root, full]) == root and os.path.isfile(full)
+    full = None if is_url(image) else photo_file(image, os.path.abspath(folder))
+    return full is not None and os.path.isfile(full)
 
 
 def _is_url(image: str | bytes) -> bool:
-    return isinstance(image, str) and ("://" in image or image.startswith(("//", "data:")))
+    return isinstance(image, str) and is_url(image)
 
 
 def _warn(line: str) -> None:

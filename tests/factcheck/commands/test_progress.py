@@ -57,20 +57,24 @@ class _Line(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_training_prints_lines_unless_a_bar_can_be_seen(monkeypatch, capsys, tmp_path, terminal):
-    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
-    data = DataLoader(torch.ones(6, 1), batch_size=2)
-    trainer = pl.Trainer(
-        max_epochs=1,
+def _trainer(folder, *callbacks, **limits):
+    return pl.Trainer(
         logger=False,
         accelerator="cpu",
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        default_root_dir=tmp_path,
-        callbacks=[ProgressLines(seconds=0.0)],
+        default_root_dir=folder,
+        callbacks=list(callbacks),
+        **limits,
     )
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_training_prints_lines_unless_a_bar_can_be_seen(monkeypatch, capsys, tmp_path, terminal):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
+    data = DataLoader(torch.ones(6, 1), batch_size=2)
+    trainer = _trainer(tmp_path, ProgressLines(seconds=0.0), max_epochs=1)
     trainer.fit(_Line(), data, data)
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
     if terminal:
@@ -88,17 +92,7 @@ def test_lines_of_a_training_that_time_alone_ends(monkeypatch, capsys, tmp_path)
         def on_train_batch_end(self, trainer, *_):
             trainer.should_stop = trainer.global_step == 2
 
-    trainer = pl.Trainer(
-        max_epochs=-1,
-        max_time="00:00:01:00",
-        logger=False,
-        accelerator="cpu",
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        default_root_dir=tmp_path,
-        callbacks=[ProgressLines(seconds=0.0), Stop()],
-    )
+    trainer = _trainer(tmp_path, ProgressLines(seconds=0.0), Stop(), max_epochs=-1, max_time="00:00:01:00")
     trainer.fit(_Line(), DataLoader(torch.ones(6, 1), batch_size=2))
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("step ")]
     assert len(lines) == 2
