@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from retrieval import load_encoder
-from retrieval.encoders import RUNTIMES, resolve_encoder
+from retrieval.encoders.transformers import RUNTIMES, resolve_encoder
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from factcheck.models.lsa import LocallyGroupedSelfAttention
-from factcheck.models.twins_blocks import GlobalSubsampledAttention
+from factcheck.twins.blocks import GlobalSubsampledAttention
+from factcheck.twins.lsa import LocallyGroupedSelfAttention
 
 
 def main() -> None:

@@ -21,9 +21,9 @@ import numpy as np
 import psutil
 
 from retrieval import load_encoder
-from retrieval.assemble import build_vectors
+from retrieval.build.assemble import build_vectors
 from retrieval.indexes import FaissIndex, Passages
-from retrieval.indexes.faiss_index import PREFERENCES, _nested_parameters
+from retrieval.indexes.faiss import PREFERENCES, _nested_parameters
 
 
 def enlarge(real: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

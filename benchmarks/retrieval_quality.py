@@ -19,11 +19,11 @@ import numpy as np
 
 from factcheck.verification.rerank import load_reranker
 from retrieval import Sentence, TextEncoder, build_index, load_encoder, open_index, select_evidence, split_sentences
-from retrieval.cache import EmbeddingCache
-from retrieval.encoders import RUNTIMES
-from retrieval.evaluation import evaluate_run
-from retrieval.rerank import Reranker, rerank_scores
-from retrieval.select import METHODS
+from retrieval.encoders.cache import EmbeddingCache
+from retrieval.encoders.transformers import RUNTIMES
+from retrieval.search.evaluation import evaluate_run
+from retrieval.search.rerank import Reranker, rerank_scores
+from retrieval.search.select import METHODS
 
 CUTS = (1, 3, 5, 10)
 

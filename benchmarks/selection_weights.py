@@ -1,4 +1,4 @@
-"""Learn the weights by which sentences of a long document are ranked (``retrieval/relevance.py``).
+"""Learn the weights by which sentences of a long document are ranked (``retrieval/search/relevance.py``).
 
     python benchmarks/selection_weights.py --data ../shared/data --cache vectors.sqlite
 
@@ -17,11 +17,11 @@ from retrieval_quality import CachedEncoder, wice
 from scipy.optimize import minimize
 
 from retrieval import load_encoder
-from retrieval.cache import EmbeddingCache
-from retrieval.encoders import RUNTIMES
-from retrieval.lexical import bm25_scores, words
-from retrieval.relevance import FEATURES, WEIGHTS, base_scores, long_features, window_cosines
-from retrieval.select import best
+from retrieval.encoders.cache import EmbeddingCache
+from retrieval.encoders.transformers import RUNTIMES
+from retrieval.search.relevance import FEATURES, WEIGHTS, base_scores, long_features, window_cosines
+from retrieval.search.select import best
+from retrieval.text.words import bm25_scores, words
 
 CUTS = (1, 3, 5, 10)
 Row = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -33,8 +33,8 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from factcheck.models.image import create_image_encoder
-from factcheck.models.runtime import RUNTIMES, optimize
-from factcheck.models.twins_variants import VARIANTS, create_twins
+from factcheck.twins.runtime import RUNTIMES, optimize
+from factcheck.twins.variants import VARIANTS, create_twins
 
 Run = Callable[[], Tensor]
 

@@ -22,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from factcheck.data import open_claims
-from factcheck.training.rows import TrainingRow, read_training_rows
-from factcheck.verification.writers import read_verdicts
+from factcheck.training.verdict.rows import TrainingRow, read_training_rows
+from factcheck.verification.verdict_table import read_verdicts
 from retrieval import load_encoder
 
 NEAREST, NEXT, NEAR = 5, 2, 59

@@ -3,7 +3,7 @@
     python benchmarks/verdicts.py --data DATA [--model bundled] [--baselines] [--out figures.json]
 
 DATA holds flickr-factify/{train,val}.csv and claims-text/val.jsonl. The altered claims are made of the validation rows' evidence
-by :mod:`factcheck.training.contrasts`: sentences as they are, with a number, name or word replaced, or without themselves among
+by :mod:`factcheck.training.verdict.contrasts`: sentences as they are, with a number, name or word replaced, or without themselves among
 the evidence; a model trained with ``contrasts`` has seen such claims, made of other rows.
 """
 
@@ -20,10 +20,10 @@ from factcheck.commands.common import quiet_libraries
 from factcheck.evaluation.baselines import score_baselines
 from factcheck.evaluation.scoring import score
 from factcheck.labels import STANCES
-from factcheck.training.contrasts import make_contrast
-from factcheck.training.rows import read_training_rows, with_evidence
+from factcheck.training.verdict.contrasts import make_contrast
+from factcheck.training.verdict.rows import read_training_rows, with_evidence
 from factcheck.verification import verify_file
-from factcheck.verification.writers import read_verdicts
+from factcheck.verification.verdict_table import read_verdicts
 
 
 def main() -> None:

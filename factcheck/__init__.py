@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from factcheck.errors import InputError
 from factcheck.labels import FactifyLabel, ImageRelation, Stance
-from factcheck.models.timm_names import register_with_timm
 from factcheck.records import Claim, Evidence, Verdict
 from retrieval.lazy import lazy_names
 
@@ -31,5 +30,4 @@ __all__ = [
     "__version__",
 ]
 
-__getattr__ = lazy_names(__name__, {"Verifier": "verification.verifier"})
-register_with_timm()
+__getattr__, __dir__ = lazy_names(__name__, {"Verifier": ".verification.verifier"})

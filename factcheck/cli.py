@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from factcheck import __version__
+from factcheck.commands.messages import flags_of, in_words_of_the_command_line
 from factcheck.errors import InputError
 
 __all__ = ["main"]
@@ -35,6 +36,7 @@ LIGHTNING = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status (0 done, 2 the user must correct something)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    flags: dict[str, str] = {}  # of the chosen command, for messages
     try:
         if argv and argv[0] in LIGHTNING:
             _check_configurations(argv)
@@ -44,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Only the chosen command's module is imported, so that `factcheck --help` and errors stay instant.
         parser = _parser(argv[0] if argv else None)
         args, unknown = parser.parse_known_args(argv)
+        flags = getattr(args, "flags", flags)
         if "query" in args and not any(word.startswith("-") for word in unknown):
             # argparse takes an empty list of queries where an option stands before them.
             args.query, unknown = [*args.query, *unknown], []
@@ -51,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise InputError(f"unknown argument {unknown[0]!r}; see 'factcheck {argv[0]} --help'")
         return int(args.run(args) or 0)
     except InputError as error:
-        print(f"factcheck: error: {error}", file=sys.stderr)
+        print(f"factcheck: error: {in_words_of_the_command_line(error, flags)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("factcheck: interrupted", file=sys.stderr)
@@ -95,7 +98,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         if name == chosen:
             command = importlib.import_module(module)
             command.add_arguments(sub)
-            sub.set_defaults(run=command.run)
+            sub.set_defaults(run=command.run, flags=flags_of(sub))
     for name, summary in LIGHTNING.items():
         commands.add_parser(name, help=summary)
     return parser

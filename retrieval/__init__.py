@@ -4,20 +4,18 @@ Importing this package is cheap: names are loaded when they are first used, so t
 before it is needed.
 """
 
+from typing import TYPE_CHECKING
+
 from retrieval.lazy import lazy_names
 
-_HOMES = {
-    "EvidenceSearch": "search",
-    "Hit": "hits",
-    "InputError": "errors",
-    "Sentence": "sentences",
-    "TextEncoder": "encoders",
-    "build_index": "build",
-    "load_encoder": "encoders",
-    "open_index": "search",
-    "select_evidence": "select",
-    "split_sentences": "sentences",
-}
+if TYPE_CHECKING:
+    from retrieval.build.build import build_index
+    from retrieval.encoders.transformers import TextEncoder, load_encoder
+    from retrieval.errors import InputError
+    from retrieval.search.hits import Hit
+    from retrieval.search.search import EvidenceSearch, open_index
+    from retrieval.search.select import select_evidence
+    from retrieval.text.sentences import Sentence, split_sentences
 
 __all__ = [
     "EvidenceSearch",
@@ -32,8 +30,18 @@ __all__ = [
     "split_sentences",
 ]
 
-__getattr__ = lazy_names(__name__, _HOMES)
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "EvidenceSearch": ".search.search",
+        "Hit": ".search.hits",
+        "InputError": ".errors",
+        "Sentence": ".text.sentences",
+        "TextEncoder": ".encoders.transformers",
+        "build_index": ".build.build",
+        "load_encoder": ".encoders.transformers",
+        "open_index": ".search.search",
+        "select_evidence": ".search.select",
+        "split_sentences": ".text.sentences",
+    },
+)

@@ -1,9 +1,29 @@
 """The one exception type for mistakes a user can correct."""
 
+__all__ = ["InputError"]
+
 
 class InputError(ValueError):
     """Bad input, configuration or stored state, described for the person who can correct it.
 
-    The message names what was wrong, what was found and what to do. Command lines print it and exit with status 2,
-    without a traceback; any other exception is a defect of this software.
+    Its text names what was wrong, what was found and what to do. Parameters stand in backticks (`` `top_k` ``), never as a
+    flag: a library does not know who calls it. Command lines replace them by their own flags, print the text in one line and
+    exit with status 2, without a traceback; any other exception is a defect of this software.
+
+    Args:
+        message: what was wrong and what was found.
+        field: the parameter, column or configuration key that it is about.
+        hint: what to do about it.
     """
+
+    def __init__(self, message: str, *, field: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.field, self.hint = field, hint
+
+    @property
+    def message(self) -> str:
+        """What was wrong and what was found, without the hint."""
+        return str(self.args[0])
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message

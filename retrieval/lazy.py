@@ -7,20 +7,26 @@ from typing import Any
 __all__ = ["lazy_names"]
 
 
-def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
-    """The module-level ``__getattr__`` (PEP 562) of a package whose public names live in its modules.
+def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """The module-level ``__getattr__`` and ``__dir__`` (PEP 562) of a package whose public names live in its modules.
+
+    The package imports the same names under ``TYPE_CHECKING``, so that editors and type checkers know what they are.
 
     Args:
         package: the package's ``__name__``.
-        homes: public name to the module that defines it, relative to the package: ``{"open_index": "search"}``.
+        homes: public name to the module that defines it, relative to the package (``{"open_index": ".search.search"}``)
+            or absolute where the home is elsewhere.
 
     Returns:
-        A function of a name: the object, or :class:`AttributeError` for any other name.
+        A function of a name, which gives the object or raises :class:`AttributeError`; and one that lists the names.
     """
 
     def find(name: str) -> Any:
         if name in homes:
-            return getattr(import_module(f"{package}.{homes[name]}"), name)
+            return getattr(import_module(homes[name], package), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
-    return find
+    def names() -> list[str]:
+        return sorted({*vars(import_module(package)), *homes})
+
+    return find, names

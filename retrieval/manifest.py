@@ -78,7 +78,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _fault(manifest: dict[str, Any]) -> str | None:
-    """What in a manifest is not what :func:`retrieval.build.build_index` writes, or None."""
+    """What in a manifest is not what :func:`retrieval.build.build.build_index` writes, or None."""
     for part, name, kind in _FIELDS:
         found = manifest if part is None else manifest[part]
         if name not in found:

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.dates import date_range
 from retrieval.errors import InputError
+from retrieval.text.dates import date_range
 
 __all__ = ["DOCUMENTS", "FILTERS", "PHOTOS", "SENTENCES", "EvidenceStore", "about_document"]
 

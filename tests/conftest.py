@@ -156,7 +156,7 @@ def tiny_model(tmp_path_factory, tiny_bert) -> Path:
     from factcheck.models.folder import save_model
     from factcheck.models.image import create_image_encoder
     from factcheck.models.text import load_text_model
-    from factcheck.models.verifier import VerdictConfig, VerdictModel
+    from factcheck.models.verdict import VerdictConfig, VerdictModel
 
     torch.manual_seed(0)
     config = VerdictConfig(

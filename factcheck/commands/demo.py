@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.evaluation.scoring import score
     from factcheck.sample import sample_folder
     from factcheck.verification.stream import verify_file
+    from factcheck.verification.verdict_table import read_verdicts
     from factcheck.verification.verifier import Verifier
-    from factcheck.verification.writers import read_verdicts
 
     claims = sample_folder() / "claims.csv"
     folder = Path(args.out)

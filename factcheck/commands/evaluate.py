@@ -9,7 +9,7 @@ from factcheck.commands.common import column_mapping, counted, quiet_libraries
 from factcheck.commands.inputs import check_model
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, refuse_standard_output, same_file
-from factcheck.verification.writers import check_verdicts
+from factcheck.verification.verdict_table import check_verdicts
 
 __all__ = ["add_arguments", "print_scores", "run"]
 

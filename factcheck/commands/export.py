@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     columns = _check_tables(args) if args.calibrate_on else None
     quiet_libraries()
     from factcheck.models.folder import fingerprint
-    from factcheck.training.checkpoints import load_checkpoint
+    from factcheck.training.verdict.checkpoint import load_checkpoint
 
     module, preprocessing = load_checkpoint(checkpoint)
     given = {"top_k": args.top_k, "min_share": args.min_share}
@@ -82,7 +82,7 @@ def _check_tables(args: argparse.Namespace) -> dict[str, str] | None:
     if columns is not None:
         check_calibration_tables(args.calibrate_on, args.target_precision, columns)
         return columns
-    from factcheck.training.checkpoints import training_columns
+    from factcheck.training.verdict.checkpoint import training_columns
 
     columns = training_columns(args.checkpoint)
     try:

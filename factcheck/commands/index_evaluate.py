@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "add_arguments", "run"]
 
-#: Those of :data:`retrieval.search.SEARCH_METHODS`, which takes long to import.
+#: Those of :data:`retrieval.search.search.SEARCH_METHODS`, which takes long to import.
 METHODS = ("hybrid", "dense", "bm25")
 
 
@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print one line a method."""
     from factcheck.commands.common import quiet_libraries
     from retrieval import open_index
-    from retrieval.evaluation import evaluate_run, rank_documents, read_qrels, read_queries
+    from retrieval.search.evaluation import evaluate_run, rank_documents, read_qrels, read_queries
 
     beir = Path(args.beir)
     judgements = beir / "qrels" / f"{args.split}.tsv"

@@ -17,8 +17,8 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.commands.lightning_errors import OneLineParser, root_cause
 from factcheck.errors import InputError
+from factcheck.training.callbacks import ProgressLines
 from factcheck.training.checks import OverwriteWarning
-from factcheck.training.progress import ProgressLines
 
 __all__ = ["FactcheckCLI", "run_lightning"]
 

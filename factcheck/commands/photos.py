@@ -75,7 +75,7 @@ def _export(args: argparse.Namespace) -> int:
             raise InputError(f"--card {args.card!r}: no such file")
         card = Path(args.card).read_text("utf-8")
     from factcheck.models.image import save_photo_encoder
-    from factcheck.training.photo_module import load_pretrained_encoder
+    from factcheck.training.images.module import load_pretrained_encoder
 
     encoder = load_pretrained_encoder(args.checkpoint)
     print(f"{save_photo_encoder(encoder, args.out, card=card)}: photo encoder {encoder.fingerprint}")
@@ -93,7 +93,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from factcheck.evaluation.photo_benchmark import descriptor, evaluate_descriptor, read_copy_set
+    from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set
 
     descriptors = {name: descriptor(name) for name in [args.model, *args.compare]}
     photos = read_copy_set(args.references, args.queries, gold=args.gold, limit=args.max_references)

@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify and print a summary."""
-    from factcheck.verification.writers import check_output
+    from factcheck.verification.verdict_table import check_output
 
     # A mistake must show at once, not after everything is loaded.
     check_output(Path(args.out), Path(args.claims), name="--out")

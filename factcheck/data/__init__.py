@@ -1,22 +1,48 @@
-"""Reading claims, photos and text: everything between a file and the canonical claims table."""
+"""Reading claims, images and text: everything between a file and the canonical claims table."""
+
+from typing import TYPE_CHECKING
 
 from retrieval.lazy import lazy_names
 
-_HOMES = {
-    "ClaimsSource": "claims",
-    "ImageError": "images",
-    "check_image": "images",
-    "clean_text": "text",
-    "decode_image": "images",
-    "document_sentences": "evidence",
-    "load_images": "photos",
-    "normalize_claims": "normalize",
-    "open_claims": "claims",
-    "read_claims_text": "text_sets",
-    "read_entailment": "text_sets",
-    "row_fields": "extras",
-}
+if TYPE_CHECKING:
+    from factcheck.data.claims import ClaimsSource, open_claims
+    from factcheck.data.evidence import document_sentences
+    from factcheck.data.extras import row_fields
+    from factcheck.data.images import ImageError, check_image, decode_image
+    from factcheck.data.normalize import normalize_claims
+    from factcheck.data.photos import load_images
+    from factcheck.data.text import clean_text
+    from factcheck.data.text_sets import read_claims_text, read_entailment
 
-__all__ = sorted(_HOMES)
-# These modules import pyarrow and Pillow.
-__getattr__ = lazy_names(__name__, _HOMES)
+__all__ = [
+    "ClaimsSource",
+    "ImageError",
+    "check_image",
+    "clean_text",
+    "decode_image",
+    "document_sentences",
+    "load_images",
+    "normalize_claims",
+    "open_claims",
+    "read_claims_text",
+    "read_entailment",
+    "row_fields",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ClaimsSource": ".claims",
+        "ImageError": ".images",
+        "check_image": ".images",
+        "clean_text": ".text",
+        "decode_image": ".images",
+        "document_sentences": ".evidence",
+        "load_images": ".photos",
+        "normalize_claims": ".normalize",
+        "open_claims": ".claims",
+        "read_claims_text": ".text_sets",
+        "read_entailment": ".text_sets",
+        "row_fields": ".extras",
+    },
+)

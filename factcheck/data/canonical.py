@@ -14,8 +14,8 @@ from factcheck.data.reasons import split_reasons
 from factcheck.errors import InputError
 from factcheck.labels import STANCE_LABELS, Stance, parse_label
 from factcheck.records import claims_schema
-from retrieval.dates import date_range
 from retrieval.identifiers import whole_number
+from retrieval.text.dates import date_range
 
 __all__ = ["RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
 

@@ -125,7 +125,7 @@ def open_claims(
     if format is not None and format not in _FORMATS:
         raise InputError(f"format is {format!r}; expected one of {', '.join(_FORMATS)}")
     if not isinstance(path, str | Path):
-        from factcheck.data.tables import DatasetReader
+        from factcheck.data.arrow import DatasetReader
 
         return ClaimsSource(DatasetReader(path, columns, "data set"), None, on_error)
     path = Path(path)
@@ -139,7 +139,7 @@ def open_delimited(path: Path, columns: Mapping[str, str] | None = None, kind: s
 
 
 def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None) -> _Reader:
-    from factcheck.data.tables import DatasetReader, ParquetReader, load_saved
+    from factcheck.data.arrow import DatasetReader, ParquetReader, load_saved
 
     if not path.exists():
         if str(path) == "-":

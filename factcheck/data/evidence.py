@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import accumulate
 
 from factcheck.data.text import clean_text
-from retrieval.sentences import Sentence, split_sentences
+from retrieval.text.sentences import Sentence, split_sentences
 
 __all__ = ["document_sentences"]
 

@@ -11,7 +11,7 @@ from factcheck.data.canonical import RawRows, canonical_table
 from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
-from retrieval.dates import date_range
+from retrieval.text.dates import date_range
 
 __all__ = ["normalize_claims", "raw_rows"]
 

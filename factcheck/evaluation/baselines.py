@@ -16,9 +16,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from factcheck.data import open_claims
 from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
+from factcheck.evaluation.baseline_model import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
 from factcheck.evaluation.metrics import Classification, classification
 from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS, parse_label, stance_of
-from factcheck.models.baseline import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -103,7 +103,7 @@ def predict_baselines(
 
     Args:
         train, test: labelled claims tables; photos are looked for beside each.
-        verifier: lends its encoders (see :func:`factcheck.models.baseline.similarity_features`).
+        verifier: lends its encoders (see :func:`factcheck.evaluation.baseline_model.similarity_features`).
         columns: names of columns in the tables.
 
     Raises:

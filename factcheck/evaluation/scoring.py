@@ -34,7 +34,7 @@ from factcheck.labels import (
     stance_of,
 )
 from factcheck.records import verdict_schema
-from factcheck.verification.writers import read_verdicts
+from factcheck.verification.verdict_table import read_verdicts
 
 __all__ = ["Calibrated", "Scores", "SourceScores", "score"]
 

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
-from factcheck.models.verifier import VerdictConfig, VerdictModel
+from factcheck.models.verdict import VerdictConfig, VerdictModel
 
 __all__ = [
     "FORMAT_VERSION",

@@ -190,7 +190,7 @@ def create_image_encoder(
     """Build a photo encoder.
 
     Args:
-        name: a Twins model of :mod:`factcheck.models.twins_variants` (``twins_svt_tiny``, ``twins_svt_small``, …).
+        name: a Twins model of :mod:`factcheck.twins.variants` (``twins_svt_tiny``, ``twins_svt_small``, …).
         weights: ``bundled`` (the weights in this package, ``twins_svt_tiny`` only), ``timm`` (the ImageNet weights of
             timm's model of that name, from timm's hub or cache; descriptors are then mean-pooled features), the path of
             a folder that :func:`save_photo_encoder` wrote, or None for random weights.
@@ -338,12 +338,12 @@ def _fingerprint(encoder: PhotoEncoder) -> str:
 
 
 def _constructor(name: str) -> Any:
-    from factcheck.models import twins_variants
+    from factcheck.twins import variants
 
-    known = sorted(twins_variants.VARIANTS)
+    known = sorted(variants.VARIANTS)
     if name not in known:
         raise InputError(f"There is no photo encoder named {name!r}. Known: {', '.join(known)}.")
-    return functools.partial(twins_variants.create_twins, name)
+    return functools.partial(variants.create_twins, name)
 
 
 def _resize(x: Tensor, size: int) -> Tensor:

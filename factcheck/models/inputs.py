@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
 
     from factcheck.data.transforms import ImageTransform
-    from factcheck.models.verifier import VerdictModel
+    from factcheck.models.verdict import VerdictModel
 
 __all__ = ["InputBuilder", "TextRow", "input_builder"]
 
@@ -35,7 +35,7 @@ class TextRow:
 
 
 class InputBuilder:
-    """Turns rows into the tensors that :class:`~factcheck.models.verifier.VerdictModel` reads.
+    """Turns rows into the tensors that :class:`~factcheck.models.verdict.VerdictModel` reads.
 
     The text is ``claim | claim OCR [SEP] evidence … | document OCR``. Evidence goes best first, so that what does not fit
     is what bears least on the claim. Safe to use from several threads at once.

@@ -12,7 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import MIN_ROWS, threshold_for_precision
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, Stance, five_class_labels, parse_label, stance_of
-from factcheck.verification.calibration import Calibration
+from factcheck.models.calibration import Calibration
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier

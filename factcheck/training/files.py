@@ -11,8 +11,8 @@ import pytorch_lightning as pl
 
 from factcheck.data.photos import is_url, photo_file
 from factcheck.errors import InputError
-from factcheck.training.losses import UNLABELLED
-from factcheck.training.rows import TrainingRow
+from factcheck.training.verdict.losses import UNLABELLED
+from factcheck.training.verdict.rows import TrainingRow
 
 __all__ = ["check_monitors", "check_photos", "training_messages"]
 

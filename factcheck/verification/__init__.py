@@ -8,6 +8,15 @@ if TYPE_CHECKING:
     from factcheck.verification.stream import verify_file
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["Verifier", "verify_file"]
+__all__ = [
+    "Verifier",
+    "verify_file",
+]
 
-__getattr__ = lazy_names(__name__, {"Verifier": "verifier", "verify_file": "stream"})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Verifier": ".verifier",
+        "verify_file": ".stream",
+    },
+)

@@ -11,8 +11,8 @@ from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCE_LABELS, STA
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from factcheck.models.verifier import VerdictOutput
-    from factcheck.verification.calibration import Calibration
+    from factcheck.models.calibration import Calibration
+    from factcheck.models.verdict import VerdictOutput
 
 __all__ = ["NOT_A_NUMBER", "Decision", "decide_rows", "error_row", "stance_probabilities", "verdict_row"]
 

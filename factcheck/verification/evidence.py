@@ -10,8 +10,8 @@ from factcheck.verification.rows import Row
 
 if TYPE_CHECKING:
     from retrieval import Hit
-    from retrieval.encoders import TextEncoder
-    from retrieval.photos import PhotoSearch
+    from retrieval.encoders.transformers import TextEncoder
+    from retrieval.search.images import PhotoSearch
 
 __all__ = ["PHOTO_SIMILARITY", "EvidenceSource", "find_evidence"]
 
@@ -26,7 +26,7 @@ PHOTOS_SHOWN = 5
 class EvidenceSource(Protocol):
     """Where evidence for a claim without a document comes from; an open index of :mod:`retrieval` is one.
 
-    A source may have an attribute ``photos`` like :class:`retrieval.photos.PhotoSearch`: where that is ready, the claims'
+    A source may have an attribute ``photos`` like :class:`retrieval.search.images.PhotoSearch`: where that is ready, the claims'
     photos are looked for in it.
     """
 

@@ -9,13 +9,13 @@ import torch
 from factcheck.data import clean_text
 from factcheck.errors import InputError
 from factcheck.labels import STANCES, Stance
+from factcheck.models.calibration import Calibration
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, read_config, resolve_model
 from factcheck.models.inputs import InputBuilder, TextRow, input_builder
-from factcheck.models.verifier import VerdictModel
-from factcheck.verification.calibration import Calibration
+from factcheck.models.verdict import VerdictModel
 from factcheck.verification.decisions import stance_probabilities
-from retrieval.batching import rows_by_length
-from retrieval.rerank import CrossEncoderReranker, Reranker
+from retrieval.encoders.batching import rows_by_length
+from retrieval.search.rerank import CrossEncoderReranker, Reranker
 
 __all__ = ["StanceReranker", "load_reranker"]
 
@@ -96,7 +96,7 @@ def load_reranker(name: str | Path) -> Reranker:
 
     Args:
         name: ``bundled`` or a verdict model's folder (:class:`StanceReranker`), else the folder or Hugging Face id of a
-            sequence classifier (:class:`retrieval.rerank.CrossEncoderReranker`).
+            sequence classifier (:class:`retrieval.search.rerank.CrossEncoderReranker`).
 
     Raises:
         InputError: nothing can be loaded under that name.

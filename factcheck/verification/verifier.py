@@ -14,22 +14,22 @@ from factcheck.data.canonical import kind_of
 from factcheck.data.reasons import split_reasons
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
+from factcheck.models.calibration import Calibration
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, resolve_model
 from factcheck.models.inputs import InputBuilder, input_builder
 from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, verdict_schema
 from factcheck.verification.attribution import attribute_photos, attribute_sentences
-from factcheck.verification.calibration import Calibration
 from factcheck.verification.decisions import error_row, verdict_row
 from factcheck.verification.device import find_device
 from factcheck.verification.encoded import EncodedRows
 from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.rows import PHOTOS, Row, Variant
 from factcheck.verification.single import claim_table
-from retrieval.select import METHODS
+from retrieval.search.select import METHODS
 
 if TYPE_CHECKING:
-    from factcheck.models.verifier import VerdictModel
-    from retrieval.encoders import TextEncoder
+    from factcheck.models.verdict import VerdictModel
+    from retrieval.encoders.transformers import TextEncoder
 
 __all__ = ["EvidenceSource", "Verifier"]
 
@@ -101,7 +101,7 @@ class Verifier:
         Raises:
             InputError: no such model or device, a damaged model, one of another version, or an option out of range.
         """
-        from retrieval.encoders import load_encoder
+        from retrieval.encoders.transformers import load_encoder
 
         # Before the long load; what is not given is the model's own and in range.
         _check_options(

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.lexical import BM25_B, BM25_K1, words
 from retrieval.npy import NpyReader, NpyWriter
+from retrieval.text.words import BM25_B, BM25_K1, words
 
 __all__ = ["BM25Builder"]
 

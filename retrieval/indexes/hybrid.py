@@ -7,8 +7,8 @@ import numpy as np
 
 from retrieval.errors import InputError
 from retrieval.indexes.base import EvidenceIndex, Passages, check_search
-from retrieval.indexes.bm25_index import BM25Index
-from retrieval.indexes.faiss_index import FaissIndex
+from retrieval.indexes.bm25 import BM25Index
+from retrieval.indexes.faiss import FaissIndex
 
 __all__ = ["HybridIndex", "reciprocal_rank_fusion"]
 

@@ -9,8 +9,8 @@ import pytest
 from corpora import ROWS, write_jsonl
 
 from retrieval import build_index
-from retrieval.encoders import TextEncoder
-from retrieval.lexical import words
+from retrieval.encoders.transformers import TextEncoder
+from retrieval.text.words import words
 
 
 class HashingEncoder(TextEncoder):

@@ -6,8 +6,8 @@ import pytest
 import retrieval.indexes.bm25_build as bm25_build
 from retrieval import InputError
 from retrieval.indexes import BM25Index, Passages
-from retrieval.lexical import BM25_B, BM25_K1, words
 from retrieval.npy import NpyReader, NpyWriter
+from retrieval.text.words import BM25_B, BM25_K1, words
 
 
 @pytest.mark.parametrize(("block", "merged"), [(1 << 20, 1 << 20), (700, 500), (1, 1)])

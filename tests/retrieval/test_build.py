@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from corpora import ROWS, write_jsonl
 
-import retrieval.build as build_module
+import retrieval.build.build as build_module
 from retrieval import InputError, build_index, open_index
-from retrieval.corpus import read_corpus
+from retrieval.build.corpus import read_corpus
 from retrieval.identifiers import check_unique
 
 

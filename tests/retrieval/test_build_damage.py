@@ -7,10 +7,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-import retrieval.build as build_module
-import retrieval.search as search_module
+import retrieval.build.build as build_module
+import retrieval.search.search as search_module
 from retrieval import InputError, build_index, open_index
-from retrieval.cache import EmbeddingCache
+from retrieval.encoders.cache import EmbeddingCache
 
 
 def write_corpus(path, count=8):

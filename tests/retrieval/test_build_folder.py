@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from corpora import ROWS, write_jsonl
 
-import retrieval.build as build_module
+import retrieval.build.build as build_module
 from retrieval import InputError, build_index, open_index
 
 
@@ -71,7 +71,7 @@ def test_a_rebuild_of_the_same_contents_never_takes_the_index_away(corpus, built
 
 
 def test_an_index_that_is_replaced_while_it_is_opened(corpus, built, hashing_encoder, monkeypatch):
-    import retrieval.search as search_module
+    import retrieval.search.search as search_module
 
     read, calls = search_module.read_manifest, []
 
@@ -140,14 +140,14 @@ def test_an_index_inside_its_corpus_is_no_part_of_it(tmp_path, hashing_encoder):
 SCRIPT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-import retrieval.build
+import retrieval.build.build
 from conftest import HashingEncoder
 class Slow(HashingEncoder):
     def encode(self, texts, *, batch_size=64):
         time.sleep(0.02)
         return super().encode(texts)
-retrieval.build.SHARD_SENTENCES = 16
-retrieval.build.build_index(sys.argv[2], sys.argv[3], encoder=Slow(), factory="IVF4,Flat")
+retrieval.build.build.SHARD_SENTENCES = 16
+retrieval.build.build.build_index(sys.argv[2], sys.argv[3], encoder=Slow(), factory="IVF4,Flat")
 """
 
 

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from corpora import write_jsonl
 
-import retrieval.build as build_module
-import retrieval.shards as shards_module
+import retrieval.build.build as build_module
+import retrieval.build.shards as shards_module
 from factcheck.cli import main
 from retrieval import InputError, build_index, open_index
-from retrieval.corpus import Photo, read_corpus
-from retrieval.text_files import files_below
+from retrieval.build.corpus import Photo, read_corpus
+from retrieval.build.text_files import files_below
 
 ENCODED = base64.b64encode(b"aaaabbbb").decode()
 
@@ -426,7 +426,7 @@ def encoder_folder(tmp_path_factory):
     """A folder of a text encoder: a BERT of random weights."""
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    from retrieval.encoders import resolve_encoder
+    from retrieval.encoders.transformers import resolve_encoder
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

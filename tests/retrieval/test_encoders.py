@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from retrieval import InputError, load_encoder
-from retrieval.encoders import resolve_encoder
+from retrieval.encoders.transformers import resolve_encoder
 
 TEXTS = [
     "A cat sits outside.",
@@ -135,7 +135,7 @@ def plain(encoder, texts):
 
 
 def test_the_packed_network_is_the_network(tiny, tiny_deberta, tmp_path):
-    from retrieval.packed import is_packable
+    from retrieval.encoders.packed import is_packable
 
     texts = [text.replace("\ud800", "?") for text in TEXTS] + ["two", "three", "a longer sentence of words"] * 3
     encoder = load_encoder(tiny)
@@ -162,7 +162,7 @@ def test_int8_is_near_and_does_not_depend_on_the_batch(tiny, tiny_deberta):
 
 
 def test_batches_hold_like_lengths_and_bounded_tokens():
-    from retrieval.batching import batches_by_length
+    from retrieval.encoders.batching import batches_by_length
 
     ids = [[1] * n for n in (3, 700, 5, 4, 4, 300, 5)]
     batches = [[len(row) for row in part] for _, part in batches_by_length(ids, 3, tokens=16)]

@@ -7,7 +7,8 @@ import pytest
 
 from retrieval import build_index, open_index
 from retrieval.errors import InputError
-from retrieval.indexes import FaissIndex, Passages, QdrantIndex, faiss_index
+from retrieval.indexes import FaissIndex, Passages, QdrantIndex
+from retrieval.indexes import faiss as faiss_index
 
 DIMENSION, COUNT = 32, 12_000
 

@@ -10,11 +10,11 @@ from corpora import ROWS, write_jsonl
 
 from factcheck.cli import main
 from retrieval import InputError, build_index, open_index
-from retrieval.corpus import read_corpus
-from retrieval.dates import date_range
-from retrieval.evaluation import evaluate_run, read_qrels
-from retrieval.ranking import distinct_texts, maximal_marginal_relevance
-from retrieval.rerank import CrossEncoderReranker, Reranker, rerank_scores
+from retrieval.build.corpus import read_corpus
+from retrieval.search.evaluation import evaluate_run, read_qrels
+from retrieval.search.ranking import distinct_texts, maximal_marginal_relevance
+from retrieval.search.rerank import CrossEncoderReranker, Reranker, rerank_scores
+from retrieval.text.dates import date_range
 
 
 class Colours:
@@ -215,7 +215,7 @@ def classifier(tmp_path_factory):
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    from retrieval.encoders import resolve_encoder
+    from retrieval.encoders.transformers import resolve_encoder
 
     folder = tmp_path_factory.mktemp("classifier")
     torch.manual_seed(0)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from retrieval import InputError, Sentence, select_evidence, split_sentences
-from retrieval.lexical import BM25_B, BM25_K1, bm25_scores, with_letters, words
-from retrieval.relevance import FEATURES, WEIGHTS, long_features, window_cosines
-from retrieval.select import METHODS
+from retrieval.search.relevance import FEATURES, WEIGHTS, long_features, window_cosines
+from retrieval.search.select import METHODS
+from retrieval.text.words import BM25_B, BM25_K1, bm25_scores, with_letters, words
 
 DOCUMENT = (
     "The council met on Monday. The new bridge will cost 3.5 million euros. Nobody spoke for long. "

@@ -78,7 +78,7 @@ def test_verify_then_evaluate(ending, claims, tiny_model, tmp_path, capsys):
 
 
 def test_the_same_verdicts_in_every_format(claims, tiny_model, tmp_path):
-    from factcheck.verification.writers import read_verdicts
+    from factcheck.verification.verdict_table import read_verdicts
 
     tables = []
     for ending in ("parquet", "jsonl", "csv"):

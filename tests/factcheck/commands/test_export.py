@@ -9,7 +9,7 @@ import torch
 
 from factcheck.cli import main
 from factcheck.models.folder import fingerprint, load_model
-from factcheck.training.verdict_module import VerdictModule
+from factcheck.training.verdict.module import VerdictModule
 
 
 @pytest.fixture(scope="module")

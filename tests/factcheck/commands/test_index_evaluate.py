@@ -6,7 +6,7 @@ import pytest
 
 from factcheck.cli import main
 from retrieval.errors import InputError
-from retrieval.evaluation import rank_documents
+from retrieval.search.evaluation import rank_documents
 
 pytest.importorskip("ir_measures", reason="needs the extra 'eval'")
 
@@ -124,7 +124,7 @@ def test_judgements_that_call_nothing_relevant(beir, index, capsys):
 
 
 def test_a_quotation_mark_in_an_id_is_a_character(tmp_path):
-    from retrieval.evaluation import read_qrels
+    from retrieval.search.evaluation import read_qrels
 
     (tmp_path / "q.tsv").write_text('q1\t"a\t1\nq2\tb\t1\n')
     assert read_qrels(tmp_path / "q.tsv") == {"q1": {'"a': 1}, "q2": {"b": 1}}

@@ -10,9 +10,9 @@ from factcheck.errors import InputError
 
 CONFIG = """
 model:
-  class_path: factcheck.training.verdict_module.VerdictModule
+  class_path: factcheck.training.verdict.module.VerdictModule
 data:
-  class_path: factcheck.training.verdict_data.VerdictDataModule
+  class_path: factcheck.training.verdict.data.VerdictDataModule
   init_args: {root: .}
 trainer: {default_root_dir: .}
 """

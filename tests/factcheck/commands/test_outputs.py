@@ -9,7 +9,7 @@ import pytest
 from factcheck.cli import main
 from factcheck.errors import InputError
 from factcheck.records import verdict_schema
-from factcheck.verification.writers import check_output
+from factcheck.verification.verdict_table import check_output
 
 CSV = "id,claim,document,label\na,Two dogs run,Two dogs run in the park.,support\n"
 
@@ -67,7 +67,7 @@ def test_verify_does_not_overwrite_what_is_no_verdict_table(claims, tmp_path, ca
 
 @pytest.mark.parametrize("ending", [".parquet", ".csv", ".tsv", ".jsonl"])
 def test_a_verdict_table_of_an_earlier_run_may_be_replaced(claims, verdicts, tmp_path, ending):
-    from factcheck.verification.writers import merge_parts
+    from factcheck.verification.verdict_table import merge_parts
 
     parts = tmp_path / "parts"
     parts.mkdir()
@@ -128,7 +128,7 @@ def test_export_takes_checkpoints_and_replaces_its_own_folders_only(claims, tmp_
 def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tmp_path):
     import torch
 
-    from factcheck.training.checkpoints import load_checkpoint
+    from factcheck.training.verdict.checkpoint import load_checkpoint
 
     torch.save({"state_dict": {}, "pickled": CheckOut()}, tmp_path / "x.ckpt")
     with pytest.raises(InputError, match=r"is no checkpoint; give a \.ckpt file") as caught:

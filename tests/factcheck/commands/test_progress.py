@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from factcheck.commands import common
-from factcheck.training.progress import ProgressLines
+from factcheck.training.callbacks import ProgressLines
 
 
 def test_lines_say_how_far_and_how_long(monkeypatch, capsys):

@@ -7,9 +7,9 @@ import pytest
 from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.data import load_images, open_claims
+from factcheck.evaluation.baseline_model import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
 from factcheck.evaluation.baselines import predict_baselines, score_baselines
 from factcheck.evaluation.scoring import score
-from factcheck.models.baseline import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from factcheck.evaluation.copy_detection import (
     recall_at_1,
     same_different_auc,
 )
-from factcheck.evaluation.photo_benchmark import descriptor, evaluate_descriptor, read_copy_set
+from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set
 
 
 def test_perfect_similarity_scores_one():

@@ -141,7 +141,7 @@ def test_tables_in_memory_are_scored_as_files_are(verdicts, tmp_path):
 
 
 def test_withheld_verdicts_survive_a_spreadsheet(verdicts, tmp_path):
-    from factcheck.verification.writers import merge_parts, read_verdicts, write_part
+    from factcheck.verification.verdict_table import merge_parts, read_verdicts, write_part
 
     table = pq.read_table(verdicts(["a", "b"]))
     table = table.set_column(table.column_names.index("abstained"), "abstained", pa.array([True, False]))

@@ -176,7 +176,7 @@ def test_bundled_encoder_finds_copies_of_photos_it_never_saw():
     data = Path(os.environ.get("FACTCHECK_DATA") or Path(__file__).parents[4] / "shared" / "data") / "flickr-factify"
     if not (data / "val.csv").is_file():
         pytest.skip("needs the flickr-factify data (set FACTCHECK_DATA)")
-    from factcheck.evaluation.photo_benchmark import descriptor, evaluate_descriptor, read_copy_set
+    from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set
 
     photos = read_copy_set([data / "images/val/document"], data / "val.csv", gold=data / "val.gold.jsonl")
     ours, histogram = (evaluate_descriptor(descriptor(name), photos) for name in ("bundled", "colour-histogram"))

@@ -16,7 +16,7 @@ from factcheck.models.folder import (
     weights_fingerprint,
 )
 from factcheck.models.text import load_text_model
-from factcheck.models.verifier import VerdictConfig, VerdictModel
+from factcheck.models.verdict import VerdictConfig, VerdictModel
 
 SELECTION = {"top_k": 3, "retrieval_encoder": "bundled", "retrieval_method": "hybrid"}
 

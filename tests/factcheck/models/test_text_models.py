@@ -7,7 +7,7 @@ import transformers
 from factcheck.errors import InputError
 from factcheck.models.inputs import TextRow, input_builder
 from factcheck.models.text import check_max_length, load_text_model, load_tokenizer
-from factcheck.models.verifier import VerdictConfig, VerdictModel
+from factcheck.models.verdict import VerdictConfig, VerdictModel
 
 SIZE = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 

@@ -6,7 +6,7 @@ import torch
 from factcheck import InputError
 from factcheck.models.inputs import InputBuilder, TextRow
 from factcheck.models.text import load_text_model, load_tokenizer
-from factcheck.models.verifier import VerdictConfig, VerdictModel
+from factcheck.models.verdict import VerdictConfig, VerdictModel
 from factcheck.models.word_match import WordMatch
 
 ROWS = [

@@ -8,10 +8,10 @@ from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.data import load_images, open_claims
 from factcheck.labels import FactifyLabel, parse_label, stance_of
+from factcheck.models.calibration import Calibration
 from factcheck.training.calibration import calibrate, fit_temperature, fit_temperature_by_length
-from factcheck.training.losses import UNLABELLED
-from factcheck.training.rows import read_training_rows
-from factcheck.verification.calibration import Calibration
+from factcheck.training.verdict.losses import UNLABELLED
+from factcheck.training.verdict.rows import read_training_rows
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from training_parts import data, module, trainer
 from factcheck.cli import main
 from factcheck.errors import InputError
 from factcheck.models.folder import not_finite
-from factcheck.training.checkpoints import load_checkpoint
 from factcheck.training.checks import OverwriteWarning, check_range
-from factcheck.training.photo_module import PhotoPretrainModule
+from factcheck.training.images.module import PhotoPretrainModule
+from factcheck.training.verdict.checkpoint import load_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -132,9 +132,9 @@ def test_fit_warns_of_a_second_run_and_not_of_a_resumed_one(tiny_bert, tiny_mode
     settings |= {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2}
     checkpoint = {"dirpath": str(folder), "filename": "best", "save_last": True, "enable_version_counter": False}
     config = {
-        "model": {"class_path": "factcheck.training.verdict_module.VerdictModule", "init_args": settings},
+        "model": {"class_path": "factcheck.training.verdict.module.VerdictModule", "init_args": settings},
         "data": {
-            "class_path": "factcheck.training.verdict_data.VerdictDataModule",
+            "class_path": "factcheck.training.verdict.data.VerdictDataModule",
             "init_args": {"root": str(factify_folder), "retrieval_encoder": str(tiny_bert), "batch_size": 4},
         },
         "trainer": {

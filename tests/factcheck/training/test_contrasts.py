@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from factcheck.labels import Stance
-from factcheck.training.contrasts import alter, make_contrast
+from factcheck.training.verdict.contrasts import alter, make_contrast
 
 EVIDENCE = (
     "On 3 June the mayor of Velmora, Renata Oduya, opened the northern bridge.",

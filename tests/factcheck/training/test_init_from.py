@@ -3,7 +3,7 @@
 import pytest
 import pytorch_lightning as pl
 
-from factcheck.training.verdict_module import VerdictModule
+from factcheck.training.verdict.module import VerdictModule
 
 
 @pytest.mark.slow

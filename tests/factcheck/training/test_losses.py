@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from factcheck.training.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
+from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
 
 
 def test_full_labels_are_cross_entropy():

@@ -6,7 +6,7 @@ from torch.utils.data import DataLoader
 from training_parts import data, module, trainer
 
 from factcheck.errors import InputError
-from factcheck.training.losses import UNLABELLED
+from factcheck.training.verdict.losses import UNLABELLED
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.fx.experimental import _config as fx_settings
 
-from factcheck.training.photo_augment import STRENGTHS, Strength, alter_photos, quantise_dct, resize_photos
+from factcheck.training.images.augment import STRENGTHS, Strength, alter_photos, quantise_dct, resize_photos
 
 NOTHING = dict.fromkeys(Strength.__dataclass_fields__, 0.0) | {"min_area": 1.0}
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from factcheck.errors import InputError
 from factcheck.models.image import create_image_encoder, load_photo_encoder, save_photo_encoder
-from factcheck.training.photo_data import GroupedPhotos, PhotoDataModule, cache_photos
-from factcheck.training.photo_module import (
+from factcheck.training.images.data import GroupedPhotos, PhotoDataModule, cache_photos
+from factcheck.training.images.module import (
     PhotoPretrainModule,
     contrastive_loss,
     load_pretrained_encoder,

@@ -11,11 +11,11 @@ from training_parts import module
 
 from factcheck import Verifier
 from factcheck.data import load_images, normalize_claims, photos
-from factcheck.models.baseline import similarity_features
+from factcheck.evaluation.baseline_model import similarity_features
 from factcheck.models.inputs import TextRow
-from factcheck.training.losses import UNLABELLED
-from factcheck.training.rows import TrainingRow
-from factcheck.training.verdict_data import _Collate
+from factcheck.training.verdict.data import _Collate
+from factcheck.training.verdict.losses import UNLABELLED
+from factcheck.training.verdict.rows import TrainingRow
 
 
 @pytest.fixture

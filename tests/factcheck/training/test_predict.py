@@ -15,7 +15,7 @@ from training_parts import data, module, trainer
 from factcheck.cli import main
 from factcheck.errors import InputError
 from factcheck.models.folder import load_model, weights_fingerprint
-from factcheck.training.checkpoints import load_checkpoint
+from factcheck.training.verdict.checkpoint import load_checkpoint
 from retrieval.locks import only_one
 
 
@@ -144,8 +144,8 @@ def test_a_refusal_ends_all_processes(tiny_bert, tiny_model, claims, factify_fol
     source = {"root": str(factify_folder), "retrieval_encoder": str(tiny_bert)}
     source |= {"predict": str(claims), "predict_out": str(tmp_path / "p.parquet")}
     config = {
-        "model": {"class_path": "factcheck.training.verdict_module.VerdictModule", "init_args": model},
-        "data": {"class_path": "factcheck.training.verdict_data.VerdictDataModule", "init_args": source},
+        "model": {"class_path": "factcheck.training.verdict.module.VerdictModule", "init_args": model},
+        "data": {"class_path": "factcheck.training.verdict.data.VerdictDataModule", "init_args": source},
         "trainer": {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "logger": False},
     }
     (tmp_path / "c.yaml").write_text(json.dumps(config))

@@ -9,9 +9,9 @@ from training_parts import data, module, trainer
 
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES
-from factcheck.models.verifier import VerdictOutput
-from factcheck.training.losses import UNLABELLED
-from factcheck.training.processes import Tallies
+from factcheck.models.verdict import VerdictOutput
+from factcheck.training.distributed import Tallies
+from factcheck.training.verdict.losses import UNLABELLED
 
 # Right or wrong, by source: the ranks have rows of different sources, and different numbers of them.
 ROWS = {0: [("a", True)] * 3 + [("b", False)], 1: [("a", False)] + [("c", True)] * 2}

@@ -11,7 +11,7 @@ from training_parts import data, module, trainer
 
 from factcheck.errors import InputError
 from factcheck.training.files import check_photos, training_messages
-from factcheck.training.rows import read_training_rows
+from factcheck.training.verdict.rows import read_training_rows
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ import torch
 from factcheck.cli import main
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, STANCES
-from factcheck.training.losses import UNLABELLED
-from factcheck.training.verdict_data import VerdictDataModule
-from factcheck.training.verdict_module import VerdictModule
+from factcheck.training.verdict.data import VerdictDataModule
+from factcheck.training.verdict.losses import UNLABELLED
+from factcheck.training.verdict.module import VerdictModule
 
 ROOT = Path(__file__).resolve().parents[3]
 CONFIGS = ROOT / "configs"

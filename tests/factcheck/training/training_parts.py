@@ -3,8 +3,8 @@
 import pytorch_lightning as pl
 import torch
 
-from factcheck.training.verdict_data import VerdictDataModule
-from factcheck.training.verdict_module import VerdictModule
+from factcheck.training.verdict.data import VerdictDataModule
+from factcheck.training.verdict.module import VerdictModule
 
 
 def module(tiny_bert, **options):

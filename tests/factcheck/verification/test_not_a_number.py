@@ -12,7 +12,7 @@ from factcheck.records import verdict_schema
 from factcheck.verification import verify_file
 from factcheck.verification.decisions import Decision, verdict_row
 from factcheck.verification.rows import Row
-from factcheck.verification.writers import merge_parts, write_part
+from factcheck.verification.verdict_table import merge_parts, write_part
 from retrieval import Hit
 
 DOCUMENT = "A dog runs in the park. The water is blue."

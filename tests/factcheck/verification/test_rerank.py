@@ -5,7 +5,7 @@ import pytest
 
 from factcheck import Claim, InputError, Verifier
 from factcheck.verification.rerank import StanceReranker, load_reranker
-from retrieval.rerank import CrossEncoderReranker
+from retrieval.search.rerank import CrossEncoderReranker
 
 PASSAGES = ["A dog runs.", "The water is blue and the street is red.", "no", "two men eat bread " * 40]
 

@@ -12,7 +12,7 @@ from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.records import verdict_schema
 from factcheck.verification import verify_file
-from factcheck.verification.writers import check_output, merge_parts, read_verdicts, write_part
+from factcheck.verification.verdict_table import check_output, merge_parts, read_verdicts, write_part
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,235 @@
+"""Training rows: gold-labelled claims with their evidence selected once and kept on disk."""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from factcheck.errors import InputError
+from factcheck.labels import (
+    FACTIFY_LABELS,
+    IMAGE_RELATIONS,
+    STANCES,
+    FactifyLabel,
+    Stance,
+    five_class_labels,
+    parse_label,
+    relation_of,
+    stance_of,
+)
+from factcheck.models.inputs import TextRow
+from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
+
+__all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence", "with_soft_labels"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingRow:
+    """One labelled row.
+
+    Attributes:
+        text: claim, OCR and (once selected) evidence, cleaned.
+        document: the document's sentences, or its whole text as the only element with ``split`` true.
+        claim_image, document_image: path, encoded bytes, or None.
+        stance, relation, label: targets of the three heads, or ``UNLABELLED``.
+        source: data set the row comes from.
+        soft: another model's probabilities of the three stances, or None.
+    """
+
+    id: str
+    text: TextRow
+    document: tuple[str, ...]
+    claim_image: str | bytes | None
+    document_image: str | bytes | None
+    stance: int
+    relation: int
+    label: int
+    source: str
+    split: bool = False
+    soft: tuple[float, float, float] | None = None
+
+
+def read_training_rows(
+    path: str | Path, *, columns: dict[str, str] | None = None, unlabelled: bool = False
+) -> list[TrainingRow]:
+    """Read a labelled file: a claims table (see :func:`factcheck.data.open_claims`) or an entailment set.
+
+    Args:
+        path: the file.
+        columns: names of columns, as ``{"claim": "text"}``.
+        unlabelled: accept rows of a claims table without a label; they supervise no head by themselves.
+
+    Raises:
+        InputError: the file cannot be read, or a row has no label.
+    """
+    path = Path(path)
+    if _is_entailment(path):
+        from factcheck.data import read_entailment
+
+        return [_entailment_row(number, row) for number, row in enumerate(read_entailment(path))]
+    from factcheck.data import clean_text, open_claims, row_fields
+
+    sources = row_fields(path, "source", columns=columns)
+    rows: list[TrainingRow] = []
+    labels: list[FactifyLabel | Stance | None] = []
+    for table in open_claims(path, columns=columns).batches(512):
+        for item in table.to_pylist():
+            if item["label"] is None and not unlabelled:
+                raise InputError(f"{path}, row {len(rows)}: no label; training needs one in every row")
+            label = parse_label(item["label"]) if item["label"] is not None else None
+            labels.append(label)
+            relation = relation_of(label) if label is not None else None
+            spans = item["document_spans"]
+            document = item["document"] or ""
+            sentences = tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,)
+            rows.append(
+                TrainingRow(
+                    id=item["id"],
+                    text=TextRow(
+                        clean_text(item["claim"]),
+                        (),
+                        clean_text(item["claim_ocr"] or ""),
+                        clean_text(item["document_ocr"] or ""),
+                    ),
+                    document=sentences,
+                    claim_image=_image(item["claim_image"]),
+                    document_image=_image(item["document_image"]),
+                    stance=STANCES.index(stance_of(label)) if label is not None else UNLABELLED,
+                    relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
+                    label=UNLABELLED,
+                    source=str(sources[len(rows)] or path.parent.name) if sources else path.parent.name,
+                    split=spans is None,
+                )
+            )
+    if not rows:
+        raise InputError(f"{path}: no rows; training needs at least one")
+    return [_with_label(row, label) for row, label in zip(rows, five_class_labels(labels), strict=True)]
+
+
+def _with_label(row: TrainingRow, label: FactifyLabel | None) -> TrainingRow:
+    """The row with its five-class label, which needs both photos."""
+    if label is None or row.claim_image is None or row.document_image is None:
+        return row
+    return replace(row, label=FACTIFY_LABELS.index(label))
+
+
+def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[TrainingRow]:
+    """The rows with the ``top_k`` sentences of their document selected, as verification selects them.
+
+    Selection is a function of the texts, the encoder and the options; its result is kept under :func:`cache_folder`.
+    """
+    from factcheck.data import clean_text
+
+    chosen: dict[int, tuple[str, ...]] = {}
+    open_rows = []
+    for i, row in enumerate(rows):
+        if row.split or len(row.document) > 1:
+            open_rows.append(i)
+        else:
+            # Nothing to choose from; an empty sentence is no evidence.
+            chosen[i] = tuple(t for t in (clean_text(s) for s in row.document) if t)
+    if open_rows:
+        chosen.update(zip(open_rows, _select([rows[i] for i in open_rows], top_k, encoder_name, method), strict=True))
+    return [replace(row, text=replace(row.text, evidence=chosen[i]), document=()) for i, row in enumerate(rows)]
+
+
+def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[TrainingRow]:
+    """The rows with the stance probabilities that a model gave them in ``factcheck verify`` of the same file.
+
+    Args:
+        rows: every row of the file, in order.
+        verdicts: the verdict table. Its rows without probabilities (status ``error``) teach nothing.
+
+    Raises:
+        InputError: it is no verdict table, or not that of these rows.
+    """
+    from factcheck.verification.verdict_table import read_verdicts
+
+    table = read_verdicts(verdicts).select(["id", "stance_probabilities"]).to_pylist()
+    if len(table) != len(rows):
+        raise InputError(f"{verdicts} has {len(table)} verdicts for {len(rows)} training rows; verify the same file")
+    taught = []
+    for number, (row, verdict) in enumerate(zip(rows, table, strict=True)):
+        if verdict["id"] != row.id:
+            raise InputError(
+                f"{verdicts}, row {number}: id {verdict['id']!r} where the training file has {row.id!r}; verify the same file"
+            )
+        given = verdict["stance_probabilities"]
+        soft = None if given is None else tuple(float(given[stance]) for stance in STANCES)
+        taught.append(replace(row, soft=soft))
+    return taught
+
+
+def cache_folder() -> Path:
+    """Where results that can be computed again are kept: ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
+    base = os.environ.get("FACTCHECK_CACHE")
+    return Path(base) if base else Path.home() / ".cache" / "factcheck"
+
+
+def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
+    from factcheck.data import document_sentences
+    from retrieval import select_evidence
+    from retrieval.encoders.transformers import load_encoder
+    from retrieval.search.select import SELECTION_VERSION
+
+    encoder = load_encoder(encoder_name)
+    options = json.dumps([SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
+    key = hashlib.sha256(options + b"".join(map(_digest, rows))).hexdigest()
+    cache = cache_folder() / "evidence" / f"{key}.json"
+    if cache.is_file():
+        return [tuple(texts) for texts in json.loads(cache.read_text("utf-8"))]
+    chosen: list[tuple[str, ...]] = []
+    for start in range(0, len(rows), 64):
+        batch = rows[start : start + 64]
+        documents = [document_sentences(row.document[0] if row.split else row.document) for row in batch]
+        claims, ids = [row.text.claim for row in batch], [row.id for row in batch]
+        found = select_evidence(claims, documents, ids, encoder, top_k=top_k, method=method)
+        chosen += [tuple(hit.text for hit in hits if hit.text) for hits in found]
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    partial = cache.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(chosen, ensure_ascii=False), "utf-8")
+    partial.replace(cache)
+    return chosen
+
+
+def _digest(row: TrainingRow) -> bytes:
+    parts = json.dumps([row.text.claim, row.document, row.split], ensure_ascii=False)
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
+
+
+def _image(value: dict | None) -> str | bytes | None:
+    return None if value is None else value["bytes"] if value["bytes"] is not None else value["path"]
+
+
+def _first_line(path: Path) -> dict:
+    with path.open(encoding="utf-8") as lines:
+        try:
+            first = json.loads(next(lines, "{}"))
+        except ValueError:
+            return {}  # the reader will say what is wrong with it
+    return first if isinstance(first, dict) else {}
+
+
+def _is_entailment(path: Path) -> bool:
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    return path.suffix == ".jsonl" and {"premise", "hypothesis"} <= _first_line(path).keys()
+
+
+def _entailment_row(number: int, row: dict) -> TrainingRow:
+    from factcheck.data import clean_text
+
+    label = row["label"]
+    return TrainingRow(
+        id=str(number),
+        text=TextRow(clean_text(row["claim"])),
+        document=tuple(row["document"]),
+        claim_image=None,
+        document_image=None,
+        stance=NOT_SUPPORT if label == "not_support" else STANCES.index(stance_of(parse_label(label))),
+        relation=UNLABELLED,
+        label=UNLABELLED,
+        source=row["source"],
+    )

@@ -1,0 +1,1 @@
+"""Text encoders: sentence-transformers models over packed tokens, ONNX exports, a cache of embeddings."""

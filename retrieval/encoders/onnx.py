@@ -1,0 +1,144 @@
+"""The same encoder in ONNX Runtime: fused attention, and optionally int8 weights (extra ``onnx``)."""
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrieval.encoders.batching import batches_by_length, check_texts, pad, tokenize
+from retrieval.encoders.transformers import TextEncoder, TransformersEncoder
+from retrieval.errors import InputError
+
+__all__ = ["OnnxEncoder", "cache_folder"]
+
+#: Raised when the exported graph changes, so that older files in the cache are not taken for it.
+_EXPORT_VERSION = 1
+
+
+def cache_folder() -> Path:
+    """Where exported graphs are kept: ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
+    base = os.environ.get("FACTCHECK_CACHE")
+    return (Path(base) if base else Path.home() / ".cache" / "factcheck") / "onnx"
+
+
+class OnnxEncoder(TextEncoder):
+    """A :class:`TransformersEncoder` exported once to ONNX and run on the CPU.
+
+    With ``int8`` the matrices are quantised dynamically, by channel: vectors differ slightly, so the fingerprint does too.
+    Without it they are equal to rounding and the fingerprint is the torch encoder's: an index built with one is searched
+    with the other.
+
+    Args:
+        source: the encoder to export.
+        int8: quantise the weights.
+        threads: threads of ONNX Runtime; 0 follows ``OMP_NUM_THREADS``, else its own choice.
+
+    Raises:
+        InputError: the extra is missing, or the model cannot be exported.
+    """
+
+    def __init__(self, source: TransformersEncoder, *, int8: bool = False, threads: int = 0) -> None:
+        try:
+            import onnx  # noqa: F401
+            import onnxruntime as ort
+        except ImportError:
+            raise InputError(
+                "the ONNX runtime needs the packages onnx and onnxruntime; run: pip install 'factcheck-twins[onnx]'"
+            ) from None
+        self._tokenizer, self._max_length, self._pooling = source.tokenizer, source.max_length, source.pooling
+        self._dimension = source.dimension
+        self._fingerprint = source.fingerprint + ("-int8" if int8 else "")
+        key = hashlib.sha256(f"{_EXPORT_VERSION} {ort.__version__} {self._fingerprint}".encode()).hexdigest()[:24]
+        path = cache_folder() / f"{key}.onnx"
+        if not path.is_file():
+            _export(source.model, path, int8)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or int(os.environ.get("OMP_NUM_THREADS", "0"))
+        self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._dimension
+
+    @property
+    def fingerprint(self) -> str:
+        """The torch encoder's content hash, with a mark for int8."""
+        return self._fingerprint
+
+    def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        """Encode texts; see :meth:`TextEncoder.encode`."""
+        check_texts(texts, batch_size)
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        for rows, ids in batches_by_length(tokenize(self._tokenizer, texts, self._max_length), batch_size):
+            tokens, mask = pad(ids, self._tokenizer.pad_token_id or 0)
+            (hidden,) = self._session.run(None, {"input_ids": tokens, "attention_mask": mask})  # (B, N, D)
+            if self._pooling == "cls":
+                pooled = hidden[:, 0]
+            else:
+                pooled = (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdims=True)
+            vectors[rows] = pooled / np.maximum(np.linalg.norm(pooled, axis=1, keepdims=True), 1e-12)
+        return vectors
+
+
+def _export(model: Any, path: Path, int8: bool) -> None:
+    """Write the model's graph, fused and optionally quantised, to ``path`` at one stroke."""
+    import onnx
+    import torch
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers import optimizer
+
+    class Hidden(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    attention = model.config._attn_implementation
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokens = torch.ones(2, 8, dtype=torch.int64)
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch, warnings.catch_warnings():
+        # The tracing exporter announces its end; its successor's graphs are not fused by ONNX Runtime yet.
+        warnings.simplefilter("ignore")
+        plain, fused = Path(scratch) / "plain.onnx", Path(scratch) / "fused.onnx"
+        try:
+            # Fusion knows attention by its plain form, not by the one fused call that torch makes of it.
+            model.set_attn_implementation("eager")
+            axes = {name: {0: "batch", 1: "tokens"} for name in ("input_ids", "attention_mask", "hidden")}
+            torch.onnx.export(
+                Hidden().eval(),
+                (tokens, tokens),
+                str(plain),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["hidden"],
+                dynamic_axes=axes,
+                opset_version=17,
+                dynamo=False,
+            )
+            heads, width = model.config.num_attention_heads, model.config.hidden_size
+            graph = optimizer.optimize_model(str(plain), model_type="bert", num_heads=heads, hidden_size=width)
+            graph.save_model_to_file(str(fused))
+            if int8:
+                # The fused operators are ONNX Runtime's own, whose result types shape inference does not know.
+                extra = {"DefaultTensorType": onnx.TensorProto.FLOAT}
+                quantize_dynamic(
+                    fused,
+                    Path(scratch) / "int8.onnx",
+                    weight_type=QuantType.QInt8,
+                    per_channel=True,
+                    extra_options=extra,
+                )
+                fused = Path(scratch) / "int8.onnx"
+        except Exception as error:
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise InputError(f"the encoder could not be exported to ONNX: {first}; use runtime 'torch'") from error
+        finally:
+            model.set_attn_implementation(attention)
+        fused.replace(path)

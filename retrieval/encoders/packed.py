@@ -1,0 +1,156 @@
+"""BERT at inference on a CPU without a wasted operation: no padding, no mask, batches that stay in the cache.
+
+Texts lie end to end in one matrix of T tokens (T, D), so that every linear layer is one product over real tokens; attention
+runs over runs of texts of equal length. Buffers are made once a call and used again: with a fresh one for each product the
+system clears as many pages as the product writes. With ``int8`` the linear layers multiply in 8 bits (Dettmers et al. 2022,
+without its outliers): weights are scaled by output channel, activations by token, so a text's vector still does not depend on
+its neighbours.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from retrieval.encoders.batching import TOKENS_AT_ONCE, batches_by_length
+
+__all__ = ["PackedBert", "is_packable"]
+
+
+def is_packable(model: Any) -> bool:
+    """Whether :class:`PackedBert` computes what this Hugging Face model does: BERT with absolute positions and exact GELU."""
+    config = model.config
+    return (
+        config.model_type == "bert"
+        and type(model).__name__ == "BertModel"
+        and (model.device.type, model.dtype) == ("cpu", torch.float32)
+        and getattr(config, "position_embedding_type", "absolute") == "absolute"
+        and config.hidden_act == "gelu"
+        and not getattr(config, "is_decoder", False)
+    )
+
+
+class PackedBert:
+    """A :class:`transformers.BertModel` for inference on the CPU.
+
+    Args:
+        model: the model, in float32; see :func:`is_packable`. Its weights are shared, but for those of query, key and value,
+            which are joined, and those in 8 bits.
+        int8: multiply in 8 bits.
+    """
+
+    def __init__(self, model: Any, *, int8: bool = False) -> None:
+        config, embeddings = model.config, model.embeddings
+        self.width, self.heads = config.hidden_size, config.num_attention_heads
+        linear = _Int8Linear if int8 else _Linear
+        with torch.no_grad():
+            self._words = embeddings.word_embeddings.weight
+            # Every text is one segment, so its type's vector is part of every position's.
+            self._positions = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
+            self._norm = embeddings.LayerNorm
+            self._layers = []
+            for layer in model.encoder.layer:
+                own = layer.attention.self
+                parts = (own.query, own.key, own.value)
+                self._layers.append(
+                    (
+                        linear(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])),
+                        linear(layer.attention.output.dense.weight, layer.attention.output.dense.bias),
+                        layer.attention.output.LayerNorm,
+                        linear(layer.intermediate.dense.weight, layer.intermediate.dense.bias),
+                        linear(layer.output.dense.weight, layer.output.dense.bias),
+                        layer.output.LayerNorm,
+                    )
+                )
+        self._inner = config.intermediate_size
+
+    def encode(self, ids: Sequence[list[int]], pooling: str, *, batch_size: int = 64) -> np.ndarray:
+        """Vectors of n texts, float32 (n, D) of length 1.
+
+        Args:
+            ids: token ids of each text with special tokens, at least one.
+            pooling: ``mean`` or ``cls``.
+            batch_size: most texts in one pass; a pass ends at :data:`retrieval.encoders.batching.TOKENS_AT_ONCE` tokens in any case.
+        """
+        vectors = np.empty((len(ids), self.width), np.float32)
+        size = max(TOKENS_AT_ONCE, max(map(len, ids), default=0))
+        # float32 whatever the program around it has as its default or autocasts to: vectors are compared with stored ones.
+        with torch.inference_mode(), torch.autocast("cpu", enabled=False):
+            wide, inner = (torch.empty(size, width, dtype=torch.float32) for width in (3 * self.width, self._inner))
+            for rows, part in batches_by_length(ids, batch_size):
+                vectors[rows] = F.normalize(self._pass(part, pooling, (wide, inner)), dim=1).numpy()
+        return vectors
+
+    def _pass(self, ids: list[list[int]], pooling: str, buffers: tuple[Tensor, Tensor]) -> Tensor:
+        """Pooled states (n, D) of texts sorted by length."""
+        runs = [(length, len(list(group))) for length, group in groupby(map(len, ids))]
+        tokens = torch.from_numpy(np.concatenate([np.asarray(row, np.int64) for row in ids]))
+        positions = torch.from_numpy(np.concatenate([np.arange(len(row)) for row in ids]))
+        hidden = self._words[tokens].add_(self._positions[positions])  # (T, D)
+        hidden = _normalize(hidden, self._norm)
+        wide, inner = (buffer[: len(tokens)] for buffer in buffers)
+        context = torch.empty_like(hidden)
+        for project, merge, first, expand, contract, second in self._layers:
+            self._attend(project(hidden, wide), runs, context)
+            hidden = _normalize(merge(context).add_(hidden), first)
+            states = torch.ops.aten.gelu_(expand(hidden, inner))  # (T, inner)
+            hidden = _normalize(contract(states).add_(hidden), second)
+        parts = []
+        for start, (length, count) in _starts(runs):
+            texts = hidden[start : start + length * count].view(count, length, self.width)
+            parts.append(texts[:, 0] if pooling == "cls" else texts.mean(1))
+        return torch.cat(parts)
+
+    def _attend(self, projected: Tensor, runs: list[tuple[int, int]], context: Tensor) -> None:
+        """Attention of the projected (T, 3·D) within each text, into ``context`` (T, D)."""
+        for start, (length, count) in _starts(runs):
+            part = slice(start, start + length * count)
+            # (T, 3·D) → (3, texts, heads, tokens, D / heads)
+            q, k, v = projected[part].view(count, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            mixed = F.scaled_dot_product_attention(q, k, v)
+            context[part].view(count, length, self.heads, -1).copy_(mixed.transpose(1, 2))
+
+
+class _Linear:
+    """x W + b into a buffer."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        self._weight, self._bias = weight.t(), bias
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        return torch.addmm(self._bias, x, self._weight, out=out)
+
+
+class _Int8Linear:
+    """x W + b in 8 bits: weights by output channel, activations by row."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        # Without VNNI two products are added in 16 bits, which seven bits of weight cannot overflow.
+        top = 127 if torch.cpu._is_vnni_supported() else 63
+        scale = weight.abs().amax(1, keepdim=True).clamp_(min=1e-12) / top  # (outputs, 1)
+        self._weight = (weight / scale).round_().to(torch.int8).t().contiguous()
+        self._scale, self._bias = scale[:, 0].contiguous(), bias
+
+    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        # Two passes: aminmax takes seven times as long for both.
+        top = torch.maximum(x.amax(1, keepdim=True), x.amin(1, keepdim=True).neg_())
+        scale = top.clamp_(min=1e-12).div_(127)  # (T, 1)
+        product = torch._int_mm(x.mul(1 / scale).round_().to(torch.int8), self._weight)  # int32 (T, outputs)
+        result = torch.mul(product, scale, out=out)
+        return torch.addcmul(self._bias, result, self._scale, out=result)
+
+
+def _normalize(x: Tensor, norm: Any) -> Tensor:
+    return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _starts(runs: list[tuple[int, int]]) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Each run (length, texts) with its first token's place."""
+    start = 0
+    for length, count in runs:
+        yield start, (length, count)
+        start += length * count

@@ -1,0 +1,168 @@
+"""Words in BM25, by bm25s."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from retrieval.errors import InputError
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_array, save_text, top_rows
+from retrieval.text.words import BM25_B, BM25_K1, is_letter, letter_places, was_cut_otherwise, words
+
+__all__ = ["BM25Index"]
+
+
+class BM25Index(EvidenceIndex):
+    """BM25 over the words of passages (Robertson & Zaragoza 2009; bm25s, Lù 2024).
+
+    Scores are precomputed, so they are computed again at the first search or save after an addition.
+    """
+
+    def __init__(self) -> None:
+        self._vocabulary: dict[str, int] = {}
+        self._tokens: list[np.ndarray] = []
+        self._ids = np.empty(0, np.int64)
+        self._deleted = np.empty(0, np.int64)
+        self._scorer = None
+        self._folder: Path | None = None
+
+    def add(self, ids: np.ndarray, passages: Passages) -> None:
+        """Add texts."""
+        if passages.texts is None:
+            raise InputError("a BM25 index needs texts")
+        ids = check_new_ids(ids, passages, np.delete(self._ids, self._deleted), 0)
+        self._load_tokens()
+        known = self._vocabulary
+        self._tokens += [
+            np.array([known.setdefault(word, len(known)) for word in words(text)], np.int32) for text in passages.texts
+        ]
+        self._ids = np.concatenate([self._ids, ids])
+        self._scorer = None
+
+    def delete(self, ids: np.ndarray) -> int:
+        """Mask texts; word statistics change with the next addition only."""
+        positions = np.setdiff1d(np.flatnonzero(np.isin(self._ids, np.asarray(ids, np.int64))), self._deleted)
+        self._deleted = np.union1d(self._deleted, positions)
+        return len(positions)
+
+    def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Passages that share words with the query; one that shares none is never returned."""
+        top_k = check_search(queries, top_k, allowed)
+        if queries.texts is None:
+            raise InputError("a BM25 index needs queries as texts")
+        scores = np.full((len(queries.texts), top_k), -np.inf, np.float32)
+        ids = np.full((len(queries.texts), top_k), -1, np.int64)
+        # Texts without a word match nothing, and bm25s needs at least one.
+        if not len(self) or not self._vocabulary:
+            return scores, ids
+        self._build()
+        mask = None
+        if allowed is not None or len(self._deleted):
+            mask = (
+                np.ones(len(self._ids), bool) if allowed is None else np.isin(self._ids, np.asarray(allowed, np.int64))
+            )
+            mask[self._deleted] = False
+        for i, query in enumerate(queries.texts):
+            wanted = dict.fromkeys(words(query))
+            letters = [word for word in wanted if is_letter(word)]
+            tokens = [self._vocabulary[w] for w in wanted if w in self._vocabulary and w not in letters]
+            if not tokens and not letters:
+                continue
+            found = self._scorer.get_scores_from_ids(tokens)
+            for letter in letters:
+                found += self._letter_scores(letter)
+            found[found <= 0] = -np.inf
+            if mask is not None:
+                found[~mask] = -np.inf
+            best = top_rows(found, top_k)
+            scores[i, : len(best)], ids[i, : len(best)] = found[best], self._ids[best]
+        return scores, ids
+
+    def save(self, folder: Path) -> None:
+        """Write bm25s's own files, the words as numbers (for later additions), ids and the mask of deleted texts."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._load_tokens()
+        lengths = np.array([len(t) for t in self._tokens], np.int64)
+        if lengths.any():
+            self._build()
+        save_array(folder / "lengths.npy", lengths)
+        save_array(folder / "tokens.npy", np.concatenate([np.empty(0, np.int32), *self._tokens]))
+        save_array(folder / "ids.npy", self._ids)
+        save_array(folder / "deleted.npy", self._deleted)
+        save_text(folder / "vocabulary.json", json.dumps(list(self._vocabulary), ensure_ascii=False))
+        if not lengths.any():
+            # What says that there are scores; without words there are none.
+            (folder / "params.index.json").unlink(missing_ok=True)
+            return
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=folder) as partial:
+            # bm25s writes a whole folder, and over files that it may have mapped itself.
+            self._scorer.save(partial, show_progress=False)
+            for file in sorted(Path(partial).iterdir()):
+                file.replace(folder / file.name)
+
+    @classmethod
+    def open(cls, folder: Path) -> "BM25Index":
+        """Open a saved index with its scores memory-mapped."""
+        import bm25s
+
+        index = cls()
+        try:
+            index._ids = np.load(folder / "ids.npy")
+            index._deleted = np.load(folder / "deleted.npy")
+            found = json.loads((folder / "vocabulary.json").read_text("utf-8"))
+            index._vocabulary = {word: i for i, word in enumerate(found)}
+            if (folder / "params.index.json").is_file():
+                index._scorer = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
+        except (OSError, ValueError, KeyError) as error:
+            raise InputError(f"{folder} holds no readable BM25 index ({error}); build it again") from None
+        if was_cut_otherwise(index._vocabulary):
+            raise InputError(
+                f"{folder} was built by an earlier version, which took a run of Thai, Lao, Khmer or Myanmar for one word; "
+                "build it again"
+            )
+        index._folder = folder
+        return index
+
+    def __len__(self) -> int:
+        return len(self._ids) - len(self._deleted)
+
+    def _letter_scores(self, letter: str) -> np.ndarray:
+        """BM25 of a letter that stands alone in a query, float32 (passages,), as if every text had its letters among its words.
+
+        The vocabulary is gone through for the pairs that begin or end with it. Of a pair bm25s keeps idf · c / (c + norm),
+        which gives c / norm; these add up over pairs to the letter's own.
+        """
+        scores, count = self._scorer.scores, len(self._ids)
+        gains = np.zeros((2, count))  # as first letter of a pair, as last
+        for word, number in self._vocabulary.items():
+            places = letter_places(letter, word) if letter in word else ()
+            if any(places):
+                part = slice(*scores["indptr"][number : number + 2])
+                share = scores["data"][part] / _rarity(count, part.stop - part.start)
+                gains[np.ix_(np.flatnonzero(places), scores["indices"][part])] += share / (1 - share)
+        # An occurrence at the end of a run begins no pair, one at its start ends none.
+        gain = gains.max(0)
+        return (_rarity(count, np.count_nonzero(gain)) * gain / (1 + gain)).astype(np.float32)
+
+    def _load_tokens(self) -> None:
+        """Read back the words that an opened index left on disk, which only an addition needs."""
+        if self._folder is not None:
+            lengths = np.load(self._folder / "lengths.npy")
+            flat = np.load(self._folder / "tokens.npy")
+            self._tokens = np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else []
+            self._folder = None
+
+    def _build(self) -> None:
+        import bm25s
+
+        if self._scorer is not None:
+            return
+        self._load_tokens()
+        self._scorer = bm25s.BM25(k1=BM25_K1, b=BM25_B, method="lucene")
+        self._scorer.index((self._tokens, self._vocabulary), create_empty_token=False, show_progress=False)
+
+
+def _rarity(count: int, frequency: int) -> float:
+    """The idf of a word that ``frequency`` of ``count`` passages hold."""
+    return float(np.log1p((count - frequency + 0.5) / (frequency + 0.5)))

@@ -1,0 +1,1 @@
+"""Text: sentences with spans, words, dates."""
