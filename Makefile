@@ -2,27 +2,35 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test fast lint types lock clean
+.PHONY: help demo test fast lint types coverage lock clean
+.DEFAULT_GOAL := help
 
-demo: $(VENV)/.installed
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed ## make .venv, install, verify the bundled sample with the bundled model
 	$(BIN)/factcheck demo --out demo-output
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test ## install what tests need and run all of them
 	$(BIN)/python -m pytest
 
-fast: $(VENV)/.installed-test
+fast: $(VENV)/.installed-test ## the tests that take no more than seconds
 	$(BIN)/python -m pytest -m "not slow"
 
-lint: $(VENV)/.installed-test
+coverage: $(VENV)/.installed-test ## all tests with a report of the lines they reach
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/.installed-test ## style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(VENV)/.installed-test
+types: $(VENV)/.installed-test ## static types
 	$(BIN)/mypy
 
-# The exact versions that the project is tested with; `make lock` renews them from what is installed.
-lock:
+# The exact versions that the project is tested with.
+lock: ## renew constraints.txt from what is installed
 	$(BIN)/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools | grep -E '^[A-Za-z0-9._-]+==' > constraints.txt
 
 $(VENV)/bin/python:
@@ -30,12 +38,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(PIP) -e .
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	$(PIP) -e '.[test]'
 	touch $@
 
-clean:
+clean: ## remove what make and builds left
 	rm -rf $(VENV) build dist *.egg-info demo-output
