@@ -1,4 +1,4 @@
-"""Writing beside and renaming: what stands at a path is the old file or the whole new one, whatever happens in between."""
+"""Writing beside and renaming, and locks: what stands at a path is the old file or the whole new one, whatever happens in between."""
 
 import contextlib
 import fcntl
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from retrieval.errors import InputError
 
-__all__ = ["replacing", "replacing_folder", "sync", "sync_folder"]
+__all__ = ["only_one", "replacing", "replacing_folder", "sync", "sync_folder"]
 
 
 @contextlib.contextmanager
@@ -83,6 +83,23 @@ def replacing_folder(folder: str | Path) -> Iterator[Path]:
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def only_one(path: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock on the file ``path``, which is made. The system releases it, however the process ends.
+
+    Raises:
+        InputError: another process, or another part of this one, holds it; with ``refusal`` as its message.
+    """
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(refusal) from None
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 def sync(path: Path) -> None:

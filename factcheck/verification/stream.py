@@ -17,7 +17,7 @@ from factcheck.data import load_images, open_claims
 from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.errors import InputError
 from factcheck.verification.verdict_table import check_output, merge_parts, write_part
-from retrieval.locks import only_one
+from retrieval.durable import only_one
 from retrieval.search.select import SELECTION_VERSION
 
 if TYPE_CHECKING:

@@ -6,7 +6,9 @@ vocabulary.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrieval.errors import InputError
-from retrieval.identifiers import check_unique
 from retrieval.indexes.base import Passages
-from retrieval.indexes.bm25_build import BM25Builder
+from retrieval.indexes.bm25 import BM25Builder
 from retrieval.indexes.faiss import FaissIndex
 from retrieval.npy import NpyReader, NpyWriter
 from retrieval.build.shards import shard_folders
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 
-__all__ = ["assemble", "build_vectors"]
+__all__ = ["assemble", "build_vectors", "check_unique"]
 
 #: Vectors that train an inverted file, for each cluster, and the bytes they may take in all (in float32; FAISS holds about as
 #: much again while it trains). Vectors handled at once afterwards.
 TRAIN_PER_CLUSTER, TRAIN_BYTES, CHUNK = 50, 80_000_000, 32768
+#: Ids hashed at once.
+_IDS_AT_ONCE = 8192
 #: Of each shard, and in all: ``dated`` are documents whose date can be read, ``unreadable_dates`` those with one that cannot,
 #: ``garbled`` those that are not UTF-8, ``unreadable`` photos that cannot be read.
 _COUNTS = ("documents", "dated", "unreadable_dates", "garbled", "sentences", "photos", "unreadable")
@@ -133,3 +136,37 @@ def _lexical(shards: list[Path], folder: Path, report: Callable[[str, int, int |
         position += len(texts)
         report("words", position, total)
     builder.finish()
+
+
+def check_unique(ids: Callable[[], Iterable[str]]) -> None:
+    """Refuse repeated ids: by their hashes, 8 bytes each, and only where those repeat by the ids themselves.
+
+    Args:
+        ids: gives all ids, each time it is called.
+
+    Raises:
+        InputError: an id occurs more than once.
+    """
+    from pandas.util import hash_array
+
+    def chunks() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        stream = iter(ids())
+        while part := list(islice(stream, _IDS_AT_ONCE)):
+            names = np.array(part, dtype=object)
+            yield names, hash_array(names, categorize=False)
+
+    hashes = [part for _, part in chunks()]
+    found, counts = np.unique(np.concatenate(hashes or [np.empty(0, np.uint64)]), return_counts=True)
+    del hashes
+    suspects = found[counts > 1]
+    if not len(suspects):
+        return
+    counted: Counter[str] = Counter()
+    for names, part in chunks():
+        counted.update(names[np.isin(part, suspects)].tolist())
+    repeated = [name for name, count in counted.items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"{len(repeated)} document ids occur more than once in the corpus (first: {repeated[0]!r}); "
+            "give every document its own id, or leave the id column out"
+        )

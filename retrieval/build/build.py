@@ -25,9 +25,9 @@ from retrieval.build.corpus import CORPUS_FORMATS, Document, detect_format, read
 from retrieval.durable import sync_folder
 from retrieval.encoders.transformers import TextEncoder, load_encoder
 from retrieval.errors import InputError
-from retrieval.identifiers import check_unique
+from retrieval.build.assemble import check_unique
 from retrieval.indexes.faiss import PREFERENCES, check_factory
-from retrieval.locks import only_one
+from retrieval.durable import only_one
 from retrieval.manifest import DATA_FOLDER, FORMAT_VERSION, MANIFEST, file_checksums, verify_files, write_manifest
 from retrieval.text.sentences import MAX_CHARS
 from retrieval.build.shards import ShardWriter

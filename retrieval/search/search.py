@@ -16,9 +16,8 @@ from retrieval.indexes.bm25 import BM25Index
 from retrieval.indexes.faiss import FaissIndex
 from retrieval.indexes.hybrid import HybridIndex
 from retrieval.manifest import read_manifest, verify_files
-from retrieval.search.hits import Hit
+from retrieval.search.hits import Candidate, Hit, distinct_texts, maximal_marginal_relevance
 from retrieval.search.images import PhotoSearch
-from retrieval.search.ranking import Candidate, distinct_texts, maximal_marginal_relevance
 from retrieval.search.rerank import Reranker, rerank_scores
 from retrieval.store import EvidenceStore, about_document
 

@@ -9,7 +9,6 @@ import unicodedata
 from dataclasses import dataclass
 
 from retrieval.errors import InputError
-from retrieval.text.abbreviations import ABBREVIATIONS, SENTENCE_STARTERS
 
 __all__ = ["MAX_CHARS", "Sentence", "split_sentences"]
 
@@ -37,6 +36,28 @@ _SPACE = re.compile(r"\s")
 _MOST_BEFORE = 64
 _WORD_AFTER = re.compile(r"[^\W_]+")
 _CLAUSE = re.compile(r"[;:,、，；：](?=\s)|[、，；：]|\s[-–—](?=\s)|—")
+
+# Words whose full stop does not end a sentence: titles; organisations and addresses; references; dates and measures; Latin and
+# common short forms; German. Left out: words that end sentences more often than they abbreviate ("sun", "sat", "art").
+_SHORT = """
+mr mrs ms mx dr prof sen rep reps sens gen gov lt col sgt cpl capt cmdr adm maj rev hon pres messrs mme mlle fr sr jr st
+inc ltd co corp bros dept univ assn ave blvd rd mt ft
+no nos vol vols pp p fig figs eq sec ch ed eds al op cit ibid viz cf
+jan feb mar apr jun jul aug sep sept oct nov dec tue tues thu thur thurs fri approx ca circa avg rs
+e.g i.e eg ie vs v etc a.k.a ph.d
+z.b d.h bzw usw nr bd str
+"""
+_STARTERS = """
+The This That These Those There Then They Their It Its He She His Her We Our You Your My An In On At As But And
+However If When While Where Who What Why How After Before Since Although Though Because Some Many Most Both
+According Meanwhile With From By For Another Such So Also Now Today Yesterday Moreover Furthermore
+"""
+
+#: Lower-case, without the final stop. Dotted ones (``e.g``) keep their inner stops.
+_ABBREVIATIONS = frozenset(_SHORT.split())
+
+#: After an abbreviation that may also end a sentence (``U.S.``, ``Inc.``), one of these words begins a new one.
+_SENTENCE_STARTERS = frozenset(_STARTERS.split())
 
 
 @dataclass(frozen=True)
@@ -146,17 +167,17 @@ def _is_boundary(text: str, start: int, match: re.Match, end: int) -> bool:
         # "Monday.Two", "2015.The": a capitalised word glued to a finished one; "U.S", "Node.JS" and "3.5" are not.
         if not (following.isupper() and first + 1 < end and text[first + 1].islower()):
             return _uncased(following) and first == after
-        return len(before) > 1 and "." not in before and before.lower() not in ABBREVIATIONS
+        return len(before) > 1 and "." not in before and before.lower() not in _ABBREVIATIONS
     if mark[0] != "." or mark.startswith(".."):
         return True
     if _LIST_MARKER.fullmatch(text, start, match.start() + 1):
         return False
     if len(mark) > 1:
         # A closing quote or bracket after the stop: "(Smith et al.) The" does not end, "he left.) The" does.
-        return before.lower() not in ABBREVIATIONS or _starts_sentence(text, first, end)
+        return before.lower() not in _ABBREVIATIONS or _starts_sentence(text, first, end)
     initial = len(before) == 1 and before.isupper()
     dotted = "." in before and all(len(part) <= 2 for part in before.split("."))
-    if before.lower() in ABBREVIATIONS or initial or dotted:
+    if before.lower() in _ABBREVIATIONS or initial or dotted:
         # "No." is a word as well; it abbreviates "number" before a digit only.
         if before == "No" and not following.isdigit():
             return True
@@ -183,7 +204,7 @@ def _is_word(char: str) -> bool:
 
 def _starts_sentence(text: str, first: int, end: int) -> bool:
     word = _WORD_AFTER.match(text, first, end)
-    return word is not None and word.group() in SENTENCE_STARTERS and text[word.end() : word.end() + 1] != "."
+    return word is not None and word.group() in _SENTENCE_STARTERS and text[word.end() : word.end() + 1] != "."
 
 
 def _uncased(char: str) -> bool:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import retrieval.indexes.bm25_build as bm25_build
+import retrieval.indexes.bm25 as bm25_build
 from retrieval import InputError
 from retrieval.indexes import BM25Index, Passages
 from retrieval.npy import NpyReader, NpyWriter

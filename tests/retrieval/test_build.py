@@ -8,8 +8,8 @@ from corpora import ROWS, write_jsonl
 
 import retrieval.build.build as build_module
 from retrieval import InputError, build_index, open_index
+from retrieval.build.assemble import check_unique
 from retrieval.build.corpus import read_corpus
-from retrieval.identifiers import check_unique
 
 
 def ids(hits):

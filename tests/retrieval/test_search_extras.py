@@ -12,7 +12,7 @@ from factcheck.cli import main
 from retrieval import InputError, build_index, open_index
 from retrieval.build.corpus import read_corpus
 from retrieval.search.evaluation import evaluate_run, read_qrels
-from retrieval.search.ranking import distinct_texts, maximal_marginal_relevance
+from retrieval.search.hits import distinct_texts, maximal_marginal_relevance
 from retrieval.search.rerank import CrossEncoderReranker, Reranker, rerank_scores
 from retrieval.text.dates import date_range
 

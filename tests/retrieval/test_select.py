@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval import InputError, Sentence, select_evidence, split_sentences
-from retrieval.search.relevance import FEATURES, WEIGHTS, long_features, window_cosines
-from retrieval.search.select import METHODS
+from retrieval.search.select import FEATURES, METHODS, WEIGHTS, long_features, window_cosines
 from retrieval.text.words import BM25_B, BM25_K1, bm25_scores, with_letters, words
 
 DOCUMENT = (

@@ -16,7 +16,7 @@ from factcheck.cli import main
 from factcheck.errors import InputError
 from factcheck.models.folder import load_model, weights_fingerprint
 from factcheck.training.verdict.checkpoint import load_checkpoint
-from retrieval.locks import only_one
+from retrieval.durable import only_one
 
 
 @pytest.fixture(autouse=True)
