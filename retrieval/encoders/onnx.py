@@ -11,19 +11,14 @@ from typing import Any
 import numpy as np
 
 from retrieval.encoders.batching import batches_by_length, check_texts, pad, tokenize
+from retrieval.encoders.pretrained import cache_folder
 from retrieval.encoders.transformers import TextEncoder, TransformersEncoder
 from retrieval.errors import InputError
 
-__all__ = ["OnnxEncoder", "cache_folder"]
+__all__ = ["OnnxEncoder"]
 
 #: Raised when the exported graph changes, so that older files in the cache are not taken for it.
 _EXPORT_VERSION = 1
-
-
-def cache_folder() -> Path:
-    """Where exported graphs are kept: ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
-    base = os.environ.get("FACTCHECK_CACHE")
-    return (Path(base) if base else Path.home() / ".cache" / "factcheck") / "onnx"
 
 
 class OnnxEncoder(TextEncoder):
@@ -54,7 +49,7 @@ class OnnxEncoder(TextEncoder):
         self._dimension = source.dimension
         self._fingerprint = source.fingerprint + ("-int8" if int8 else "")
         key = hashlib.sha256(f"{_EXPORT_VERSION} {ort.__version__} {self._fingerprint}".encode()).hexdigest()[:24]
-        path = cache_folder() / f"{key}.onnx"
+        path = cache_folder("onnx") / f"{key}.onnx"
         if not path.is_file():
             _export(source.model, path, int8)
         options = ort.SessionOptions()

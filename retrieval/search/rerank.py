@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.encoders.batching import TOKENS_AT_ONCE, batches_by_length, pad
-from retrieval.encoders.transformers import hash_folder, load_pretrained, resolve_encoder
+from retrieval.encoders.pretrained import (
+    first_line,
+    hash_folder,
+    load_pretrained,
+    load_tokenizer,
+    resolve_pretrained,
+)
 from retrieval.errors import InputError
 
 if TYPE_CHECKING:
@@ -77,15 +83,14 @@ class CrossEncoderReranker(Reranker):
         max_length: int = 256,
         batch_size: int = 32,
     ) -> None:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
-        folder = resolve_encoder(os.fspath(name))
+        folder = resolve_pretrained(os.fspath(name))
         try:
-            self._tokenizer = AutoTokenizer.from_pretrained(str(folder))
+            self._tokenizer = load_tokenizer(folder)
             self._model = load_pretrained(AutoModelForSequenceClassification, folder).eval().requires_grad_(False)
         except (OSError, ValueError, KeyError) as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"re-ranking model {str(name)!r} could not be loaded: {first}") from error
+            raise InputError(f"re-ranking model {str(name)!r} could not be loaded: {first_line(error)}") from error
         if not any("ForSequenceClassification" in kind for kind in self._model.config.architectures or []):
             raise InputError(
                 f"re-ranking model {str(name)!r} is {self._model.config.architectures}, expected a sequence classifier"

@@ -426,12 +426,12 @@ def encoder_folder(tmp_path_factory):
     """A folder of a text encoder: a BERT of random weights."""
     from transformers import AutoTokenizer, BertConfig, BertModel
 
-    from retrieval.encoders.transformers import resolve_encoder
+    from retrieval.encoders.pretrained import resolve_pretrained
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     BertModel(BertConfig(vocab_size=30522, **sizes)).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(str(resolve_encoder("bundled"))).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(resolve_pretrained("bundled"))).save_pretrained(folder)
     return folder
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from retrieval import InputError, load_encoder
-from retrieval.encoders.transformers import resolve_encoder
+from retrieval.encoders.pretrained import resolve_pretrained
 
 TEXTS = [
     "A cat sits outside.",
@@ -33,7 +33,7 @@ def tiny(tmp_path_factory):
         vocab_size=30522, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64
     )
     BertModel(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(str(resolve_encoder("bundled"))).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(resolve_pretrained("bundled"))).save_pretrained(folder)
     return folder
 
 
@@ -54,7 +54,7 @@ def test_equal_to_sentence_transformers():
     vectors = encoder.encode(TEXTS, batch_size=3)
     assert vectors.shape == (len(TEXTS), encoder.dimension) == (8, 384)
     assert vectors.dtype == np.float32
-    reference = SentenceTransformer(str(resolve_encoder("bundled")), device="cpu")
+    reference = SentenceTransformer(str(resolve_pretrained("bundled")), device="cpu")
     expected = reference.encode([t.replace("\ud800", "?") for t in TEXTS], normalize_embeddings=True)
     np.testing.assert_allclose(vectors, expected, atol=2e-6)
 

@@ -215,7 +215,7 @@ def classifier(tmp_path_factory):
     import torch
     from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
 
-    from retrieval.encoders.transformers import resolve_encoder
+    from retrieval.encoders.pretrained import resolve_pretrained
 
     folder = tmp_path_factory.mktemp("classifier")
     torch.manual_seed(0)
@@ -223,7 +223,7 @@ def classifier(tmp_path_factory):
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
     config = BertConfig(vocab_size=30522, id2label=labels, label2id={v: k for k, v in labels.items()}, **sizes)
     BertForSequenceClassification(config).save_pretrained(folder)
-    AutoTokenizer.from_pretrained(str(resolve_encoder("bundled"))).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(str(resolve_pretrained("bundled"))).save_pretrained(folder)
     return folder
 
 

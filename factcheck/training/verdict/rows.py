@@ -22,7 +22,7 @@ from factcheck.labels import (
 from factcheck.models.inputs import TextRow
 from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
 
-__all__ = ["TrainingRow", "cache_folder", "read_training_rows", "with_evidence", "with_soft_labels"]
+__all__ = ["TrainingRow", "read_training_rows", "with_evidence", "with_soft_labels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _with_label(row: TrainingRow, label: FactifyLabel | None) -> TrainingRow:
 def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[TrainingRow]:
     """The rows with the ``top_k`` sentences of their document selected, as verification selects them.
 
-    Selection is a function of the texts, the encoder and the options; its result is kept under :func:`cache_folder`.
+    Selection is a function of the texts, the encoder and the options; its result is kept in the cache folder.
     """
     from factcheck.data import clean_text
 
@@ -162,22 +162,17 @@ def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[
     return taught
 
 
-def cache_folder() -> Path:
-    """Where results that can be computed again are kept: ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
-    base = os.environ.get("FACTCHECK_CACHE")
-    return Path(base) if base else Path.home() / ".cache" / "factcheck"
-
-
 def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
     from factcheck.data import document_sentences
     from retrieval import select_evidence
+    from retrieval.encoders.pretrained import cache_folder
     from retrieval.encoders.transformers import load_encoder
     from retrieval.search.select import SELECTION_VERSION
 
     encoder = load_encoder(encoder_name)
     options = json.dumps([SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
     key = hashlib.sha256(options + b"".join(map(_digest, rows))).hexdigest()
-    cache = cache_folder() / "evidence" / f"{key}.json"
+    cache = cache_folder("evidence") / f"{key}.json"
     if cache.is_file():
         return [tuple(texts) for texts in json.loads(cache.read_text("utf-8"))]
     chosen: list[tuple[str, ...]] = []
