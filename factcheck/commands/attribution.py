@@ -1,9 +1,8 @@
 """``factcheck attribution``: whether verdicts rest on the sentences that attribution names."""
 
 import argparse
-import json
 
-from factcheck.commands.common import column_mapping, positive, quiet_libraries
+from factcheck.commands.common import column_mapping, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.outputs import check_output_file
 
@@ -55,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
     )
     _print(quality)
     if args.out:
-        with open(args.out, "w", encoding="utf-8") as sink:
-            json.dump({"model": verifier.fingerprint, "claims": args.claims, **quality.to_dict()}, sink, indent=2)
+        write_json(args.out, {"model": verifier.fingerprint, "claims": args.claims, **quality.to_dict()})
     return 0
 
 

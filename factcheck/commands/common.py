@@ -2,14 +2,16 @@
 
 import argparse
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from factcheck.errors import InputError
+from retrieval.durable import replacing
 
-__all__ = ["column_mapping", "counted", "positive", "probability", "progress_bar", "quiet_libraries"]
+__all__ = ["column_mapping", "counted", "positive", "probability", "progress_bar", "quiet_libraries", "write_json"]
 
 
 def column_mapping(text: str | None) -> dict[str, str] | None:
@@ -130,3 +132,9 @@ def quiet_libraries() -> None:
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+
+
+def write_json(path: str, figures: Any) -> None:
+    """Write a command's figures as indented JSON, whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")

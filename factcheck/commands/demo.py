@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     print(
         f"on the sample's gold labels: stance accuracy {stance.accuracy:.2f} (always the most frequent stance: "
         f"{max(stance.support) / stance.rows:.2f}), five-class weighted F1 {five.weighted_f1:.2f} (always the most frequent "
-        f"class: {_majority_f1(five):.2f}); {counted(scores.rows, 'row')}. {scores.photo_remark or 'Every row has a pair of photos'}. "
+        f"class: {_majority_f1(five):.2f}); {counted(scores.rows, 'row')}. {scores.image_remark or 'Every row has a pair of photos'}. "
         "The sample is hard on purpose: its claims differ in one number, name or word."
     )
     print(f"verdict table: {out}\nreport: {report}")

@@ -1,11 +1,10 @@
 """``factcheck evaluate``: a verdict table against gold labels."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping, counted, quiet_libraries
+from factcheck.commands.common import column_mapping, counted, quiet_libraries, write_json
 from factcheck.commands.inputs import check_model
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, refuse_standard_output, same_file
@@ -90,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     if scores.by_source:
         _print_sources(scores.by_source, by_source)
     if args.json:
-        Path(args.json).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        write_json(args.json, figures)
     if args.report:
         from factcheck.evaluation.report import write_report
 
@@ -156,8 +155,8 @@ def print_scores(scores) -> None:
             figures = (f"{x:.3f}" for x in (part.precision[i], part.recall[i], part.f1[i]))
             table.add_row(label, *map(str, part.confusion[i]), *figures)
         console.print(table)
-        if part is scores.five_class and scores.photo_remark:
-            console.print(f"{scores.photo_remark}.")
+        if part is scores.five_class and scores.image_remark:
+            console.print(f"{scores.image_remark}.")
     if scores.calibration:
         c = scores.calibration
         coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())

@@ -23,9 +23,12 @@ _NAME = re.compile(r"`([A-Za-z_][\w.]*)`")
 
 def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
     """Parameter name to the flag that sets it (``{"top_k": "--top-k"}``); arguments without one by their metavar."""
-    flags = {}
+    flags: dict[str, str] = {}
     for action in parser._actions:
-        if action.option_strings:
+        if isinstance(action, argparse._SubParsersAction):
+            for name in action.choices:
+                flags |= flags_of(action.choices[name])
+        elif action.option_strings:
             flags[action.dest] = max(action.option_strings, key=len)
         elif isinstance(action.metavar, str):
             flags[action.dest] = action.metavar

@@ -1,10 +1,9 @@
 """``factcheck photos evaluate|export``: copy detection next to simpler fingerprints; checkpoints into folders."""
 
 import argparse
-import json
 from pathlib import Path
 
-from factcheck.commands.common import positive
+from factcheck.commands.common import positive, write_json
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
@@ -96,8 +95,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set
 
     descriptors = {name: descriptor(name) for name in [args.model, *args.compare]}
-    photos = read_copy_set(args.references, args.queries, gold=args.gold, limit=args.max_references)
-    figures = {name: evaluate_descriptor(embed, photos) for name, embed in descriptors.items()}
+    images = read_copy_set(args.references, args.queries, gold=args.gold, max_references=args.max_references)
+    figures = {name: evaluate_descriptor(embed, images) for name, embed in descriptors.items()}
     first = figures[args.model]
     table = Table(
         title=f"{first['queries']} queries among {first['references']} references; {first['pairs']} pairs",
@@ -110,5 +109,5 @@ def _evaluate(args: argparse.Namespace) -> int:
         table.add_row(name, *(f"{scores[key]:.4f}" for key in ("recall@1", "uap", "auc")))
     Console().print(table)
     if args.json:
-        Path(args.json).write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        write_json(args.json, figures)
     return 0

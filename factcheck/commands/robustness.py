@@ -1,9 +1,8 @@
 """``factcheck robustness``: verdicts under changes of the input that should not matter."""
 
 import argparse
-import json
 
-from factcheck.commands.common import column_mapping, positive, progress_bar, quiet_libraries
+from factcheck.commands.common import column_mapping, positive, progress_bar, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.outputs import check_output_file
 
@@ -49,8 +48,7 @@ def run(args: argparse.Namespace) -> int:
     _print(results)
     if args.out:
         figures = {"model": verifier.fingerprint, "claims": args.claims, "limit": args.limit, "seed": args.seed}
-        with open(args.out, "w", encoding="utf-8") as sink:
-            json.dump({**figures, "perturbations": [result.to_dict() for result in results]}, sink, indent=2)
+        write_json(args.out, {**figures, "perturbations": [result.to_dict() for result in results]})
     return 0
 
 

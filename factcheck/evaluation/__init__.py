@@ -1,1 +1,1 @@
-"""Evaluation: metrics, scoring of verdict tables, the HTML report, copy detection of photo encoders."""
+"""Evaluation: metrics, scoring of verdict tables, the HTML report, copy detection of image encoders."""

@@ -20,7 +20,7 @@ class Example:
         gold: gold label.
         predicted: label of the verdict; None on an error.
         confidence: in [0, 1]; None on an error.
-        right: whether the verdict says what the gold label says, as far as the row's photos let it.
+        right: whether the verdict says what the gold label says, as far as the row's images let it.
         reason: what was wrong with the row, or None.
     """
 
@@ -66,7 +66,7 @@ def best_evidence(row: dict[str, Any]) -> str | None:
 
 
 def _is_right(row: dict[str, Any], gold: FactifyLabel | Stance) -> bool:
-    # Without a pair of photos a verdict has no five-class label to be wrong about.
+    # Without a pair of images a verdict has no five-class label to be wrong about.
     if row["probabilities"] is not None and isinstance(gold, FactifyLabel):
         return row["label"] == gold.value
     return row["stance"] == stance_of(gold).value

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
@@ -101,16 +102,15 @@ def classification(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
     )
 
 
-def expected_calibration_error(confidence: Sequence[float], correct: Sequence[bool], bins: int = 15) -> float:
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
     """ECE over equal-width bins, in [0, 1]: mean |accuracy − confidence|, weighted by bin size (arXiv 1706.04599)."""
-    confidence, hits = _arrays(confidence, correct)
-    index = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(index, minlength=bins)
-    gap = np.abs(np.bincount(index, hits, bins) - np.bincount(index, confidence, bins))
-    return float(gap[counts > 0].sum() / len(confidence))
+    values, hits = _arrays(confidence, correct)
+    index = np.minimum((values * bins).astype(int), bins - 1)
+    gap = np.abs(np.bincount(index, hits, bins) - np.bincount(index, values, bins))
+    return float(gap.sum() / len(values))
 
 
-def calibrated_ece(confidence: Sequence[float], bins: int = 15, draws: int = 200, seed: int = 0) -> float:
+def calibrated_ece(confidence: ArrayLike, bins: int = 15, draws: int = 200, seed: int = 0) -> float:
     """The mean ECE, in [0, 1], of as many rows were each right with exactly the probability that its confidence says.
 
     A perfect forecast measures more than 0 on a finite sample: an ECE near this figure says no more than that the sample is small.
@@ -121,51 +121,45 @@ def calibrated_ece(confidence: Sequence[float], bins: int = 15, draws: int = 200
         draws: outcomes drawn; fewer from 100,000 rows on, whose ECE hardly varies.
         seed: of the draws.
     """
-    confidence, _ = _arrays(confidence, np.zeros(len(confidence), bool))
-    draws = max(3, min(draws, 20_000_000 // max(1, len(confidence))))
+    values, _ = _arrays(confidence, np.zeros(np.shape(confidence)))
+    draws = max(3, min(draws, 20_000_000 // len(values)))
     rng = np.random.default_rng(seed)
-    return float(
-        np.mean(
-            [
-                expected_calibration_error(confidence, rng.random(len(confidence)) < confidence, bins)
-                for _ in range(draws)
-            ]
-        )
-    )
+    outcomes = (rng.random(len(values)) < values for _ in range(draws))
+    return float(np.mean([expected_calibration_error(values, right, bins) for right in outcomes]))
 
 
-def brier_score(probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
+def brier_score(probabilities: ArrayLike, gold: ArrayLike) -> float:
     """Multi-class Brier score in [0, 2]: mean squared distance of the probability vector to the gold one-hot vector."""
     p = np.asarray(probabilities, dtype=np.float64)
     target = np.eye(p.shape[1])[np.asarray(gold)]
     return float(((p - target) ** 2).sum(1).mean())
 
 
-def risk_coverage(confidence: Sequence[float], correct: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
+def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coverage and risk as the threshold falls: (N,) coverage in (0, 1], rising, and the error rate at each.
 
     Rows of equal confidence enter together, as no threshold can part them: the curve has one value for all of them.
     """
-    confidence, hits = _arrays(confidence, correct)
-    order = np.argsort(-confidence, kind="stable")
+    values, hits = _arrays(confidence, correct)
+    order = np.argsort(-values, kind="stable")
     errors = np.cumsum(1 - hits[order])
     count = np.arange(1, len(order) + 1)
-    ends = np.searchsorted(-confidence[order], -confidence[order], side="right") - 1
+    ends = np.searchsorted(-values[order], -values[order], side="right") - 1
     return count / len(order), errors[ends] / count[ends]
 
 
-def area_under_risk_coverage(confidence: Sequence[float], correct: Sequence[bool]) -> float:
+def area_under_risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> float:
     """AURC in [0, 1]: mean risk over all coverages; lower is better (Geifman & El-Yaniv, arXiv 1805.08206)."""
     return float(risk_coverage(confidence, correct)[1].mean())
 
 
-def accuracy_at_coverage(confidence: Sequence[float], correct: Sequence[bool], coverage: float) -> float:
+def accuracy_at_coverage(confidence: ArrayLike, correct: ArrayLike, coverage: float) -> float:
     """Accuracy over the ``coverage`` share of rows with the highest confidence (ties broken by row order)."""
     if not 0 < coverage <= 1:
-        raise InputError(f"coverage must lie in (0, 1], found {coverage}")
-    confidence, hits = _arrays(confidence, correct)
-    keep = max(1, round(coverage * len(confidence)))
-    return float(hits[np.argsort(-confidence, kind="stable")[:keep]].mean())
+        raise InputError(f"`coverage` must lie in (0, 1], found {coverage}", field="coverage")
+    values, hits = _arrays(confidence, correct)
+    keep = max(1, round(coverage * len(values)))
+    return float(hits[np.argsort(-values, kind="stable")[:keep]].mean())
 
 
 @dataclass(frozen=True)
@@ -197,10 +191,10 @@ class OperatingPoint:
         return {**asdict(self), "coverage": self.coverage}
 
 
-def operating_point(confidence: Sequence[float], correct: Sequence[bool], threshold: float) -> OperatingPoint:
+def operating_point(confidence: ArrayLike, correct: ArrayLike, threshold: float) -> OperatingPoint:
     """Precision and coverage when verdicts under ``threshold`` (in [0, 1]) are withheld."""
-    confidence, hits = _arrays(confidence, correct)
-    kept = confidence >= threshold
+    values, hits = _arrays(confidence, correct)
+    kept = values >= threshold
     count, right = int(kept.sum()), int(hits[kept].sum())
     if not count:
         return OperatingPoint(float(threshold), len(hits), 0, None, None)
@@ -209,7 +203,7 @@ def operating_point(confidence: Sequence[float], correct: Sequence[bool], thresh
 
 
 def threshold_for_precision(
-    confidence: Sequence[float], correct: Sequence[bool], target: float, *, min_rows: int = MIN_ROWS
+    confidence: ArrayLike, correct: ArrayLike, target: float, *, min_rows: int = MIN_ROWS
 ) -> OperatingPoint:
     """The lowest threshold at which the verdicts that are given are right as often as ``target``.
 
@@ -226,7 +220,7 @@ def threshold_for_precision(
         InputError: the target is out of range, or no threshold reaches it; says which precision can be had.
     """
     if not 0 < target <= 1:
-        raise InputError(f"the target precision must lie in (0, 1], found {target}")
+        raise InputError(f"`target_precision` must lie in (0, 1], found {target}", field="target_precision")
     values, hits = _arrays(confidence, correct)
     order = np.argsort(-values, kind="stable")
     # A threshold keeps all rows of equal confidence, so only the last of them is a place to cut.
@@ -249,7 +243,7 @@ def threshold_for_precision(
     )
 
 
-def _arrays(confidence: Sequence[float], correct: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
+def _arrays(confidence: ArrayLike, correct: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     c, h = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     if len(c) != len(h) or len(c) == 0:
         raise InputError(f"need as many confidences as outcomes and at least one, found {len(c)} and {len(h)}")

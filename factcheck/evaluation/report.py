@@ -9,6 +9,7 @@ from typing import Any
 
 from factcheck.evaluation.metrics import risk_coverage
 from factcheck.evaluation.scoring import Calibrated, Scores
+from retrieval.durable import replacing
 
 __all__ = ["plot_calibration", "plot_confusion", "plot_risk_coverage", "write_report"]
 
@@ -87,11 +88,9 @@ def write_report(
             what: Path(table).name for what, table in (("verdict table", verdicts), ("truth table", truth)) if table
         },
     )
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.tmp")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)
-    return path
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")
+    return Path(path)
 
 
 def _figure(draw: Any, data: Any) -> str:

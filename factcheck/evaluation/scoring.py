@@ -8,11 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from factcheck.data import normalize_claims, open_claims, row_fields
-from factcheck.data.columns import resolve_columns
-from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
 from factcheck.evaluation.examples import Example, choose_examples
+from factcheck.evaluation.matching import Joined, join_tables
 from factcheck.evaluation.metrics import (
     Classification,
     OperatingPoint,
@@ -29,12 +27,9 @@ from factcheck.labels import (
     IMAGE_RELATIONS,
     STANCES,
     five_class_labels,
-    parse_label,
     relation_of,
     stance_of,
 )
-from factcheck.records import verdict_schema
-from factcheck.verification.verdict_table import read_verdicts
 
 __all__ = ["Calibrated", "Scores", "SourceScores", "score"]
 
@@ -56,7 +51,7 @@ class Calibrated:
         brier: Brier score in [0, 2].
         aurc: area under the risk–coverage curve, in [0, 1].
         accuracy_at: accuracy over the most confident share of rows, by share.
-        thresholds: what ``--abstain-below`` would do at several thresholds of confidence.
+        thresholds: what withholding verdicts would do at several thresholds of confidence.
         confidence, correct: what the figures were made from, row by row, for plots.
     """
 
@@ -74,7 +69,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class SourceScores:
-    """The stance over the rows of one source, which may have no photos: rows, accuracy, macro F1 and ECE, in [0, 1].
+    """The stance over the rows of one source, which may have no images: rows, accuracy, macro F1 and ECE, in [0, 1].
 
     ECE is that of the stance probabilities; None where no row has any.
     """
@@ -87,7 +82,7 @@ class SourceScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """Everything ``factcheck evaluate`` reports.
+    """Everything that is known of a verdict table's quality.
 
     Attributes:
         rows: rows in the verdict table.
@@ -96,10 +91,10 @@ class Scores:
         unscored: labelled rows of the truth table that no verdict is of.
         five_class: over rows whose gold label is one of the five classes; None if there is none.
         stance: over all rows with a gold label.
-        image_relation: over rows whose gold label has one; None if there is none, or no verdict saw two photos.
+        image_relation: over rows whose gold label has one; None if there is none, or no verdict saw two images.
         calibration: of the five-class confidence where there are such rows, else of the stance.
         by_source: the stance by the truth table's ``source`` (a further field of it); empty without one.
-        without_pair: of the five-class rows, those whose verdict saw no pair of photos. It names a stance alone, which is wrong
+        without_pair: of the five-class rows, those whose verdict saw no pair of images. It names a stance alone, which is wrong
             among the five classes unless it is ``Refute``.
         models: fingerprints of the models that gave the verdicts.
         by_position: verdicts and truth were matched by their place alone: the truth table has no ids.
@@ -123,8 +118,8 @@ class Scores:
     examples: tuple[Example, ...] = field(default=(), repr=False)
 
     @property
-    def photo_remark(self) -> str | None:
-        """Why the five-class figures are lower than the stance's, where photos are missing; None where none is."""
+    def image_remark(self) -> str | None:
+        """Why the five-class figures are lower than the stance's, where images are missing; None where none is."""
         if not self.five_class or not self.without_pair:
             return None
         return (
@@ -171,7 +166,7 @@ def score(
     must be in the documents that the truth table has, if any: otherwise the verdicts are of another table.
 
     Args:
-        verdicts: what ``factcheck verify`` wrote, or the table that :meth:`factcheck.Verifier.verify_batch` returned.
+        verdicts: a verdict table on disk, or the table that :meth:`factcheck.Verifier.verify_batch` returned.
         truth: the claims table with labels, a file or a table.
         columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
 
@@ -179,167 +174,42 @@ def score(
         InputError: a table cannot be read, a label is none, rows cannot be matched or are of other documents, or there is no
             label at all.
     """
-    rows = (_checked(verdicts) if isinstance(verdicts, pa.Table) else read_verdicts(verdicts)).to_pylist()
-    if isinstance(truth, pa.Table):
-        by_position = "id" not in resolve_columns(truth.column_names, columns, where="the truth table")
-        batches, sources = [normalize_claims(truth, columns=columns, where="the truth table")], _sources(truth)
-    else:
-        source = open_claims(truth, columns=columns, on_error="mark")
-        by_position, batches = "id" not in source.columns, source.batches(2048)
-        sources = row_fields(truth, "source", columns=columns)
-    verdicts, truth = (
-        name if isinstance(table, pa.Table) else table
-        for table, name in ((verdicts, "the verdict table"), (truth, "the truth table"))
-    )
-    quotes = _Quotes(rows)
-    gold: list[tuple[str, str | None, str | None]] = []
-    for table in batches:
-        check_labels(table, str(truth), len(gold))
-        quotes.look_up(table, len(gold))
-        gold += list(zip(*(table[name].to_pylist() for name in ("id", "label", "claim")), strict=True))
-    ids, truth_ids = [row["id"] for row in rows], [identifier for identifier, _, _ in gold]
-    if by_position:
-        _check_positions(ids, truth_ids, verdicts, truth)
-    places = _match(ids, truth_ids, verdicts, truth)
-    if by_position:  # ids that agree outweigh documents that were edited since
-        quotes.refuse_most(verdicts, truth)
-    labels = [gold[place][1] for place in places]
-    judged = [(row, parse_label(label)) for row, label in zip(rows, labels, strict=True) if label]
-    claims = [gold[place][2] for place in places if gold[place][1]]
+    joined = join_tables(verdicts, truth, columns=columns)
+    rows = joined.rows
+    judged = [(row, label) for row, label in zip(rows, joined.labels, strict=True) if label]
+    claims = [claim for claim, label in zip(joined.claims, joined.labels, strict=True) if label]
     if not judged:
-        raise InputError(f"{truth}: no row has a label; give the table with gold labels as --truth")
+        where = "the truth table" if isinstance(truth, pa.Table) else truth
+        raise InputError(
+            f"{where}: no row has a label", field="truth", hint="give the table with gold labels as `truth`"
+        )
     classes = five_class_labels(label for _, label in judged)
     five = [(row, label) for (row, _), label in zip(judged, classes, strict=True) if label is not None]
-    related = [(row, relation_of(label)) for row, label in five if relation_of(label)]
+    related = [(row, relation) for row, label in five if (relation := relation_of(label))]
     if all(row["image_relation"] is None for row, _ in related):
         related = []
     return Scores(
         rows=len(rows),
         statuses=Counter(row["status"] for row in rows),
         abstained=sum(bool(row["abstained"]) for row in rows),
-        five_class=_classes([(row["label"], label.value) for row, label in five], FACTIFY_LABELS),
+        five_class=_classes([(row["label"], label.value) for row, label in five], FACTIFY_LABELS) if five else None,
         stance=_classes([(row["stance"], stance_of(label).value) for row, label in judged], STANCES),
-        image_relation=_classes(
-            [(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS
-        ),
+        image_relation=_classes([(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS)
+        if related
+        else None,
         calibration=_calibration("five classes", five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
         or _calibration("stance", judged, "stance_probabilities", "stance", STANCES, stance_of),
-        by_source=_by_source(rows, labels, [str(sources[place]) for place in places]) if sources else {},
+        by_source=_by_source(joined),
         without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
-        unscored=sum(gold[place][1] is not None for place in set(range(len(gold))) - set(places)),
-        by_position=by_position,
-        other_documents=len(quotes.foreign),
+        unscored=joined.unscored,
+        by_position=joined.by_position,
+        other_documents=joined.other_documents,
         models=tuple(sorted({row["model"] for row in rows if row["model"]})),
         examples=choose_examples(judged, claims),
     )
 
 
-def _checked(verdicts: pa.Table) -> pa.Table:
-    """A verdict table in memory.
-
-    Raises:
-        InputError: it has other columns than :func:`factcheck.records.verdict_schema`.
-    """
-    schema = verdict_schema()
-    if missing := sorted(set(schema.names) - set(verdicts.column_names)):
-        raise InputError(f"the table of verdicts is none: it lacks the columns {', '.join(missing)}")
-    return verdicts.select(schema.names)
-
-
-def _sources(truth: pa.Table) -> list[str | None] | None:
-    return truth["source"].to_pylist() if "source" in truth.column_names else None
-
-
-def _fold(text: str) -> str:
-    return " ".join(text.split())
-
-
-class _Quotes:
-    """Whether the sentences that verdicts quote from their claims' own documents are there in the truth table.
-
-    Args:
-        rows: the verdict table.
-    """
-
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = rows
-        ids = [row["id"] for row in rows]
-        self._by_id = dict(zip(ids, rows, strict=True))
-        self._unique = len(self._by_id) == len(rows)
-        self.compared = 0
-        self.foreign: list[str] = []
-
-    def look_up(self, table: pa.Table, first: int) -> None:
-        """Compare a batch of the truth table, whose first row has this number; what has no document is passed over."""
-        pairs = zip(table["id"].to_pylist(), table["document"].to_pylist(), strict=True)
-        for place, (identifier, document) in enumerate(pairs, start=first):
-            row = self._row(identifier, place)
-            # Evidence out of an index has the id of its document.
-            if row is None or not document or not row["evidence"]:
-                continue
-            if any(sentence["document_id"] != identifier for sentence in row["evidence"]):
-                continue
-            self.compared += 1
-            # Other line ends, or sentences joined by another space, are no other document.
-            folded = _fold(document)
-            if not all(_fold(sentence["text"] or "") in folded for sentence in row["evidence"]):
-                self.foreign.append(identifier)
-
-    def refuse_most(self, verdicts: str | Path, truth: str | Path) -> None:
-        """Refuse verdicts of which more than half quote other documents.
-
-        Raises:
-            InputError: see above; names the tables.
-        """
-        if 2 * len(self.foreign) > self.compared:
-            raise InputError(
-                f"{verdicts} is not of the rows of {truth}: the evidence of {len(self.foreign)} of {self.compared} verdicts compared "
-                f"is not in the document of its row (the first is row {self.foreign[0]!r}); evaluate against the table that was verified"
-            )
-
-    def _row(self, identifier: str, place: int) -> dict[str, Any] | None:
-        if self._unique:
-            return self._by_id.get(identifier)
-        found = self._rows[place] if place < len(self._rows) else None
-        return found if found and found["id"] == identifier else None
-
-
-def _check_positions(ids: list[str], gold: list[str], verdicts: str | Path, truth: str | Path) -> None:
-    """Refuse verdicts that cannot be of a truth table without ids, whose rows are called by their numbers."""
-    if len(ids) != len(gold):
-        raise InputError(
-            f"{truth} has no id column, so that rows can only be matched by position, but {len(gold)} rows for the {len(ids)} "
-            f"verdicts of {verdicts}; evaluate against the table that was verified"
-        )
-    if ids != gold:
-        raise InputError(
-            f"{truth} has no id column, but the verdicts of {verdicts} have ids (the first is {ids[0]!r}); give --truth a table with "
-            "these ids, or name its column (--columns id=NAME)"
-        )
-
-
-def _match(ids: list[str], gold: list[str], verdicts: str | Path, truth: str | Path) -> list[int]:
-    """For each verdict the row of the truth table."""
-    if ids == gold:
-        return list(range(len(gold)))
-    by_id = {identifier: place for place, identifier in enumerate(gold)}
-    if len(by_id) != len(gold):
-        raise InputError(
-            f"{verdicts} has {len(ids)} rows and {truth} has {len(gold)}, in another order and with repeated ids: "
-            "they cannot be matched; evaluate against the table that was verified"
-        )
-    missing = [identifier for identifier in ids if identifier not in by_id]
-    if missing:
-        raise InputError(
-            f"{truth} has no row with id {missing[0]!r} ({len(missing)} of {len(ids)} verdicts have none); "
-            "evaluate against the table that was verified"
-        )
-    return [by_id[identifier] for identifier in ids]
-
-
-def _classes(pairs: list[tuple[str | None, str]], labels: Any) -> Classification | None:
-    if not pairs:
-        return None
+def _classes(pairs: list[tuple[str | None, str]], labels: Any) -> Classification:
     predicted = [guess or "(none)" for guess, _ in pairs]
     return classification([gold for _, gold in pairs], predicted, [label.value for label in labels])
 
@@ -350,7 +220,7 @@ def _calibration(task: str, pairs: list, column: str, answer: str, names: Any, g
         return None
     vectors = [[row[column][name.value] for name in names] for row, _ in pairs]
     correct = [row[answer] == gold.value for row, gold in pairs]
-    # With a pair of photos the verdict's own confidence is that of its five-class label.
+    # With a pair of images the verdict's own confidence is that of its five-class label.
     confidence = [row["confidence"] if answer == "label" else row[column][row[answer]] for row, _ in pairs]
     return Calibrated(
         task=task,
@@ -366,11 +236,11 @@ def _calibration(task: str, pairs: list, column: str, answer: str, names: Any, g
     )
 
 
-def _by_source(rows: list[dict[str, Any]], labels: list[str | None], sources: list[str]) -> dict[str, SourceScores]:
+def _by_source(joined: Joined) -> dict[str, SourceScores]:
     groups: dict[str, list[tuple[dict[str, Any], str]]] = {}
-    for row, label, source in zip(rows, labels, sources, strict=True):
+    for row, label, source in zip(joined.rows, joined.labels, joined.sources or [], strict=joined.sources is not None):
         if label:
-            groups.setdefault(source, []).append((row, stance_of(parse_label(label)).value))
+            groups.setdefault(source, []).append((row, stance_of(label).value))
     result = {}
     for source, pairs in sorted(groups.items()):
         part = _classes([(row["stance"], gold) for row, gold in pairs], STANCES)

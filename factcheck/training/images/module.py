@@ -158,7 +158,7 @@ class PhotoPretrainModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log ``val/recall@1``, ``val/uap`` and ``val/auc`` among the held-out photos."""
-        from factcheck.evaluation.copy_detection import copy_detection_scores
+        from factcheck.evaluation.image_benchmark import copy_detection_scores
 
         references, queries = (torch.cat(part).float().cpu().numpy() for part in zip(*self._validation, strict=True))
         self._validation.clear()

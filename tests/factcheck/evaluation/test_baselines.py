@@ -7,8 +7,13 @@ import pytest
 from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.data import load_images, open_claims
-from factcheck.evaluation.baseline_model import IMAGE_FEATURES, TEXT_FEATURES, similarity_features
-from factcheck.evaluation.baselines import predict_baselines, score_baselines
+from factcheck.evaluation.baselines import (
+    IMAGE_FEATURES,
+    TEXT_FEATURES,
+    predict_baselines,
+    score_baselines,
+    similarity_features,
+)
 from factcheck.evaluation.scoring import score
 
 
@@ -29,9 +34,9 @@ def test_features_mean_what_they_are_called(verifier, table):
     columns = dict(zip((*TEXT_FEATURES, *IMAGE_FEATURES), features.T, strict=True))
     labels = np.array(table["label"].to_pylist())
     same = np.char.endswith(labels, "Multimodal")
-    assert (columns["photo_cosine"][same] > 0.999).all()
+    assert (columns["image_cosine"][same] > 0.999).all()
     assert (columns["colour_correlation"][same] > 0.999).all()
-    assert (columns["photo_cosine"][~same] < 0.999).all()
+    assert (columns["image_cosine"][~same] < 0.999).all()
     assert (columns["has_pair"] == 1).all()
     refuted = labels == "Refute"
     assert (columns["best_negations"][~refuted] == 0).all()

@@ -7,13 +7,15 @@ from PIL import Image
 
 from factcheck.cli import main
 from factcheck.errors import InputError
-from factcheck.evaluation.copy_detection import (
+from factcheck.evaluation.image_benchmark import (
     copy_detection_scores,
+    descriptor,
+    evaluate_descriptor,
     micro_average_precision,
+    read_copy_set,
     recall_at_1,
     same_different_auc,
 )
-from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set
 
 
 def test_perfect_similarity_scores_one():
@@ -50,7 +52,7 @@ def test_auc_equals_the_share_of_ordered_pairs():
     ("similarity", "truth", "message"),
     [
         (np.zeros((2, 3)), [0], "one truth a query"),
-        (np.zeros((2, 3)), [-1, -1], "No query has an original"),
+        (np.zeros((2, 3)), [-1, -1], "no query has an original"),
         (np.zeros((2, 3)), [0, 3], "column below 3"),
     ],
 )
@@ -102,7 +104,7 @@ def test_tables_pair_row_by_row_and_the_command_writes_json(folders, capsys):
     arguments = ["photos", "evaluate", "--references", str(folders / "originals"), "--queries", str(table)]
     arguments += ["--model", "colour-histogram", "--compare", "phash", "--json", str(out)]
     assert main(arguments) == 2
-    assert "needs gold" in capsys.readouterr().err
+    assert "needs --gold" in capsys.readouterr().err
     assert main([*arguments, "--gold", str(gold)]) == 0
     scores = json.loads(out.read_text())
     assert set(scores) == {"colour-histogram", "phash"}
@@ -113,9 +115,9 @@ def test_tables_pair_row_by_row_and_the_command_writes_json(folders, capsys):
 
 
 def test_unknown_descriptors_and_empty_folders_are_refused(tmp_path):
-    with pytest.raises(InputError, match="No photo descriptor 'nothing'"):
+    with pytest.raises(InputError, match="no image descriptor is called 'nothing'"):
         descriptor("nothing")
-    with pytest.raises(InputError, match="holds no photos"):
+    with pytest.raises(InputError, match="holds no images"):
         read_copy_set([tmp_path], tmp_path)
 
 

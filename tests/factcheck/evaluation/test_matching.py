@@ -134,7 +134,7 @@ def test_tables_in_memory_are_scored_as_files_are(verdicts, tmp_path):
     truth.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     table = pq.read_table(path)
     assert score(table, pa.Table.from_pylist(rows)).to_dict() == score(path, truth).to_dict()
-    with pytest.raises(InputError, match="the table of verdicts is none: it lacks the columns abstained"):
+    with pytest.raises(InputError, match="not a table of verdicts: it lacks the columns abstained"):
         score(table.select(["id", "label"]), truth)
     with pytest.raises(InputError, match="the truth table has no row with id 'r0'"):
         score(table, pa.Table.from_pylist([{"id": "x", "claim": "c", "label": "support"}]))

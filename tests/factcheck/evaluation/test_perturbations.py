@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from factcheck.data import document_sentences, normalize_claims
-from factcheck.evaluation.perturbations import LONG_DOCUMENT, PERTURBATIONS, perturb
+from factcheck.evaluation.robustness import LONG_DOCUMENT, PERTURBATIONS, perturb
 
 
 @pytest.fixture(scope="module")

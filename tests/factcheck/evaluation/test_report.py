@@ -133,7 +133,7 @@ def test_with_photos_there_is_an_image_relation(tables):
     out, truth = tables([verdict("a", "Support_Text", 0.9, pair=True)], ["Support_Text"])
     scores = score(out, truth)
     assert scores.image_relation.accuracy == 1
-    assert scores.photo_remark is None
+    assert scores.image_remark is None
 
 
 def test_examples_come_worst_first(tables):

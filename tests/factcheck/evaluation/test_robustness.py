@@ -7,8 +7,7 @@ import pytest
 
 from factcheck import Claim, InputError, Verifier
 from factcheck.cli import main
-from factcheck.evaluation.perturbations import PERTURBATIONS
-from factcheck.evaluation.robustness import compare_verdicts, robustness
+from factcheck.evaluation.robustness import PERTURBATIONS, compare_verdicts, robustness
 from factcheck.sample import sample_folder
 
 

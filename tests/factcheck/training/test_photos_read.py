@@ -11,7 +11,7 @@ from training_parts import module
 
 from factcheck import Verifier
 from factcheck.data import load_images, normalize_claims, photos
-from factcheck.evaluation.baseline_model import similarity_features
+from factcheck.evaluation.baselines import similarity_features
 from factcheck.models.inputs import TextRow
 from factcheck.training.verdict.data import _Collate
 from factcheck.training.verdict.losses import UNLABELLED
