@@ -7,7 +7,7 @@ from typing import Any
 
 from retrieval.errors import InputError
 
-__all__ = ["as_list", "as_texts", "check_image_encoder", "checked_int", "checked_share"]
+__all__ = ["as_list", "as_texts", "check_image_encoder", "checked_int", "checked_number", "checked_share"]
 
 
 def as_list(values: Any, what: str) -> list[Any]:
@@ -64,3 +64,12 @@ def check_image_encoder(encoder: Any) -> None:
             f"image_encoder is {found}, expected an object with a method embed_images (encoded photos to vectors), "
             "such as factcheck.verification.photo_vectors.PhotoVectors()"
         )
+
+
+def checked_number(name: str, value: Any, least: float = 0.0, below: float = math.inf) -> float:
+    """A number in [``least``, ``below``) as a float; InputError for others, for what is no number, and for booleans."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not least <= number < below:
+        wanted = f"in [{least:g}, {below:g})" if below < math.inf else f"of at least {least:g}"
+        raise InputError(f"`{name}` is {value!r}, expected a number {wanted}", field=name)
+    return number

@@ -97,7 +97,11 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
         if isinstance(values, list):
             arrays[name] = _string_array(name, values, problems)
     if problems.rows and on_error == "fail":
-        raise InputError(_message(rows, problems, where, names))
+        raise InputError(
+            _message(rows, problems, where, names),
+            field="on_error",
+            hint="correct the row, or mark bad rows and go on (--on-error mark; in Python on_error='mark')",
+        )
     arrays["status"], arrays["reason"] = _statuses(rows, problems, arrays["document"])
     return pa.Table.from_arrays([arrays[name] for name in _SCHEMA.names], schema=_SCHEMA)
 
@@ -306,7 +310,7 @@ def _message(rows: RawRows, problems: _Problems, where: str, names: Mapping[str,
         own = names.get(column, column)
         at += f", column {column!r}" if own == column else f", column {own!r} ({column})"
     more = f" ({len(problems.rows) - 1} more bad rows close by)" if len(problems.rows) > 1 else ""
-    return f"{at}: {message}{more}. Correct the row, or mark bad rows and go on (--on-error mark; in Python on_error='mark')"
+    return f"{at}: {message}{more}"
 
 
 def kind_of(value: Any) -> str:

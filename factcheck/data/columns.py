@@ -53,7 +53,9 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
                 " (write canonical=yours, as in claim=text)"
             )
         if column not in found:
-            raise InputError(f"{where}: no column {column!r} (mapped to {canonical!r}); found {_listed(found)}")
+            raise InputError(
+                f"{where}: no column {column!r} (mapped to {canonical!r}); found {_listed(found)}", field="columns"
+            )
     taken = set(mapping.values())
     free = [name for name in found if name not in taken]
     chosen: dict[str, str] = {}
@@ -66,9 +68,10 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
             chosen[canonical] = match
     if "claim" not in chosen:
         raise InputError(
-            f"{where}: no column 'claim'; found {_listed(found)}. "
-            "Name the column that holds the claim (--columns claim=text; in Python open_claims or "
-            "normalize_claims with columns={'claim': 'text'})"
+            f"{where}: no column 'claim'; found {_listed(found)}",
+            field="columns",
+            hint="name the column that holds the claim (--columns claim=text; in Python open_claims or "
+            "normalize_claims with columns={'claim': 'text'})",
         )
     counts = Counter(found)
     for canonical, column in chosen.items():

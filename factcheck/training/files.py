@@ -112,7 +112,7 @@ def _warn(line: str) -> None:
 
 def _reworded(message: str) -> str:
     if "no column 'claim'" in message and "'premise'" in message and "'hypothesis'" in message:
-        found = message.partition(". Name the column")[0]
+        found = message.partition("; name the column")[0]
         return (
             f"{found}. Sentence pairs are read from JSON Lines alone: write them as objects with premise, hypothesis and label, one a "
             "line, to a file whose name ends in .jsonl"
@@ -123,7 +123,7 @@ def _reworded(message: str) -> str:
         message,
     )
     return re.sub(
-        r"Correct the row, or mark bad rows and go on \([^)]*\)",
-        "Correct the row or leave it out: training takes no bad rows",
+        r"correct the row, or mark bad rows and go on \([^)]*\)",
+        "correct the row or leave it out: training takes no bad rows",
         message,
     )

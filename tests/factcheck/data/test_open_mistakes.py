@@ -109,7 +109,7 @@ FILES = [
     ("t.jsonl", b"{}\n{}\n", None, "no column 'claim'; found no columns"),
     ("t.jsonl", b'[{"claim": "a"}]', None, "found a JSON array; write one JSON object a line"),
     ("t.jsonl", b"claim,label\n", None, r"line 1: not JSON \(.*\); expected one JSON object a line"),
-    ("t.csv", b"text,label\na,refute\n", None, "no column 'claim'; found columns 'text', 'label'. Name the column"),
+    ("t.csv", b"text,label\na,refute\n", None, "no column 'claim'; found columns 'text', 'label'; name the column"),
     ("t.csv", b"claim;label\na;refute\n", None, "separated by semicolons; expected commas or tabs"),
     ("t.csv", b"claim,label\na,refute\n", {"format": "tsv"}, "separated by commas, not by tabs. Name the right format"),
     (

@@ -123,7 +123,7 @@ def test_columns_and_bad_rows_are_told_in_the_words_of_fit(tiny_bert, tmp_path):
     source = data(tmp_path, tiny_bert, train="columns.csv")
     with pytest.raises(InputError, match=r"\(--data\.columns '\{claim: text\}'; in Python columns="):
         source.rows("columns.csv")
-    with pytest.raises(InputError, match=r"Correct the row or leave it out: training takes no bad rows$"):
+    with pytest.raises(InputError, match=r"correct the row or leave it out: training takes no bad rows$"):
         source.rows("label.csv")
 
 
