@@ -112,7 +112,7 @@ def claims_schema() -> "pa.Schema":
 
     ``document`` is the whole text and ``document_spans`` its sentences as character offsets, null where the text is
     still to be split. Images are ``{bytes, path}`` structs like those of ``datasets.Image``: ``load_images`` turns paths into
-    bytes. ``status`` is ``ok``, ``degraded`` (an image is missing) or ``error`` (the row cannot be verified), with ``reason``.
+    bytes. ``status`` is ``ok``, ``degraded`` (an image is missing) or ``error`` (the row cannot be verified), ``reasons`` why, one each.
     """
     import pyarrow as pa
 
@@ -131,7 +131,7 @@ def claims_schema() -> "pa.Schema":
             ("label", pa.string()),
             ("date", pa.string()),
             ("status", pa.string()),
-            ("reason", pa.string()),
+            ("reasons", pa.list_(pa.string())),
         ]
     )
 

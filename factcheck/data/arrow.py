@@ -14,7 +14,7 @@ from factcheck.errors import InputError
 
 __all__ = ["DatasetReader", "ParquetReader", "load_saved"]
 
-_CANONICAL_EXTRAS = ("document_spans", "status", "reason")
+_CANONICAL_EXTRAS = ("document_spans", "status", "reasons")
 
 
 class ParquetReader:

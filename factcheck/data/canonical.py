@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 
 from factcheck.data.columns import CLAIM_COLUMNS
-from factcheck.data.reasons import split_reasons
 from factcheck.errors import InputError
 from factcheck.labels import STANCE_LABELS, Stance, parse_label
 from factcheck.records import claims_schema
@@ -102,7 +101,7 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
             field="on_error",
             hint="correct the row, or mark bad rows and go on (--on-error mark; in Python on_error='mark')",
         )
-    arrays["status"], arrays["reason"] = _statuses(rows, problems, arrays["document"])
+    arrays["status"], arrays["reasons"] = _statuses(rows, problems, arrays["document"])
     return pa.Table.from_arrays([arrays[name] for name in _SCHEMA.names], schema=_SCHEMA)
 
 
@@ -282,22 +281,21 @@ def _string_array(name: str, values: list[str | None], problems: _Problems) -> A
 
 
 def _statuses(rows: RawRows, problems: _Problems, documents: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Status and reason of each row; those of a table that was canonical before are kept.
+    """Status and reasons of each row; those of a table that was canonical before are kept.
 
     A row can be judged without its label, and without its date if it brings its own document.
     """
     status = ["ok" if value is None else value for value in rows.columns.get("status") or [None] * rows.length]
-    reason = list(rows.columns.get("reason") or [None] * rows.length)
+    reasons: list[list[str]] = [list(told or ()) for told in rows.columns.get("reasons") or [()] * rows.length]
     for row, faults in problems.rows.items():
         line = f"line {rows.lines[row]}: " if rows.lines is not None else ""
-        told = split_reasons(reason[row])  # a canonical table is checked again, and an empty claim found again
         texts = [f"{column}: {message}" if column else line + message for column, message in faults]
-        added = "; ".join(text for text in texts if text not in told)
+        # A canonical table is checked again, and an empty claim found again.
+        reasons[row] += [text for text in texts if text not in reasons[row]]
         spared = ("label", "date") if documents[row].is_valid else ("label",)
         minor = all(column in spared for column, _ in faults) and status[row] != "error"
         status[row] = "degraded" if minor else "error"
-        reason[row] = "; ".join(part for part in (reason[row], added) if part)
-    return pa.array(status, pa.string()), pa.array(reason, pa.string())
+    return pa.array(status, pa.string()), pa.array(reasons, pa.list_(pa.string()))
 
 
 def _message(rows: RawRows, problems: _Problems, where: str, names: Mapping[str, str]) -> str:

@@ -10,8 +10,9 @@ from factcheck.data.canonical import RawRows, canonical_table
 from factcheck.data.delimited import DelimitedReader, detect_delimiter
 from factcheck.data.jsonl import JsonLinesReader
 from factcheck.errors import InputError
+from retrieval.arguments import checked_int
 
-__all__ = ["ClaimsSource", "open_claims"]
+__all__ = ["ClaimsSource", "check_labels", "open_claims"]
 
 _FORMATS = ("csv", "tsv", "jsonl", "parquet", "datasets")
 #: Kind of a claims table by the ending of its name.
@@ -58,20 +59,38 @@ class ClaimsSource:
         """Canonical name to the table's own column name."""
         return dict(self._reader.names)
 
-    def batches(self, batch_size: int = 256, skip: int = 0) -> Iterator[pa.Table]:
+    def batches(
+        self, batch_size: int = 256, skip: int = 0, *, limit: int | None = None, images: str | Path | bool = False
+    ) -> Iterator[pa.Table]:
         """Tables of :func:`factcheck.records.claims_schema`, together every row from ``skip`` on, in order.
 
         Every batch but the last has exactly ``batch_size`` rows, so that a caller can count batches to know where to resume.
         Memory does not grow with the file. Skipped rows are passed over without validation (in Parquet without reading
         their row groups).
 
+        Args:
+            batch_size: rows a batch.
+            skip: rows to leave out at the start.
+            limit: rows to read at most; None for all.
+            images: the folder that paths of images are relative to, to read those files, too (:func:`factcheck.data.load_images`);
+                True for the folder of the table.
+
         Raises:
-            InputError: a bad row, under ``on_error="fail"``.
+            InputError: a bad row, under ``on_error="fail"``; no such folder.
         """
-        if batch_size < 1:
-            raise InputError(f"batch_size is {batch_size}; expected 1 or more")
-        if skip < 0:
-            raise InputError(f"skip is {skip}; expected 0 or more")
+        batch_size = checked_int("`batch_size`", batch_size, 1)
+        skip = checked_int("`skip`", skip, 0)
+        tables = self._tables(batch_size, skip)
+        if limit is not None:
+            tables = _first_rows(tables, limit)
+        if images is False:
+            return tables
+        from factcheck.data.photos import load_images
+
+        root = images if images is not True else self.path.parent if self.path is not None else None
+        return (load_images(table, root) for table in tables)
+
+    def _tables(self, batch_size: int, skip: int) -> Iterator[pa.Table]:
         held: list[pa.Table] = []
         count = 0
         # Readers yield less where rows are megabytes long and where a row group ends, never more.
@@ -93,6 +112,37 @@ class ClaimsSource:
         Delimited and JSONL files are passed over once, which takes seconds a gigabyte.
         """
         return self._reader.count()
+
+
+def _first_rows(tables: Iterator[pa.Table], limit: int) -> Iterator[pa.Table]:
+    for table in tables:
+        if limit > 0:
+            yield table.slice(0, limit)
+        limit -= table.num_rows
+        if limit <= 0:
+            return
+
+
+def check_labels(table: pa.Table, where: str, first: int) -> None:
+    """Refuse a label that is none: marking bad rows forgives it, scoring and training cannot.
+
+    Args:
+        table: rows that :func:`open_claims` marked.
+        where: the table they come from, as messages name it.
+        first: number of the first of them in it, from 0.
+
+    Raises:
+        InputError: names row, label, and the labels there are.
+    """
+    for row, (identifier, reasons) in enumerate(
+        zip(table["id"].to_pylist(), table["reasons"].to_pylist(), strict=True)
+    ):
+        fault = next((reason for reason in reasons if reason.startswith("label: ")), None)
+        if fault:
+            message = fault.removeprefix("label: ")
+            raise InputError(
+                f"{where}, row {first + row} (id {identifier!r}), label: {message}. Correct it or leave it empty"
+            )
 
 
 def open_claims(

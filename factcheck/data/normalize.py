@@ -22,7 +22,6 @@ _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view
 #: What a column of text may be, with pandas on the way too; null if it holds none.
 _TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
 _STATUSES = {"ok", "degraded", "error"}
-_OURS = ("status", "reason")
 
 
 def normalize_claims(
@@ -63,19 +62,19 @@ def raw_rows(table: pa.Table, names: Mapping[str, str], *, first: int) -> RawRow
         else:
             columns[canonical] = column.to_pylist()
     if _was_canonical(table, names):
-        columns["status"], columns["reason"] = _known_statuses(table)
+        columns["status"], columns["reasons"] = _known_statuses(table)
     if "document_spans" in table.column_names and (spans := _spans(table.column("document_spans"))) is not None:
         columns["document_spans"] = spans
     return RawRows(first, table.num_rows, columns)
 
 
 def _was_canonical(table: pa.Table, names: Mapping[str, str]) -> bool:
-    """Whether a table has every column of a canonical one: then ``status`` and ``reason`` are ours, else somebody's own."""
-    texts = all(
-        name in table.column_names and any(is_kind(table.schema.field(name).type) for is_kind in _TEXT)
-        for name in _OURS
-    )
-    return texts and "document_spans" in table.column_names and all(names.get(name) == name for name in CLAIM_COLUMNS)
+    """Whether a table has every column of a canonical one: then ``status`` and ``reasons`` are ours, else somebody's own."""
+    if not {"status", "reasons", "document_spans"} <= set(table.column_names):
+        return False
+    status, reasons = (table.schema.field(name).type for name in ("status", "reasons"))
+    texts = _is_text(status) and (pa.types.is_null(reasons) or (_is_list(reasons) and _is_text(reasons.value_type)))
+    return texts and all(names.get(name) == name for name in CLAIM_COLUMNS)
 
 
 def _spans(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -86,9 +85,17 @@ def _spans(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return None
 
 
-def _known_statuses(table: pa.Table) -> tuple[list[str | None], list[str | None]]:
-    """Status and reason of each row, None where the status is none that this package gives."""
-    pairs = list(zip(*(table.column(name).to_pylist() for name in _OURS), strict=True))
+def _is_text(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in _TEXT)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+
+
+def _known_statuses(table: pa.Table) -> tuple[list[str | None], list[list[str] | None]]:
+    """Status and reasons of each row, None where the status is none that this package gives."""
+    pairs = list(zip(*(table.column(name).to_pylist() for name in ("status", "reasons")), strict=True))
     return [s if s in _STATUSES else None for s, _ in pairs], [r if s in _STATUSES else None for s, r in pairs]
 
 
@@ -100,6 +107,7 @@ def _is_checked(table: pa.Table) -> bool:
     return (
         table.column("id").null_count == 0
         and status.null_count == 0
+        and table.column("reasons").null_count == 0
         and known is not False
         and claimed is not False
         and all(date is None or date_range(date) is not None for date in table.column("date").unique().to_pylist())

@@ -52,17 +52,18 @@ def load_images(table: pa.Table, image_root: str | Path | None, *, threads: int 
     if threads < 1:
         raise InputError(f"threads is {threads}; expected 1 or more")
     status = table.column("status").to_pylist()
-    reasons = table.column("reason").to_pylist()
+    reasons = table.column("reasons").to_pylist()
     with ThreadPoolExecutor(threads) as pool:
         for column in ("claim_image", "document_image"):
             table = _load_column(table, column, root, pool.map, status, reasons)
-    for name, values in (("status", status), ("reason", reasons)):
-        table = table.set_column(table.column_names.index(name), name, pa.array(values, pa.string()))
+    for name, values in (("status", status), ("reasons", reasons)):
+        field = table.schema.field(name)
+        table = table.set_column(table.column_names.index(name), field, pa.array(values, field.type))
     return table
 
 
 def _load_column(
-    table: pa.Table, column: str, root: str | None, run: Callable, status: list[str], reasons: list[str | None]
+    table: pa.Table, column: str, root: str | None, run: Callable, status: list[str], reasons: list[list[str]]
 ) -> pa.Table:
     cells = table.column(column).to_pylist()
     wanted = [row for row, cell in enumerate(cells) if cell is not None and status[row] != "error"]
@@ -74,8 +75,7 @@ def _load_column(
         if reason is not None:
             paths[row] = None
             status[row] = "degraded"
-            reason = f"{column}: {reason}"
-            reasons[row] = f"{reasons[row]}; {reason}" if reasons[row] else reason
+            reasons[row].append(f"{column}: {reason}")
     return table.set_column(table.column_names.index(column), table.schema.field(column), image_array(data, paths))
 
 

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from factcheck.data import open_claims
-from factcheck.data.reasons import check_labels
+from factcheck.data.claims import check_labels
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import Classification, classification
 from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS, parse_label, stance_of
@@ -194,18 +194,18 @@ def _features(
     path: str | Path, verifier: "Verifier", columns: Mapping[str, str] | None
 ) -> tuple[NDArray[np.float64], list[_Content], list[str], tuple[str, ...] | None]:
     """Features, contents, labels and sources of a table's labelled rows."""
-    from factcheck.data import load_images, row_fields
+    from factcheck.data import row_fields
 
     sources = row_fields(path, "source", columns=columns)
     contents: list[_Content] = []
     features, labels, kept, first = [], [], [], 0
-    for table in open_claims(path, columns=columns, on_error="mark").batches(256):
+    for table in open_claims(path, columns=columns, on_error="mark").batches(256, images=True):
         check_labels(table, str(path), first)
         keep = [i for i, (label, status) in enumerate(_pairs(table)) if label and status != "error"]
         kept += [first + i for i in keep]
         first += table.num_rows
         if keep:
-            table = load_images(table.take(keep), Path(path).parent)
+            table = table.take(keep)
             features.append(similarity_features(table, verifier))
             contents += map(_content, table.select(_CONTENT).to_pylist())
             labels += table["label"].to_pylist()

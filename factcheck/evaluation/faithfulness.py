@@ -166,17 +166,14 @@ def _decided(
     columns: Mapping[str, str] | None,
     limit: int | None,
 ) -> Iterator[tuple[int, EncodedRows]]:
-    from factcheck.data import load_images, open_claims
+    from factcheck.data import open_claims
 
     first = 0
-    for table in open_claims(claims, columns=columns, on_error="mark").batches(256):
-        if limit is not None:
-            table = table.slice(0, limit - first)
-        for encoded in verifier.decided_rows(load_images(table, image_root or claims.parent)):
+    source = open_claims(claims, columns=columns, on_error="mark")
+    for table in source.batches(limit=limit, images=image_root or True):
+        for encoded in verifier.decided_rows(table):
             yield first, encoded
         first += table.num_rows
-        if limit is not None and first >= limit:
-            return
 
 
 def _drops(

@@ -229,13 +229,12 @@ def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 def _pairs_of(path: Path) -> Iterator[tuple[bytes, bytes]]:
     """Claim and document image of each row of a claims table."""
-    from factcheck.data import load_images, open_claims
+    from factcheck.data import open_claims
 
     if not path.is_file():
         raise InputError(f"{path} is neither a folder of images nor a claims table")
     row = 0
-    for batch in open_claims(path).batches():
-        table = load_images(batch, path.parent)
+    for table in open_claims(path).batches(images=True):
         for claim, document in zip(table["claim_image"].to_pylist(), table["document_image"].to_pylist(), strict=True):
             if claim is None or document is None:
                 raise InputError(

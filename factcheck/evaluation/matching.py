@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from factcheck.data import normalize_claims, open_claims, row_fields
+from factcheck.data.claims import check_labels
 from factcheck.data.columns import resolve_columns
-from factcheck.data.reasons import check_labels
 from factcheck.errors import InputError
 from factcheck.labels import FactifyLabel, Stance, parse_label
 from factcheck.records import verdict_schema

@@ -96,19 +96,14 @@ def robustness(
     Raises:
         InputError: the table cannot be read, it has no usable row, or a perturbation is unknown.
     """
-    from factcheck.data import load_images, open_claims
+    from factcheck.data import open_claims
 
     if unknown := sorted(set(names or ()) - set(PERTURBATIONS)):
         raise InputError(f"unknown perturbation {unknown[0]!r}; known are {', '.join(PERTURBATIONS)}")
     path = Path(claims)
-    tables, count = [], 0
-    for batch in open_claims(path, columns=columns, on_error="mark").batches(256):
-        batch = batch if limit is None else batch.slice(0, limit - count)
-        tables.append(load_images(batch, image_root or path.parent))
-        count += batch.num_rows
-        if limit is not None and count >= limit:
-            break
-    if not count:
+    source = open_claims(path, columns=columns, on_error="mark")
+    tables = list(source.batches(limit=limit, images=image_root or True))
+    if not tables:
         raise InputError(f"{path}: no rows; robustness is measured on at least one")
     table = pa.concat_tables(tables)
     chosen = [name for name in PERTURBATIONS if names is None or name in names]

@@ -240,13 +240,13 @@ def _judged_rows(
     verifier: "Verifier", path: Path, root: Path, columns: Mapping[str, str] | None
 ) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
     """The judged rows of one table, without their five-class labels, and the gold label of each."""
-    from factcheck.data import load_images, open_claims
+    from factcheck.data import open_claims
 
     rows: list[_Labelled] = []
     gold: list[FactifyLabel | Stance] = []
-    for table in open_claims(path, columns=columns).batches(256):
+    for table in open_claims(path, columns=columns).batches(images=root):
         labels = table["label"].to_pylist()
-        for encoded in verifier.decided_rows(load_images(table, root)):
+        for encoded in verifier.decided_rows(table):
             lengths = verifier.builder.lengths([row.text() for row in encoded.rows])
             for row, tokens in zip(encoded.rows, lengths, strict=True):
                 text, decision = labels[row.number], row.decision

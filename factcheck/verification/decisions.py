@@ -1,12 +1,14 @@
 """From logits to the rows of a verdict table."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCE_LABELS, STANCES, Stance, relation_of, stance_of
+from factcheck.verification.verdict_table import join_reasons
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -117,7 +119,7 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
     """The verdict-table row of a decided pipeline row; one with the status ``error`` where the model's output is no number."""
     decision: Decision = row.decision
     if not decision.is_finite:
-        return error_row(row.item, "; ".join([*row.reasons, NOT_A_NUMBER]), model)
+        return error_row(row.item, [*row.reasons, NOT_A_NUMBER], model)
     relation = None
     if decision.label is not None:
         label = FACTIFY_LABELS[decision.index]
@@ -160,16 +162,23 @@ def verdict_row(row: Any, abstain_below: float, model: str) -> dict[str, Any]:
         "image_similarity": decision.similarity,
         "evidence": evidence,
         "status": "degraded" if row.reasons else "ok",
-        "reason": "; ".join(row.reasons) or None,
+        "reason": join_reasons(row.reasons),
         "model": model,
         "photo_attribution": photos and {"claim_image": _number(photos[0]), "document_image": _number(photos[1])},
         "photo_evidence": found,
     }
 
 
-def error_row(item: dict[str, Any], reason: str, model: str) -> dict[str, Any]:
+def error_row(item: dict[str, Any], reasons: Sequence[str], model: str) -> dict[str, Any]:
     """The verdict-table row of an input row that cannot be verified."""
-    return {"id": item["id"], "abstained": True, "evidence": [], "status": "error", "reason": reason, "model": model}
+    return {
+        "id": item["id"],
+        "abstained": True,
+        "evidence": [],
+        "status": "error",
+        "reason": join_reasons(reasons),
+        "model": model,
+    }
 
 
 def _number(value: float | None) -> float | None:

@@ -14,9 +14,8 @@ import pyarrow as pa
 
 from factcheck import __version__
 from factcheck.data import load_images, open_claims
-from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.errors import InputError
-from factcheck.verification.verdict_table import check_output, merge_parts, write_part
+from factcheck.verification.verdict_table import check_output, merge_parts, reason_kinds, write_part
 from retrieval.durable import only_one
 from retrieval.search.select import SELECTION_VERSION
 
@@ -129,8 +128,8 @@ def verify_file(
             summary.rows += verdicts.num_rows
             summary.labels.update(label or "(none)" for label in verdicts["label"].to_pylist())
             summary.statuses.update(verdicts["status"].to_pylist())
-            reasons = (reason for text in verdicts["reason"].to_pylist() for reason in split_reasons(text))
-            summary.reasons.update(map(reason_kind, reasons))
+            for reason in verdicts["reason"].to_pylist():
+                summary.reasons.update(reason_kinds(reason))
         summary.resumed = min(summary.resumed, summary.rows)
         shutil.rmtree(parts)
     return summary

@@ -5,7 +5,8 @@ import csv
 import json
 import math
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,15 @@ from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
 from retrieval.durable import sync
 
-__all__ = ["check_output", "check_verdicts", "merge_parts", "read_verdicts", "write_part"]
+__all__ = [
+    "check_output",
+    "check_verdicts",
+    "join_reasons",
+    "merge_parts",
+    "read_verdicts",
+    "reason_kinds",
+    "write_part",
+]
 
 FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
 _NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution", "photo_evidence")
@@ -26,6 +35,24 @@ _NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attributi
 _LATER = ("photo_attribution", "photo_evidence")
 # Bytes of a verdict table's first line that are read to know it for one.
 _LONGEST_LINE = 2**24
+
+
+# A reason without the line it is about and without its details; a column's name counts as no detail.
+_KIND = re.compile(r"(?:line \d+: )?((?:[a-z_]+: )?.*?)(?=: | \(|$)", re.DOTALL)
+
+
+def join_reasons(reasons: Sequence[str]) -> str | None:
+    """A row's reasons as its ``reason``: joined by semicolon and space, which no single one holds; None if there are none."""
+    return "; ".join(reason.replace("; ", ", ") for reason in reasons) or None
+
+
+def reason_kinds(reason: str | None) -> list[str]:
+    """The single reasons of a row without lines and details, so that like ones can be counted.
+
+    >>> reason_kinds("line 7: not UTF-8: byte 0xe9 at offset 15 of the file; claim_image: image not fetched: URL")
+    ['not UTF-8', 'claim_image: image not fetched']
+    """
+    return [match[1] for part in (reason or "").split("; ") if (match := _KIND.match(part)) and part]
 
 
 def check_output(out: Path, claims: Path | None = None, *, name: str = "out") -> None:

@@ -11,7 +11,6 @@ import torch
 
 from factcheck.data import clean_text, normalize_claims
 from factcheck.data.canonical import kind_of
-from factcheck.data.reasons import split_reasons
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.calibration import Calibration
@@ -199,12 +198,12 @@ class Verifier:
         given = list(zip(*(_given(column, reads) for column in images.values()), strict=True))
         for number, item in enumerate(table.drop_columns(list(PHOTOS)).to_pylist()):
             claim = clean_text(item["claim"] or "")
-            reason = item["reason"] if item["status"] == "error" else None if claim else "claim: empty"
-            if reason or item["status"] == "error":
-                results[number] = error_row(item, reason or "unreadable row", self.fingerprint)
+            reasons = list(item["reasons"])
+            if item["status"] == "error" or not claim:
+                if item["status"] != "error" or not reasons:
+                    reasons.append("unreadable row" if claim else "claim: empty")
+                results[number] = error_row(item, reasons, self.fingerprint)
             else:
-                degraded = item["status"] == "degraded" and item["reason"]
-                reasons = [item["reason"]] if degraded else []
                 rows.append(Row(number, item, claim, images=images, has_photos=given[number], reasons=reasons))
         find_evidence(
             rows,
@@ -224,8 +223,8 @@ class Verifier:
             decisions = encoded.decide([Variant(i) for i in range(len(encoded.rows))])
             for row, decision in zip(encoded.rows, decisions, strict=True):
                 row.decision = decision if any(row.cleaned) else decision.without_evidence()
-                told = [part for reason in row.reasons for part in split_reasons(reason)]
-                if not any(row.cleaned) and not any(part.startswith(("document:", "evidence:")) for part in told):
+                told = any(reason.startswith(("document:", "evidence:")) for reason in row.reasons)
+                if not any(row.cleaned) and not told:
                     row.reasons.append("document: no readable sentence")
             yield encoded
 

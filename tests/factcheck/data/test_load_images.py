@@ -42,7 +42,7 @@ def table_of(paths, column="claim_image"):
 def test_readable(root, path):
     loaded = load_images(table_of([path]), root)
     (row,) = loaded.to_pylist()
-    assert (row["status"], row["reason"]) == ("ok", None)
+    assert (row["status"], row["reasons"]) == ("ok", [])
     assert row["claim_image"] == {"bytes": png(), "path": path}
     assert loaded.schema.equals(claims_schema())
 
@@ -79,20 +79,20 @@ def test_absolute_path_inside_the_root(root):
 def test_reasons(root, path, reason, column):
     (row,) = load_images(table_of([path], column), root).to_pylist()
     assert row["status"] == "degraded"
-    assert row["reason"] == f"{column}: {reason}"
+    assert row["reasons"] == [f"{column}: {reason}"]
     assert row[column] is None
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_not_waited_for(root):
     os.mkfifo(root / "pipe.png")
-    assert load_images(table_of(["pipe.png"]), root)["reason"].to_pylist() == ["claim_image: unreadable file"]
+    assert load_images(table_of(["pipe.png"]), root)["reasons"].to_pylist() == [["claim_image: unreadable file"]]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
 def test_no_permission(root):
     (root / "a.png").chmod(0)
-    assert load_images(table_of(["a.png"]), root)["reason"].to_pylist() == ["claim_image: unreadable file"]
+    assert load_images(table_of(["a.png"]), root)["reasons"].to_pylist() == [["claim_image: unreadable file"]]
 
 
 def test_path_through_a_link_stays_lexical(root):
@@ -104,7 +104,7 @@ def test_bytes_pass_through_and_are_checked(root):
     cells = pa.array([png(), b"", b"junk", None], pa.binary())
     table = normalize_claims(pa.table({"claim": list("abcd"), "claim_image": cells}))
     rows = load_images(table, None).to_pylist()
-    assert [r["reason"] for r in rows] == [None, "claim_image: empty file", "claim_image: not an image", None]
+    assert [r["reasons"] for r in rows] == [[], ["claim_image: empty file"], ["claim_image: not an image"], []]
     assert rows[0]["claim_image"] == {"bytes": png(), "path": None}
     assert rows[3]["claim_image"] is None
 
@@ -118,10 +118,10 @@ def test_both_images_and_earlier_reasons_add_up(root):
         }
     )
     rows = load_images(normalize_claims(table), root).to_pylist()
-    assert rows[0]["reason"] == "claim_image: missing file; document_image: not an image"
+    assert rows[0]["reasons"] == ["claim_image: missing file", "document_image: not an image"]
     assert rows[1]["claim_image"]["bytes"] == png()
     assert [r["status"] for r in rows] == ["degraded", "degraded", "error"]
-    assert rows[2]["reason"] == "claim: empty"
+    assert rows[2]["reasons"] == ["claim: empty"]
 
 
 def test_order_and_rows_are_kept(root):
@@ -145,7 +145,7 @@ def test_empty_table(root):
 
 
 def test_no_root(root):
-    assert load_images(table_of(["a.png"]), None)["reason"].to_pylist() == ["claim_image: no image root"]
+    assert load_images(table_of(["a.png"]), None)["reasons"].to_pylist() == [["claim_image: no image root"]]
     with pytest.raises(InputError, match=r"image root .*nowhere: no such folder"):
         load_images(table_of(["a.png"]), root / "nowhere")
     with pytest.raises(InputError, match="threads is 0"):

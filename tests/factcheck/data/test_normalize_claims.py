@@ -10,7 +10,7 @@ from factcheck.records import claims_schema
 
 def test_only_a_claim_is_required():
     (row,) = normalize_claims(pa.table({"claim": ["a"]})).to_pylist()
-    assert row == dict.fromkeys(claims_schema().names) | {"id": "0", "claim": "a", "status": "ok"}
+    assert row == dict.fromkeys(claims_schema().names) | {"id": "0", "claim": "a", "status": "ok", "reasons": []}
 
 
 def test_schema_order_and_ids():
@@ -54,7 +54,7 @@ def test_image_struct_of_other_fields_is_an_error():
     images = pa.array([{"url": "x"}])
     (row,) = normalize_claims(pa.table({"claim": ["a"], "claim_image": images})).to_pylist()
     assert row["status"] == "error"
-    assert row["reason"].startswith("claim_image: expected a path, bytes or {bytes, path}, found an object")
+    assert row["reasons"][0].startswith("claim_image: expected a path, bytes or {bytes, path}, found an object")
 
 
 @pytest.mark.parametrize("kind", [pa.list_(pa.string()), pa.large_list(pa.large_string()), pa.list_(pa.string(), 2)])
@@ -91,7 +91,7 @@ def test_canonical_stays_as_it_is():
 def test_a_schema_alone_does_not_make_rows_valid():
     blank = pa.table({name: pa.nulls(1, claims_schema().field(name).type) for name in claims_schema().names})
     (row,) = normalize_claims(blank).to_pylist()
-    assert (row["id"], row["status"], row["reason"]) == ("row 0", "error", "claim: empty")
+    assert (row["id"], row["status"], row["reasons"]) == ("row 0", "error", ["claim: empty"])
 
 
 def test_spans_outside_the_document():
@@ -99,12 +99,12 @@ def test_spans_outside_the_document():
     wrong = pa.array([[{"start": 0, "end": 3}]], table.schema.field("document_spans").type)
     table = table.set_column(table.column_names.index("document_spans"), "document_spans", wrong)
     (row,) = normalize_claims(table.drop_columns("date")).to_pylist()
-    assert row["reason"] == "document_spans: span 0–3 lies outside the document's 2 characters"
+    assert row["reasons"] == ["document_spans: span 0–3 lies outside the document's 2 characters"]
 
 
 def test_somebody_elses_status_column_is_ignored():
-    (row,) = normalize_claims(pa.table({"claim": ["a"], "status": ["published"], "reason": ["why"]})).to_pylist()
-    assert (row["status"], row["reason"]) == ("ok", None)
+    (row,) = normalize_claims(pa.table({"claim": ["a"], "status": ["published"], "reasons": [["why"]]})).to_pylist()
+    assert (row["status"], row["reasons"]) == ("ok", [])
 
 
 def test_messages():

@@ -36,9 +36,9 @@ def test_nothing_lost_when_marking(thousand):
     assert source.count() == len(rows) == 1000
     assert [r["id"] for r in rows] == [str(i % 900) for i in range(1000)]
     assert {i: r["status"] for i, r in enumerate(rows) if r["status"] != "ok"} == {500: "degraded", 501: "error"}
-    assert rows[500]["reason"].startswith("label: unknown label 'Perhaps'; expected one of")
+    assert rows[500]["reasons"][0].startswith("label: unknown label 'Perhaps'; expected one of")
     assert rows[500]["claim"].startswith("claim 500")
-    assert rows[501]["reason"] == "claim: empty"
+    assert rows[501]["reasons"] == ["claim: empty"]
 
 
 def test_failing_names_file_row_and_column(thousand):
@@ -82,10 +82,33 @@ def test_batches_are_full_though_rows_are_megabytes_long(tmp_path, monkeypatch):
 def test_arguments_of_batches(tmp_path):
     (tmp_path / "t.csv").write_text("claim\na\n")
     source = open_claims(tmp_path / "t.csv")
-    with pytest.raises(InputError, match="batch_size is 0"):
-        next(source.batches(0))
-    with pytest.raises(InputError, match="skip is -1"):
-        next(source.batches(skip=-1))
+    with pytest.raises(InputError, match="`batch_size` is 0"):
+        source.batches(0)
+    with pytest.raises(InputError, match="`skip` is -1"):
+        source.batches(skip=-1)
+
+
+def test_a_limit_on_rows(thousand):
+    source = open_claims(thousand, on_error="mark")
+    rows = rows_of(source)
+    for limit in (0, 1, 64, 65, 999, 1000, 5000):
+        assert rows_of(source, batch_size=64, skip=3, limit=limit) == rows[3 : 3 + limit]
+
+
+def test_images_are_read_on_the_way(tmp_path):
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    for folder in (tmp_path, tmp_path / "photos"):
+        Image.new("RGB", (2, 2)).save(folder / f"{folder.name}.png")
+    names = [f"{tmp_path.name}.png", "photos.png"]
+    factify(tmp_path / "t.csv", [["a", name] for name in names], ["claim", "claim_image"])
+    source = open_claims(tmp_path / "t.csv")
+    for images, found in ((False, []), (True, names[:1]), (tmp_path / "photos", names[1:])):
+        cells = [row["claim_image"] for row in rows_of(source, batch_size=1, images=images)]
+        assert [cell["path"] for cell in cells if cell and cell["bytes"]] == found
+    with pytest.raises(InputError, match="no such folder"):
+        next(source.batches(images=tmp_path / "nowhere"))
 
 
 def test_header_alone_gives_no_rows(tmp_path):

@@ -25,7 +25,7 @@ def test_factify_2_as_distributed(tmp_path):
         "label": "Support_Text",
         "date": None,
         "status": "ok",
-        "reason": None,
+        "reasons": [],
     }
     assert second["claim_ocr"] == "two\nlines"
     assert source.count() == 2
@@ -62,7 +62,7 @@ def test_words_for_a_missing_text(tmp_path, word):
     path.write_text(f"claim,document,claim_ocr\na,{word},{word}\n{word},text,\na {word},{word} text,\n")
     document, claim, neither = rows_of(open_claims(path, on_error="mark"))
     assert (document["document"], document["status"]) == (None, "ok")
-    assert (claim["claim"], claim["reason"]) == (None, "claim: empty")
+    assert (claim["claim"], claim["reasons"]) == (None, ["claim: empty"])
     assert (neither["claim"], neither["document"]) == (f"a {word}", f"{word} text")
     if word != "NAN":
         assert document["claim_ocr"] == word, "a photo may well say so"
@@ -102,7 +102,7 @@ def test_lines_that_end_in_a_lone_carriage_return(tmp_path, ending):
     assert [r["claim"] for r in rows_of(source, skip=1)] == ["b"]
     path.write_bytes(b"claim,label\ra,refute\rcaf\xe9,refute\r")
     bad = rows_of(open_claims(path, on_error="mark"))[1]
-    assert bad["reason"] == "line 3: not UTF-8: byte 0xe9 at offset 24 of the file"
+    assert bad["reasons"] == ["line 3: not UTF-8: byte 0xe9 at offset 24 of the file"]
 
 
 @pytest.mark.slow

@@ -90,21 +90,21 @@ def test_a_list_of_such_a_word_survives_a_second_reading(tmp_path):
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_somebody_elses_status_is_not_obeyed(tmp_path, batch_size):
-    content = {"claim": ["a", "b", "c"], "status": ["error", "ok", "published"], "reason": ["r", None, None]}
+    content = {"claim": ["a", "b", "c"], "status": ["error", "ok", "published"], "reasons": [["r"], None, None]}
     pq.write_table(pa.table(content), tmp_path / "t.parquet")
     rows = rows_of(open_claims(tmp_path / "t.parquet"), batch_size=batch_size)
-    assert [(r["status"], r["reason"]) for r in rows] == [("ok", None)] * 3
+    assert [(r["status"], r["reasons"]) for r in rows] == [("ok", [])] * 3
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_a_canonical_status_is_kept_row_by_row(tmp_path, batch_size):
     (tmp_path / "a.jsonl").write_text('{"claim": "a"}\n{"claim": "b"}\n{"claim": "c"}\n')
     table = next(open_claims(tmp_path / "a.jsonl").batches())
-    for name, values in (("status", ["degraded", "published", "error"]), ("reason", ["r", "why", "s"])):
+    for name, values in (("status", ["degraded", "published", "error"]), ("reasons", [["r"], ["why"], ["s", "t"]])):
         table = table.set_column(table.column_names.index(name), name, pa.array(values))
     pq.write_table(table, tmp_path / "t.parquet")
     rows = rows_of(open_claims(tmp_path / "t.parquet"), batch_size=batch_size)
-    assert [(r["status"], r["reason"]) for r in rows] == [("degraded", "r"), ("ok", None), ("error", "s")]
+    assert [(r["status"], r["reasons"]) for r in rows] == [("degraded", ["r"]), ("ok", []), ("error", ["s", "t"])]
 
 
 @pytest.mark.parametrize("columns", [None, {"claim": "text"}])

@@ -3,10 +3,12 @@
 import json
 import os
 
+import pyarrow as pa
 import pytest
 from claims_tables import rows_of
 
-from factcheck.data import open_claims
+from factcheck.data import normalize_claims, open_claims
+from factcheck.data.claims import check_labels
 from factcheck.errors import InputError
 
 
@@ -17,7 +19,7 @@ def test_broken_quotes_lose_no_row(tmp_path):
     path.write_text("\n".join(["id\tclaim\tdocument", *good[:3], *bad, *good[4:]]) + "\n")
     rows = rows_of(open_claims(path, on_error="mark"))
     assert [r["claim"] for r in rows] == ["claim 0", "claim 1", "claim 2", None, "claim 4", "claim 5"]
-    assert rows[3]["reason"] == "line 8: a quoted field goes on after its closing quote; double the quotes inside it"
+    assert rows[3]["reasons"] == ["line 8: a quoted field goes on after its closing quote; double the quotes inside it"]
     assert rows[5]["document"] == 'doc "5" with\ntwo lines'
     with pytest.raises(InputError, match=r"row 3 \(line 8\): a quoted field goes on"):
         rows_of(open_claims(path))
@@ -27,11 +29,11 @@ def test_quote_that_never_closes(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('claim,label\na,refute\n"b,refute\nc,refute\nd,refute\n')
     rows = rows_of(open_claims(path, on_error="mark"))
-    assert [(r["claim"], r["reason"]) for r in rows] == [
-        ("a", None),
-        (None, "line 3: a quoted field is never closed"),
-        ("c", None),
-        ("d", None),
+    assert [(r["claim"], r["reasons"]) for r in rows] == [
+        ("a", []),
+        (None, ["line 3: a quoted field is never closed"]),
+        ("c", []),
+        ("d", []),
     ]
 
 
@@ -39,10 +41,10 @@ def test_wrong_number_of_fields(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("claim,label\na\nb,refute\nc,refute,more\n")
     rows = rows_of(open_claims(path, on_error="mark"))
-    assert [r["reason"] for r in rows] == [
-        "line 2: split into 1, where the header has 2 columns",
-        None,
-        "line 4: split into 3, where the header has 2 columns",
+    assert [r["reasons"] for r in rows] == [
+        ["line 2: split into 1, where the header has 2 columns"],
+        [],
+        ["line 4: split into 3, where the header has 2 columns"],
     ]
 
 
@@ -83,7 +85,7 @@ def test_bad_cells(tmp_path, cells, reason):
     # The date only chooses evidence, which a row with a document brings along.
     minor = reason.startswith("label") or (reason.startswith("date") and "document" in cells)
     assert bad["status"] == ("degraded" if minor else "error")
-    assert bad["reason"].startswith(reason)
+    assert bad["reasons"][0].startswith(reason)
     with pytest.raises(InputError, match=r"row 1 \(line 2\), column '\w+': "):
         rows_of(open_claims(path))
 
@@ -101,7 +103,7 @@ def test_bad_json(tmp_path, line, reason):
     path.write_text('{"claim": "a"}\n' + line + '\n{"claim": "b"}\n')
     rows = rows_of(open_claims(path, on_error="mark"))
     assert [r["status"] for r in rows] == ["ok", "error", "ok"]
-    assert rows[1]["reason"].startswith(f"line 2: {reason}")
+    assert rows[1]["reasons"][0].startswith(f"line 2: {reason}")
 
 
 FILES = [
@@ -185,3 +187,12 @@ def test_pipes_and_standard_input(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"cannot tell the format by the suffix ''; .*\. Give the file such a name"):
         open_claims("claims")
     assert [r["claim"] for r in rows_of(open_claims("claims", format="csv"))] == ["a"]
+
+
+def test_what_needs_labels_refuses_those_that_are_none():
+    table = normalize_claims(pa.table({"id": ["x", "y"], "claim": ["a", "b"], "label": ["refute", "maybe"]}))
+    with pytest.raises(
+        InputError, match=r"truth\.csv, row 6 \(id 'y'\), label: unknown label 'maybe'; expected one of"
+    ):
+        check_labels(table, "truth.csv", first=5)
+    check_labels(table.slice(0, 1), "truth.csv", first=5)

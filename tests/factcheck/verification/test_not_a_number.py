@@ -7,12 +7,11 @@ import pytest
 import torch
 
 from factcheck import Claim, Verifier
-from factcheck.data.reasons import reason_kind, split_reasons
 from factcheck.records import verdict_schema
 from factcheck.verification import verify_file
 from factcheck.verification.decisions import Decision, verdict_row
 from factcheck.verification.rows import Row
-from factcheck.verification.verdict_table import merge_parts, write_part
+from factcheck.verification.verdict_table import merge_parts, reason_kinds, write_part
 from retrieval import Hit
 
 DOCUMENT = "A dog runs in the park. The water is blue."
@@ -73,11 +72,8 @@ def test_only_the_rows_that_are_damaged(verifier, table):
 def test_the_reason_can_be_counted_beside_others():
     row = Row(0, {"id": "a"}, "claim", reasons=["claim_image: missing file"])
     row.decision = Decision([float("nan")] * 3)
-    reasons = split_reasons(verdict_row(row, 0.5, "model")["reason"])
-    assert [reason_kind(reason) for reason in reasons] == [
-        "claim_image: missing file",
-        "model: its output is not a number",
-    ]
+    kinds = reason_kinds(verdict_row(row, 0.5, "model")["reason"])
+    assert kinds == ["claim_image: missing file", "model: its output is not a number"]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
