@@ -9,6 +9,7 @@ Importing this package loads no torch; the first use of :class:`Verifier` does.
 
 from typing import TYPE_CHECKING
 
+from factcheck._version import __version__
 from factcheck.errors import InputError
 from factcheck.labels import FactifyLabel, ImageRelation, Stance
 from factcheck.records import Claim, Evidence, Verdict
@@ -17,7 +18,6 @@ from retrieval.lazy import lazy_names
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__version__ = "0.1.0"
 __all__ = [
     "Claim",
     "Evidence",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from factcheck import __version__
+from factcheck._version import __version__
 from factcheck.commands.messages import flags_of, in_words_of_the_command_line
 from factcheck.errors import InputError
 

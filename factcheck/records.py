@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, ImageRelation, Stance
 
@@ -84,10 +84,15 @@ class PhotoEvidence:
 class Verdict:
     """The answer for one claim; fields are the columns of the verdict table (see :func:`verdict_schema`).
 
+    ``language`` is the ISO 639-1 code of claim and evidence, None if unknown. ``differences`` are values of the claim beside
+    those of the evidence (the fields are :class:`factcheck.differences.Difference`'s), and ``explanation`` is one sentence made of
+    them, or the judge's reason.
+
     ``photo_attribution`` is how much the probability of the stance drops without the photo of either side, in [-1, 1]: keys
     ``claim_image`` and ``document_image``, None for a photo that is not there; None as a whole unless it was asked for.
     ``photo_evidence`` is where the claim's photo was found again in the evidence index, nearest first; None unless it was
-    looked for (a claim with a photo and without a document, an index with photos).
+    looked for (a claim with a photo and without a document, an index with photos). ``photo_context`` says what is known of either
+    photo itself: its dates and edits, as facts with a kind and a value; None where nothing is.
     """
 
     id: str
@@ -103,8 +108,12 @@ class Verdict:
     status: str
     reason: str | None
     model: str
+    language: str | None = None
+    differences: "tuple[Mapping[str, Any], ...] | None" = None
+    explanation: str | None = None
     photo_attribution: Mapping[str, float | None] | None = None
     photo_evidence: tuple[PhotoEvidence, ...] | None = None
+    photo_context: "Mapping[str, Any] | None" = None
 
 
 def claims_schema() -> "pa.Schema":
@@ -160,6 +169,20 @@ def verdict_schema() -> "pa.Schema":
             ("score", pa.float32()),
         ]
     )
+    difference = pa.struct(
+        [
+            ("kind", pa.string()),
+            ("relation", pa.string()),
+            ("claim_start", pa.int32()),
+            ("claim_end", pa.int32()),
+            ("claim_value", pa.string()),
+            ("sentence", pa.int32()),
+            ("start", pa.int32()),
+            ("end", pa.int32()),
+            ("value", pa.string()),
+        ]
+    )
+    facts = pa.list_(pa.struct([("kind", pa.string()), ("value", pa.string())]))
     return pa.schema(
         [
             ("id", pa.string()),
@@ -175,9 +198,12 @@ def verdict_schema() -> "pa.Schema":
             ("status", pa.string()),
             ("reason", pa.string()),
             ("model", pa.string()),
-            # Null unless asked for, and in tables that earlier releases wrote.
+            # From here on columns that are null unless there is something to say, and may be missing from a table that is read.
+            ("language", pa.string()),
+            ("differences", pa.list_(difference)),
+            ("explanation", pa.string()),
             ("photo_attribution", pa.struct([("claim_image", pa.float32()), ("document_image", pa.float32())])),
-            # Null unless a photo was looked for, and in tables that earlier releases wrote.
             ("photo_evidence", pa.list_(photo)),
+            ("photo_context", pa.struct([("claim_image", facts), ("document_image", facts)])),
         ]
     )

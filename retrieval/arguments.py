@@ -62,7 +62,7 @@ def check_image_encoder(encoder: Any) -> None:
         found = repr(encoder) if isinstance(encoder, str | type) else type(encoder).__name__
         raise InputError(
             f"image_encoder is {found}, expected an object with a method embed_images (encoded photos to vectors), "
-            "such as factcheck.verification.photo_vectors.PhotoVectors()"
+            "such as factcheck.verification.image_vectors.ImageVectors()"
         )
 
 

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    check_output_file("--out", args.out, {"the claims table": args.claims, "the gold evidence": args.gold})
+    check_output_file("out", args.out, {"the claims table": args.claims, "the gold evidence": args.gold})
     columns = column_mapping(args.columns)
     from factcheck.data import open_claims
 

@@ -4,10 +4,14 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from factcheck.commands.common import counted, progress_bar, quiet_libraries
 from factcheck.commands.verify import print_summary
 from factcheck.outputs import check_output_folder
+
+if TYPE_CHECKING:
+    from factcheck.evaluation.metrics import Classification
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify the sample, print every verdict, write table and report."""
-    check_output_folder("--out", args.out, "folder")
+    check_output_folder("out", args.out, "a folder")
     quiet_libraries()
     from rich.console import Console
     from rich.table import Table
@@ -60,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
     scores = score(out, claims)
     write_report(scores, report, title="Bundled sample, bundled model", verdicts=out, truth=claims)
     stance, five = scores.stance, scores.five_class
+    assert five is not None, "the sample's labels are five-class"
     print(
         f"on the sample's gold labels: stance accuracy {stance.accuracy:.2f} (always the most frequent stance: "
         f"{max(stance.support) / stance.rows:.2f}), five-class weighted F1 {five.weighted_f1:.2f} (always the most frequent "
@@ -72,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _majority_f1(part) -> float:
+def _majority_f1(part: "Classification") -> float:
     """Weighted F1 of naming the most frequent class every time: its F1 counts by its share, the others are 0."""
     share = max(part.support) / part.rows
     return share * 2 * share / (1 + share)

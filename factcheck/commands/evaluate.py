@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
     inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
-    for flag, path in (("--report", args.report), ("--json", args.json)):
-        refuse_standard_output(flag, path)
-        check_output_file(flag, path, inputs)
+    for field, path in (("report", args.report), ("json", args.json)):
+        refuse_standard_output(field, path)
+        check_output_file(field, path, inputs)
     if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
         raise InputError(f"--report and --json both name {args.json!r}; name two files")
     if same_file(args.truth, args.baselines):

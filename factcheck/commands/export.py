@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise InputError("--target-precision needs --calibrate-on, the labelled tables that the threshold is chosen on")
     checkpoint, out = Path(args.checkpoint), Path(args.out)
     check_checkpoint(args.checkpoint)
-    check_output_folder("--out", out, "model folder", {"kind": "factcheck-verdict-model"})
+    check_output_folder("out", out, "a model folder", {"kind": "factcheck-verdict-model"})
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
     check_image_root(args.image_root)

@@ -114,13 +114,13 @@ def _build(args: argparse.Namespace) -> int:
 
     columns = column_mapping(args.columns)
     # A mistake must show at once, not after the encoder is loaded.
-    check_output_folder("--out", args.out, "index")
+    check_output_folder("out", args.out, "an index")
     check_index_folder(Path(args.out))
-    check_output_file("--cache", args.cache, {"the corpus": args.corpus})
+    check_output_file("cache", args.cache, {"the corpus": args.corpus})
     detect_format(Path(args.corpus))
     if next(read_corpus(args.corpus, format=args.format, columns=columns), None) is None:
         raise InputError(f"corpus {args.corpus!r} holds no document; an index needs at least one")
-    from factcheck.verification.photo_vectors import PhotoVectors
+    from factcheck.verification.image_vectors import ImageVectors
     from retrieval import build_index
 
     quiet_libraries()
@@ -143,7 +143,7 @@ def _build(args: argparse.Namespace) -> int:
             encoder=args.encoder,
             preset=args.preset,
             factory=args.factory,
-            image_encoder=PhotoVectors(args.photos) if args.photos else None,
+            image_encoder=ImageVectors(args.photos) if args.photos else None,
             format=args.format,
             columns=columns,
             cache=False if args.no_cache else args.cache or True,
@@ -174,7 +174,7 @@ def _search(args: argparse.Namespace) -> int:
         raise InputError("index search found neither a query nor --photo; give at least one")
     if any(not query.strip() for query in args.query):
         raise InputError("index search found an empty query; write what to look for")
-    from factcheck.verification.photo_vectors import photo_vectors_of
+    from factcheck.verification.image_vectors import image_vectors_of
     from retrieval import open_index
 
     quiet_libraries()
@@ -186,7 +186,7 @@ def _search(args: argparse.Namespace) -> int:
     index = open_index(
         args.index,
         encoder=args.encoder,
-        image_encoder=photo_vectors_of(manifest, args.photos) if photos else None,
+        image_encoder=image_vectors_of(manifest, args.photos) if photos else None,
         method=args.method,
         reranker=reranker,
         window=args.window,

@@ -100,9 +100,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_out(out: str | None, index: Path, beir: Path, judgements: Path) -> None:
     """Refuse an output that could not be written, or that would overwrite the index, the queries or the judgements."""
-    refuse_standard_output("--out", out)
+    refuse_standard_output("out", out)
     inputs = {"the queries": beir / "queries.jsonl", "the judgements": judgements, "the corpus": beir / "corpus.jsonl"}
-    check_output_file("--out", out, inputs)
+    check_output_file("out", out, inputs)
     if out and Path(out).resolve().is_relative_to(index.resolve()):
         raise InputError(f"--out {out!r} lies in the index folder; name a file elsewhere")
 

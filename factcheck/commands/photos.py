@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _export(args: argparse.Namespace) -> int:
     check_checkpoint(args.checkpoint)
-    check_output_folder("--out", args.out, "photo encoder", {"format": "factcheck-photo-encoder"})
+    check_output_folder("out", args.out, "a photo encoder", {"format": "factcheck-photo-encoder"})
     card = None
     if args.card:
         if not Path(args.card).is_file():
@@ -88,7 +88,7 @@ def _evaluate(args: argparse.Namespace) -> int:
             raise InputError(f"{path!r}: no such folder or table of photos")
     if args.gold and not Path(args.gold).is_file():
         raise InputError(f"--gold {args.gold!r}: no such file")
-    check_output_file("--json", args.json, inputs | {f"the table {path}": path for path in args.references})
+    check_output_file("json", args.json, inputs | {f"the table {path}": path for path in args.references})
     from rich.console import Console
     from rich.table import Table
 

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify under every perturbation and print what changed."""
-    check_output_file("--out", args.out, {"the claims table": args.claims})
+    check_output_file("out", args.out, {"the claims table": args.claims})
     columns = column_mapping(args.columns)
     from factcheck.data import open_claims
 

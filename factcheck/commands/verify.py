@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.verification.verdict_table import check_output
 
     # A mistake must show at once, not after everything is loaded.
-    check_output(Path(args.out), Path(args.claims), name="--out")
+    check_output(Path(args.out), Path(args.claims))
     columns = column_mapping(args.columns)
     from factcheck.data import open_claims
 
@@ -74,17 +74,15 @@ def run(args: argparse.Namespace) -> int:
 
         manifest = read_manifest(Path(args.evidence))
     quiet_libraries()
-    from factcheck.verification.device import find_device
     from factcheck.verification.stream import verify_file
     from factcheck.verification.verifier import Verifier
 
-    find_device(args.device)
     evidence = None
     if manifest is not None:
-        from factcheck.verification.photo_vectors import photo_vectors_of
+        from factcheck.verification.image_vectors import image_vectors_of
         from retrieval import open_index
 
-        photos = None if args.photos == "none" else photo_vectors_of(manifest, args.photos)
+        photos = None if args.photos == "none" else image_vectors_of(manifest, args.photos)
         evidence = open_index(args.evidence, image_encoder=photos)
     verifier = Verifier.load(
         args.model,

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from factcheck.errors import InputError
-from factcheck.verification.attribution import attribute_sentences
-from factcheck.verification.encoded import EncodedRows
+from factcheck.verification.decide import DecidedRows, Decision, attribute_sentences
 from factcheck.verification.rows import Row, Variant
 
 if TYPE_CHECKING:
@@ -121,14 +120,14 @@ def attribution_quality(
     marked = row_marks(claims if gold is None else gold)
     drops: dict[int, list[tuple[list[float], list[float]]]] = {size: [] for size in sorted(set(sizes))}
     agreements: list[_Agreement] = []
-    for first, encoded in _decided(verifier, Path(claims), image_root, columns, limit):
-        attribute_sentences(encoded)
-        for size, found in _drops(encoded, tuple(drops), draws, seed + first).items():
+    for first, decided in _decided(verifier, Path(claims), image_root, columns, limit):
+        scores = attribute_sentences(decided)
+        for size, found in _drops(decided, scores, tuple(drops), draws, seed + first).items():
             drops[size] += found
-        for row in encoded.rows:
+        for row, row_scores in zip(decided.rows, scores, strict=True):
             wanted = marked[first + row.number] if marked and first + row.number < len(marked) else None
             if wanted and row.item["document"] is not None:
-                agreements.append(_agreement(row, set(wanted)))
+                agreements.append(_agreement(row, row_scores, set(wanted)))
     results = tuple(_summary(size, found) for size, found in drops.items() if found)
     if not results:
         raise InputError(
@@ -165,32 +164,32 @@ def _decided(
     image_root: str | Path | None,
     columns: Mapping[str, str] | None,
     limit: int | None,
-) -> Iterator[tuple[int, EncodedRows]]:
+) -> Iterator[tuple[int, DecidedRows]]:
     from factcheck.data import open_claims
 
     first = 0
     source = open_claims(claims, columns=columns, on_error="mark")
-    for table in source.batches(limit=limit, images=image_root or True):
-        for encoded in verifier.decided_rows(table):
-            yield first, encoded
+    for table in source.batches(images=image_root or True, limit=limit):
+        for decided in verifier.decided_rows(table):
+            yield first, decided
         first += table.num_rows
 
 
 def _drops(
-    encoded: EncodedRows, sizes: Sequence[int], draws: int, seed: int
+    decided: DecidedRows, scores: Sequence[Sequence[float] | None], sizes: Sequence[int], draws: int, seed: int
 ) -> dict[int, list[tuple[list[float], list[float]]]]:
     """By size, for each row: comprehensiveness and sufficiency of each of ``ORDERS``. Each subset is decided once."""
     chosen: dict[tuple[int, int], list[list[tuple[int, ...]]]] = {}
     variants: dict[tuple[int, tuple[int, ...]], Variant] = {}
-    for i, row in enumerate(encoded.rows):
+    for i, row in enumerate(decided.rows):
         n = len(row.cleaned)
-        if not row.decision.is_judged:
+        if not decided.decisions[i].is_judged:
             continue
         for size in sizes:
             if n <= size:
                 continue
             orders = [
-                [_first(row.attributions or [], size)],
+                [_first(scores[i] or [], size)],
                 [tuple(range(size))],
                 _random(n, size, draws, seed + row.number),
             ]
@@ -198,15 +197,15 @@ def _drops(
             for subset in (subset for order in orders for subset in order):
                 for kept in (subset, _without(n, subset)):
                     variants.setdefault((i, kept), Variant(i, kept))
-    decisions = dict(zip(variants, encoded.decide(list(variants.values())), strict=True))
+    decisions = dict(zip(variants, decided.encoded.decide(list(variants.values())), strict=True))
     found: dict[int, list[tuple[list[float], list[float]]]] = {size: [] for size in sizes}
     for (i, size), orders in chosen.items():
-        row = encoded.rows[i]
+        whole = decided.decisions[i]
 
-        def drop(kept: tuple[int, ...], row: Row = row, i: int = i) -> float:
-            return row.decision.confidence - decisions[i, kept].probability_of(row.decision)
+        def drop(kept: tuple[int, ...], whole: Decision = whole, i: int = i) -> float:
+            return whole.confidence - decisions[i, kept].probability_of(whole)
 
-        n = len(row.cleaned)
+        n = len(decided.rows[i].cleaned)
         comprehensive = [float(np.mean([drop(_without(n, subset)) for subset in order])) for order in orders]
         sufficient = [float(np.mean([drop(subset) for subset in order])) for order in orders]
         found[size].append((comprehensive, sufficient))
@@ -246,12 +245,11 @@ class _Agreement:
     precision: tuple[float, ...] = ()
 
 
-def _agreement(row: Row, gold: set[int]) -> _Agreement:
+def _agreement(row: Row, scores: Sequence[float] | None, gold: set[int]) -> _Agreement:
     marks = [hit.sentence in gold for hit in row.evidence]
-    if not any(marks) or all(marks) or row.attributions is None:
+    if not any(marks) or all(marks) or scores is None:
         return _Agreement(any(marks))
     share = sum(marks) / len(marks)
-    scores = row.attributions
     by_attribution = [marks[i] for i in sorted(range(len(marks)), key=lambda i: -scores[i])]
     return _Agreement(
         True,

@@ -5,7 +5,6 @@ Ribeiro et al. 2020 (arXiv 2005.04118): behaviour is stated (no verdict flips wh
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,8 +106,7 @@ def robustness(
         raise InputError(f"{path}: no rows; robustness is measured on at least one")
     table = pa.concat_tables(tables)
     chosen = [name for name in PERTURBATIONS if names is None or name in names]
-    verifier = copy(verifier)  # other threads may be using it
-    verifier.attribution = verifier.photo_attribution = False
+    verifier = verifier.replace(attribution=False, photo_attribution=False)
     before = _verify(verifier, table)
     results = []
     for done, name in enumerate(chosen):

@@ -222,17 +222,14 @@ def _labelled_rows(
     image_root: str | Path | None,
     columns: Mapping[str, str] | None,
 ) -> list[_Labelled]:
-    before = verifier.calibration
-    verifier.calibration = Calibration()
+    # Logits are wanted as they are: probabilities at a temperature of 1.
+    neutral = verifier.replace(calibration=Calibration())
     rows: list[_Labelled] = []
-    try:
-        for path in map(Path, claims):
-            root = Path(image_root) if image_root is not None else path.parent
-            found, gold = _judged_rows(verifier, path, root, columns)
-            for row, label in zip(found, five_class_labels(gold), strict=True):
-                rows.append(row if label is None else replace(row, gold_label=FACTIFY_LABELS.index(label)))
-    finally:
-        verifier.calibration = before
+    for path in map(Path, claims):
+        root = Path(image_root) if image_root is not None else path.parent
+        found, gold = _judged_rows(neutral, path, root, columns)
+        for row, label in zip(found, five_class_labels(gold), strict=True):
+            rows.append(row if label is None else replace(row, gold_label=FACTIFY_LABELS.index(label)))
     return rows
 
 
@@ -246,10 +243,10 @@ def _judged_rows(
     gold: list[FactifyLabel | Stance] = []
     for table in open_claims(path, columns=columns).batches(images=root):
         labels = table["label"].to_pylist()
-        for encoded in verifier.decided_rows(table):
-            lengths = verifier.builder.lengths([row.text() for row in encoded.rows])
-            for row, tokens in zip(encoded.rows, lengths, strict=True):
-                text, decision = labels[row.number], row.decision
+        for decided in verifier.decided_rows(table):
+            lengths = verifier.builder.lengths([row.text() for row in decided.rows])
+            for row, decision, tokens in zip(decided.rows, decided.decisions, lengths, strict=True):
+                text = labels[row.number]
                 # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
                 if text is None or not decision.is_judged:
                     continue

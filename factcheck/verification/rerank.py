@@ -8,12 +8,12 @@ import torch
 
 from factcheck.data import clean_text
 from factcheck.errors import InputError
+from factcheck.judges.fusion import stance_probabilities
 from factcheck.labels import STANCES, Stance
 from factcheck.models.calibration import Calibration
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, read_config, resolve_model
 from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verdict import VerdictModel
-from factcheck.verification.decisions import stance_probabilities
 from retrieval.encoders.batching import rows_by_length
 from retrieval.search.rerank import CrossEncoderReranker, Reranker
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from factcheck import __version__
+from factcheck._version import __version__
 from factcheck.data import load_images, open_claims
 from factcheck.errors import InputError
 from factcheck.verification.verdict_table import check_output, merge_parts, reason_kinds, write_part
@@ -191,11 +191,11 @@ def _identity(
         on_error,
         chunk_size,
         verifier.fingerprint,
-        verifier.top_k,
-        verifier.retrieval_method,
-        verifier.min_share,
-        verifier.attribution,
-        verifier.photo_attribution,
+        verifier.options.top_k,
+        verifier.options.retrieval_method,
+        verifier.options.min_share,
+        verifier.options.attribution,
+        verifier.options.photo_attribution,
         verifier.abstain_below,
         getattr(evidence, "fingerprint", type(evidence).__name__),
     ]

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
-from retrieval.durable import sync
+from retrieval.durable import replacing
 
 __all__ = [
     "check_output",
@@ -30,9 +30,9 @@ __all__ = [
 ]
 
 FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
-_NESTED = ("probabilities", "stance_probabilities", "evidence", "photo_attribution", "photo_evidence")
-# Columns that a verdict table may lack: earlier releases did not write them.
-_LATER = ("photo_attribution", "photo_evidence")
+# Columns that a verdict table may lack: they say more than a verdict needs.
+_LATER = ("language", "differences", "explanation", "photo_attribution", "photo_evidence", "photo_context")
+_NESTED = tuple(field.name for field in verdict_schema() if pa.types.is_nested(field.type))
 # Bytes of a verdict table's first line that are read to know it for one.
 _LONGEST_LINE = 2**24
 
@@ -55,26 +55,34 @@ def reason_kinds(reason: str | None) -> list[str]:
     return [match[1] for part in (reason or "").split("; ") if (match := _KIND.match(part)) and part]
 
 
-def check_output(out: Path, claims: Path | None = None, *, name: str = "out") -> None:
+def check_output(out: Path, claims: Path | None = None, *, field: str = "out") -> None:
     """Refuse an output that could not be written at the end of a long run, or would overwrite what is no verdict table.
 
     Args:
         out: the verdict table to write.
         claims: the table that is verified.
-        name: what messages call ``out`` (``--out``).
+        field: the parameter that names ``out``.
 
     Raises:
         InputError: unknown ending, missing folder, no right to write there, or a file that is no verdict table.
     """
     if out.suffix.lower() not in FORMATS:
-        raise InputError(f"{name} {str(out)!r}: unknown ending {out.suffix!r}; use one of {', '.join(FORMATS)}")
-    check_output_file(name, out, {"the claims table": claims})
+        raise InputError(
+            f"`{field}` {str(out)!r} has the unknown ending {out.suffix!r}",
+            field=field,
+            hint=f"use one of {', '.join(FORMATS)}",
+        )
+    check_output_file(field, out, {"the claims table": claims})
     if out.is_symlink():  # it is its target that is written
-        check_output_file(name, os.path.realpath(out), {"the claims table": claims})
+        check_output_file(field, os.path.realpath(out), {"the claims table": claims})
     if out.exists() and not out.is_file():
-        raise InputError(f"{name} {str(out)!r} is a pipe or device; name a file")
+        raise InputError(f"`{field}` {str(out)!r} is a pipe or device", field=field, hint="name a file")
     if out.exists() and out.stat().st_size and not _is_verdict_table(out):
-        raise InputError(f"{name} {str(out)!r} is there and is no verdict table; name another file, or remove it first")
+        raise InputError(
+            f"`{field}` {str(out)!r} exists and is not a verdict table",
+            field=field,
+            hint="name another file, or remove it first",
+        )
 
 
 def check_verdicts(path: Path) -> None:
@@ -84,7 +92,7 @@ def check_verdicts(path: Path) -> None:
         InputError: no such file.
     """
     if not path.is_file():
-        raise InputError(f"verdict table {str(path)!r}: no such file; 'factcheck verify' writes one")
+        raise InputError(f"verdict table {str(path)!r}: no such file", hint="`verify_file` writes one")
 
 
 def _is_verdict_table(path: Path) -> bool:
@@ -106,7 +114,7 @@ def _is_verdict_table(path: Path) -> bool:
 
 def write_part(path: Path, verdicts: pa.Table) -> None:
     """Write one chunk so that the file, once it has its name, is complete on disk."""
-    with _whole(path, path.with_suffix(".tmp")) as partial:
+    with replacing(path) as partial:
         pq.write_table(verdicts, partial, compression="zstd")
 
 
@@ -118,37 +126,14 @@ def merge_parts(parts: Path, out: Path) -> Iterator[pa.Table]:
     Raises:
         InputError: the file cannot be written, for one because the disk is full.
     """
-    target = Path(os.path.realpath(out))
     paths = sorted(parts.glob("*.parquet"))
     schema = verdict_schema()
-    with _whole(target, target.with_name(f".{target.name}.tmp")) as partial, contextlib.ExitStack() as stack:
+    with replacing(out) as partial, contextlib.ExitStack() as stack:
         write = _writer(partial, out.suffix.lower(), schema, stack)
         for path in paths:
             table = pq.read_table(path, schema=schema)
             write(table)
             yield table
-
-
-@contextlib.contextmanager
-def _whole(path: Path, partial: Path) -> Iterator[Path]:
-    """Where to write what becomes ``path`` if all goes well; what is left of it otherwise is removed.
-
-    Raises:
-        InputError: writing failed; names ``path``, which the system's own message does not.
-    """
-    try:
-        yield partial
-        sync(partial)  # what it is made of is removed once it is there
-        partial.replace(path)
-        sync(path.parent)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error).splitlines()[0]
-        raise InputError(
-            f"{str(path)!r} cannot be written ({reason}); make room or name another output, then run the command again"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def read_verdicts(path: str | Path) -> pa.Table:
@@ -187,7 +172,7 @@ def read_verdicts(path: str | Path) -> pa.Table:
     except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is no verdict table: {str(error).splitlines()[0]}") from None
+        raise InputError(f"{path} is not a verdict table: {str(error).splitlines()[0]}") from None
 
 
 def _delimiter(suffix: str) -> str:
@@ -197,10 +182,10 @@ def _delimiter(suffix: str) -> str:
 def _check_columns(path: Path, found: set[str]) -> None:
     missing = sorted(set(verdict_schema().names) - found - set(_LATER))
     if missing:
-        raise InputError(f"{path} is no verdict table: it lacks the columns {', '.join(missing)}")
+        raise InputError(f"{path} is not a verdict table: it lacks the columns {', '.join(missing)}")
 
 
-def _writer(path: Path, suffix: str, schema: pa.Schema, stack: contextlib.ExitStack):
+def _writer(path: Path, suffix: str, schema: pa.Schema, stack: contextlib.ExitStack) -> Callable[[pa.Table], None]:
     if suffix == ".parquet":
         return stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd")).write_table
     if suffix == ".jsonl":

@@ -1,36 +1,84 @@
 """The verifier: a loaded model that turns claims into verdicts."""
 
-from collections.abc import Iterator
-from numbers import Integral, Real
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 
 from factcheck.data import clean_text, normalize_claims
 from factcheck.data.canonical import kind_of
 from factcheck.errors import InputError
+from factcheck.judges.base import Judge
+from factcheck.judges.device import find_device
+from factcheck.judges.fusion import FusionJudge
+from factcheck.judges.load import load_judge
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.calibration import Calibration
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, resolve_model
 from factcheck.models.inputs import InputBuilder, input_builder
 from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, verdict_schema
-from factcheck.verification.attribution import attribute_photos, attribute_sentences
-from factcheck.verification.decisions import error_row, verdict_row
-from factcheck.verification.device import find_device
-from factcheck.verification.encoded import EncodedRows
+from factcheck.verification.decide import (
+    DecidedRows,
+    EncodedRows,
+    attribute_images,
+    attribute_sentences,
+    decide_rows,
+)
 from factcheck.verification.evidence import EvidenceSource, find_evidence
-from factcheck.verification.rows import PHOTOS, Row, Variant
+from factcheck.verification.notes import Annotator, merged
+from factcheck.verification.rows import IMAGES, ClaimRow, Row
 from factcheck.verification.single import claim_table
+from factcheck.verification.verdict_rows import VerdictRow, error_row, verdict_row
+from retrieval.arguments import checked_int, checked_share
 from retrieval.search.select import METHODS
 
 if TYPE_CHECKING:
     from factcheck.models.verdict import VerdictModel
     from retrieval.encoders.transformers import TextEncoder
 
-__all__ = ["EvidenceSource", "Verifier"]
+__all__ = ["EvidenceSource", "Verifier", "VerifierOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifierOptions:
+    """What a verdict depends on beside the row and the models.
+
+    Attributes:
+        top_k: evidence sentences a row, ≥ 1.
+        retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
+        min_share: in [0, 1]; sentences that score less than this share of the best are left out, see
+            :func:`retrieval.select_evidence`.
+        attribution: compute what each evidence sentence contributes (one more pass of the text model a sentence).
+        photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).
+        abstain_below: confidence in [0, 1] under which a verdict counts as abstained; None takes the model's threshold.
+        batch_size: rows a forward pass, ≥ 1; bounds memory, changes no result.
+
+    Raises:
+        InputError: an option is of the wrong kind or out of range.
+    """
+
+    top_k: int = 5
+    retrieval_method: str = METHODS[0]
+    min_share: float = 0.0
+    attribution: bool = True
+    photo_attribution: bool = False
+    abstain_below: float | None = None
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        for name in ("top_k", "batch_size"):
+            object.__setattr__(self, name, checked_int(f"`{name}`", getattr(self, name), 1))
+        for name in ("min_share", "abstain_below"):
+            if (value := getattr(self, name)) is not None:
+                object.__setattr__(self, name, checked_share(f"`{name}`", value))
+        if self.retrieval_method not in METHODS:
+            raise InputError(
+                f"`retrieval_method` is {self.retrieval_method!r}, expected one of {', '.join(METHODS)}",
+                field="retrieval_method",
+            )
 
 
 class Verifier:
@@ -45,17 +93,15 @@ class Verifier:
         encoder: text encoder of the evidence selection.
         calibration: temperatures and default threshold.
         fingerprint: identifies the model in the verdict table.
-        top_k: evidence sentences a row, ≥ 1.
-        retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
-        min_share: in [0, 1]; sentences that score less than this share of the best are left out, see
-            :func:`retrieval.select_evidence`.
-        attribution: compute what each evidence sentence contributes (one more pass of the text model a sentence).
-        photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).
-        abstain_below: confidence in [0, 1] under which a verdict counts as abstained; None takes the model's threshold.
-        evidence: index for claims that bring no document; opened with ``image_encoder=PhotoVectors(…)`` (see
-            :mod:`factcheck.verification.photo_vectors`) it also shows where a claim's photo was found again.
-        batch_size: rows a forward pass; bounds memory, changes no result.
+        evidence: index for claims that bring no document; opened with ``image_encoder=ImageVectors(…)`` (see
+            :mod:`factcheck.verification.image_vectors`) it also shows where a claim's photo was found again.
+        judge: decides the stance in the model's place; the model still reads the photos.
+        annotators: what else is said of each row, see :mod:`factcheck.verification.notes`.
         device: torch device.
+        options: the fields of :class:`VerifierOptions`.
+
+    Raises:
+        InputError: an option is of the wrong kind or out of range, or there is no such device.
     """
 
     def __init__(
@@ -66,67 +112,120 @@ class Verifier:
         *,
         calibration: Calibration | None = None,
         fingerprint: str = "unsaved",
-        top_k: int = 5,
-        retrieval_method: str = "hybrid",
-        min_share: float = 0.0,
-        attribution: bool = True,
-        photo_attribution: bool = False,
-        abstain_below: float | None = None,
         evidence: EvidenceSource | None = None,
-        batch_size: int = 32,
-        device: str | torch.device | None = None,
+        judge: Judge | None = None,
+        annotators: Sequence[Annotator] = (),
+        device: Any = None,
+        **options: Any,
     ) -> None:
-        _check_options(top_k, retrieval_method, min_share, abstain_below, batch_size, evidence)
-        self.device = find_device(device)
-        self.model = model.to(self.device).eval()
-        self.builder, self.encoder = builder, encoder
-        self.calibration = calibration or Calibration()
-        self.fingerprint = fingerprint
-        self.top_k, self.retrieval_method, self.min_share = int(top_k), retrieval_method, float(min_share)
-        self.attribution, self.photo_attribution = attribution, photo_attribution
-        self.abstain_below = self.calibration.abstain_below if abstain_below is None else float(abstain_below)
-        self.evidence = evidence
-        self.batch_size = int(batch_size)
+        self.options = VerifierOptions(**options)
+        _check_evidence(evidence)
+        found = find_device(device)
+        self.fusion = FusionJudge(
+            model.to(found).eval(),
+            builder,
+            calibration or Calibration(),
+            fingerprint,
+            found,
+            self.options.batch_size,
+        )
+        self.encoder, self.evidence, self.judge, self.annotators = encoder, evidence, judge, tuple(annotators)
 
     @classmethod
-    def load(cls, model: str | Path = "bundled", *, top_k: int | None = None, **options: Any) -> "Verifier":
+    def load(
+        cls,
+        model: str | Path = "bundled",
+        *,
+        judge: str | Judge | None = None,
+        evidence: EvidenceSource | None = None,
+        device: Any = None,
+        **options: Any,
+    ) -> "Verifier":
         """Load a model.
 
         Args:
             model: ``bundled``, a model folder, or a Hugging Face repository id.
-            top_k: evidence sentences a row; None takes what the model folder says.
-            options: the keyword arguments of :class:`Verifier`.
+            judge: what decides the stance in the model's place, by name (see :func:`factcheck.judges.load_judge`) or as it is.
+            evidence: see :class:`Verifier`.
+            device: torch device; None is the CPU.
+            options: the fields of :class:`VerifierOptions`. What is not given, or ``top_k=None``, is what the model folder says.
 
         Raises:
-            InputError: no such model or device, a damaged model, one of another version, or an option out of range.
+            InputError: no such model, judge or device, a damaged model, one of another version, or an option out of range.
         """
         from retrieval.encoders.transformers import load_encoder
 
+        given = {name: value for name, value in options.items() if not (name == "top_k" and value is None)}
         # Before the long load; what is not given is the model's own and in range.
-        _check_options(
-            1 if top_k is None else top_k,
-            options.get("retrieval_method", METHODS[0]),
-            options.get("min_share", 0.0),
-            options.get("abstain_below"),
-            options.get("batch_size", 1),
-            options.get("evidence"),
-        )
-        find_device(options.get("device"))
+        VerifierOptions(**given)
+        _check_evidence(evidence)
+        find_device(device)
         folder = resolve_model(model)
         network, config = load_model(folder)
         builder = input_builder(network, load_tokenizer_of(folder, config))
         chosen = config["preprocessing"]
-        options.setdefault("retrieval_method", chosen["retrieval_method"])
-        options.setdefault("min_share", chosen.get("min_share", 0.0))
+        own = {name: chosen[name] for name in ("top_k", "retrieval_method", "min_share") if name in chosen}
         return cls(
             network,
             builder,
             load_encoder(chosen["retrieval_encoder"]),
             calibration=Calibration.read(folder),
             fingerprint=fingerprint(folder),
-            top_k=chosen["top_k"] if top_k is None else top_k,
-            **options,
+            evidence=evidence,
+            judge=load_judge(judge) if isinstance(judge, str) else judge,
+            device=device,
+            **(own | given),
         )
+
+    @property
+    def model(self) -> "VerdictModel":
+        """The verdict model."""
+        return self.fusion.model
+
+    @property
+    def builder(self) -> InputBuilder:
+        """What makes its inputs."""
+        return self.fusion.builder
+
+    @property
+    def calibration(self) -> Calibration:
+        """Its temperatures and threshold."""
+        return self.fusion.calibration
+
+    @property
+    def device(self) -> Any:
+        """Where it runs."""
+        return self.fusion.device
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies what decides: the model, with another judge that one and the model, which then reads the photos."""
+        own = self.fusion.fingerprint
+        return own if self.judge is None else f"{self.judge.fingerprint} + {own}"
+
+    @property
+    def abstain_below(self) -> float:
+        """The threshold in force: the user's, else the model's."""
+        chosen = self.options.abstain_below
+        return self.calibration.abstain_below if chosen is None else chosen
+
+    def replace(self, *, calibration: Calibration | None = None, **options: Any) -> "Verifier":
+        """A verifier of the same loaded models with other options or another calibration.
+
+        Args:
+            calibration: None keeps the one there is.
+            options: fields of :class:`VerifierOptions`.
+
+        Raises:
+            InputError: an option is of the wrong kind or out of range.
+        """
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other.options = replace(self.options, **options)
+        other.fusion = replace(
+            self.fusion, calibration=calibration or self.calibration, batch_size=other.options.batch_size
+        )
+        return other
 
     def verify(self, claim: Claim) -> Verdict:
         """The verdict on one claim.
@@ -144,6 +243,7 @@ class Verifier:
         row["evidence"] = tuple(Evidence(**item) for item in row["evidence"] or ())
         if row["photo_evidence"] is not None:
             row["photo_evidence"] = tuple(PhotoEvidence(**item) for item in row["photo_evidence"])
+        row["differences"] = None if row["differences"] is None else tuple(row["differences"])
         row["stance"] = Stance(row["stance"]) if row["stance"] else None
         row["image_relation"] = ImageRelation(row["image_relation"]) if row["image_relation"] else None
         return Verdict(**row)
@@ -162,20 +262,37 @@ class Verifier:
             InputError: ``table`` is no :class:`pyarrow.Table`, or has no ``claim`` column. A bad *row* raises nothing: it
                 comes back with status ``error`` and a reason.
         """
-        rows, results = self._prepare(table)
-        for encoded in self._decided(rows):
-            if self.attribution:
-                attribute_sentences(encoded)
-            if self.photo_attribution:
-                attribute_photos(encoded)
-        for row in rows:
-            results[row.number] = verdict_row(row, self.abstain_below, self.fingerprint)
-        return pa.Table.from_pylist(results, schema=verdict_schema())
+        return pa.Table.from_pylist([row.to_dict() for row in self.verdict_rows(table)], schema=verdict_schema())
 
-    def decided_rows(self, table: pa.Table) -> Iterator[EncodedRows]:
+    def verdict_rows(self, table: pa.Table) -> list[VerdictRow]:
+        """The rows of :meth:`verify_batch` with their reasons still apart.
+
+        Raises:
+            InputError: see :meth:`verify_batch`.
+        """
+        rows, results = self._prepare(table)
+        for decided in self._decided(rows):
+            encoded = decided.encoded
+            again = encoded.can_leave_out()
+            sentences = attribute_sentences(decided) if self.options.attribution and again else None
+            images = attribute_images(decided) if self.options.photo_attribution and again else None
+            for i, (row, decision) in enumerate(zip(decided.rows, decided.decisions, strict=True)):
+                results[row.number] = verdict_row(
+                    row,
+                    decision,
+                    reasons=encoded.reasons[i],
+                    notes=merged([annotate(row, decision) for annotate in self.annotators]),
+                    abstain_below=self.abstain_below,
+                    model=self.fingerprint,
+                    attributions=None if sentences is None else sentences[i],
+                    image_attributions=None if images is None else images[i],
+                )
+        return [results[number] for number in range(len(results))]
+
+    def decided_rows(self, table: pa.Table) -> Iterator[DecidedRows]:
         """The rows of a claims table that can be verified, decided, in batches of like length, with their photos encoded.
 
-        For studies of a verdict: :meth:`EncodedRows.decide` says what the model makes of any part of a row's evidence.
+        For studies of a verdict: :meth:`EncodedRows.decide` says what the judge makes of any part of a row's evidence.
         Rows come in another order than the table's; :attr:`Row.number` is their place in it.
 
         Raises:
@@ -183,78 +300,65 @@ class Verifier:
         """
         return self._decided(self._prepare(table)[0])
 
-    def _prepare(self, table: pa.Table) -> tuple[list[Row], list[dict[str, Any] | None]]:
-        """The usable rows with evidence, and the results of the table: those of unusable rows, else None."""
-        if not isinstance(table, pa.Table):
-            raise InputError(
-                f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
-                "pyarrow.Table.from_pandas(frame) or pyarrow.Table.from_pylist([{'claim': …, 'document': …}])"
-            )
-        table = normalize_claims(table)
-        results: list[dict[str, Any] | None] = [None] * table.num_rows
-        rows = []
-        images = {name: table[name] for name in PHOTOS}
-        reads = self.model.image is not None and self.builder.transform is not None
-        given = list(zip(*(_given(column, reads) for column in images.values()), strict=True))
-        for number, item in enumerate(table.drop_columns(list(PHOTOS)).to_pylist()):
-            claim = clean_text(item["claim"] or "")
-            reasons = list(item["reasons"])
-            if item["status"] == "error" or not claim:
-                if item["status"] != "error" or not reasons:
-                    reasons.append("unreadable row" if claim else "claim: empty")
-                results[number] = error_row(item, reasons, self.fingerprint)
-            else:
-                rows.append(Row(number, item, claim, images=images, has_photos=given[number], reasons=reasons))
-        find_evidence(
-            rows,
+    def _prepare(self, table: pa.Table) -> tuple[list[Row], dict[int, VerdictRow]]:
+        """The usable rows with evidence, and the results of the unusable ones by number."""
+        claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint)
+        options = self.options
+        rows = find_evidence(
+            claims,
             self.encoder,
-            top_k=self.top_k,
-            method=self.retrieval_method,
-            min_share=self.min_share,
+            top_k=options.top_k,
+            method=options.retrieval_method,
+            min_share=options.min_share,
             source=self.evidence,
         )
         return rows, results
 
-    def _decided(self, rows: list[Row]) -> Iterator[EncodedRows]:
+    def _decided(self, rows: list[Row]) -> Iterator[DecidedRows]:
         # Rows of like length share a forward pass; the order of the results does not depend on it.
         ordered = sorted(rows, key=lambda row: len(row.claim) + sum(map(len, row.cleaned)))
-        for start in range(0, len(ordered), self.batch_size):
-            encoded = EncodedRows(self, ordered[start : start + self.batch_size])
-            decisions = encoded.decide([Variant(i) for i in range(len(encoded.rows))])
-            for row, decision in zip(encoded.rows, decisions, strict=True):
-                row.decision = decision if any(row.cleaned) else decision.without_evidence()
-                told = any(reason.startswith(("document:", "evidence:")) for reason in row.reasons)
-                if not any(row.cleaned) and not told:
-                    row.reasons.append("document: no readable sentence")
-            yield encoded
+        for start in range(0, len(ordered), self.options.batch_size):
+            part = ordered[start : start + self.options.batch_size]
+            yield decide_rows(EncodedRows(self.fusion, part, self.judge))
 
 
-def _given(column: pa.ChunkedArray, reads_photos: bool) -> list[bool]:
+def _claim_rows(table: pa.Table, reads_images: bool, model: str) -> tuple[list[ClaimRow], dict[int, VerdictRow]]:
+    """The rows that can be verified, and the results of the others by number."""
+    if not isinstance(table, pa.Table):
+        raise InputError(
+            f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
+            "pyarrow.Table.from_pandas(frame) or pyarrow.Table.from_pylist([{'claim': …, 'document': …}])"
+        )
+    table = normalize_claims(table)
+    images = {name: table[name] for name in IMAGES}
+    given = list(zip(*(_given(column, reads_images) for column in images.values()), strict=True))
+    rows: list[ClaimRow] = []
+    results: dict[int, VerdictRow] = {}
+    for number, item in enumerate(table.drop_columns(list(IMAGES)).to_pylist()):
+        claim = clean_text(item["claim"] or "")
+        reasons = tuple(item["reasons"])
+        if item["status"] == "error" or not claim:
+            if item["status"] != "error" or not reasons:
+                reasons += ("unreadable row" if claim else "claim: empty",)
+            results[number] = error_row(item["id"], reasons, model)
+            continue
+        ocr = (clean_text(item["claim_ocr"] or ""), clean_text(item["document_ocr"] or ""))
+        rows.append(ClaimRow(number, item, claim, ocr, images, given[number], reasons))
+    return rows, results
+
+
+def _given(column: pa.ChunkedArray, reads_images: bool) -> list[bool]:
     """Which cells of a column of photos hold bytes or a path; none counts for a model that reads no photos."""
-    if not reads_photos:
+    if not reads_images:
         return [False] * len(column)
     parts = [pc.is_valid(pc.struct_field(column, name)) for name in ("bytes", "path")]
-    return pc.or_(*parts).to_pylist()
+    return list(pc.or_(*parts).to_pylist())
 
 
-def _check_options(
-    top_k: Any, retrieval_method: Any, min_share: Any, abstain_below: Any, batch_size: Any, evidence: Any
-) -> None:
-    """Refuse options of :class:`Verifier` that are of the wrong kind or out of range.
-
-    Raises:
-        InputError: names the option, what it must be and what was found.
-    """
-    for name, value in (("top_k", top_k), ("batch_size", batch_size)):
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{name} must be a whole number of at least 1, found {value!r}")
-    if retrieval_method not in METHODS:
-        raise InputError(f"retrieval_method must be one of {', '.join(METHODS)}, found {retrieval_method!r}")
-    if not (isinstance(min_share, Real) and 0 <= min_share <= 1):
-        raise InputError(f"min_share must be a number in [0, 1], found {min_share!r}")
-    if abstain_below is not None and not (isinstance(abstain_below, Real) and 0 <= abstain_below <= 1):
-        raise InputError(f"abstain_below must be a probability in [0, 1], found {abstain_below!r}")
+def _check_evidence(evidence: Any) -> None:
     if evidence is not None and not callable(getattr(evidence, "search", None)):
         raise InputError(
-            f"evidence must be an opened index, found {kind_of(evidence)}; open it first: evidence=retrieval.open_index('index/')"
+            f"`evidence` must be an opened index, found {kind_of(evidence)}",
+            field="evidence",
+            hint="open it first: evidence=retrieval.open_index('index/')",
         )

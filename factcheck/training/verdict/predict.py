@@ -58,7 +58,7 @@ class VerdictWriter(Callback):
             InputError: the output cannot be written, another run is writing to it, or something else lies where chunks go.
         """
         out = Path(trainer.datamodule.predict_out)
-        check_output(out, trainer.datamodule.predict and Path(trainer.datamodule.predict), name="predict_out")
+        check_output(out, trainer.datamodule.predict and Path(trainer.datamodule.predict), field="predict_out")
         _in_first_process(trainer, lambda: self._held.enter_context(_room(out)))
 
     def on_predict_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, *_: Any) -> None:

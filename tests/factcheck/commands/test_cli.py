@@ -208,7 +208,7 @@ class TestMistakes:
         assert "label" in fails(capsys, "evaluate", out, "--truth", bare)
 
     def test_evaluating_something_else(self, capsys, claims):
-        assert "no verdict table" in fails(capsys, "evaluate", claims, "--truth", claims)
+        assert "is not a verdict table" in fails(capsys, "evaluate", claims, "--truth", claims)
 
     def test_export_without_a_checkpoint(self, capsys, tmp_path):
         assert "no such file" in fails(capsys, "export", tmp_path / "x.ckpt", "--out", tmp_path / "m")

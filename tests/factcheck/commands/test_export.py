@@ -98,7 +98,7 @@ def test_another_evidence_selection_than_in_training(checkpoint, factify_folder,
     assert export(checkpoint, tmp_path / "m", "--top-k", "3", "--min-share", "0.9") == 0
     assert load_model(tmp_path / "m")[1]["preprocessing"]["min_share"] == 0.9
     verifier = Verifier.load(tmp_path / "m")
-    assert (verifier.top_k, verifier.min_share) == (3, 0.9)
+    assert (verifier.options.top_k, verifier.options.min_share) == (3, 0.9)
     claim = Claim(claim="Two dogs run.", document="Two dogs run. The sea is calm. Dogs ran there. It rained.")
     assert len(verifier.verify(claim).evidence) < 3
     assert len(Verifier.load(tmp_path / "m", min_share=0.0).verify(claim).evidence) == 3

@@ -89,14 +89,14 @@ def test_mistakes_are_one_line_and_exit_2(corpus, argv, message, tmp_path, monke
 @pytest.mark.slow
 def test_photos_of_the_sample_are_found_again(tmp_path):
     from factcheck.sample import sample_folder
-    from factcheck.verification.photo_vectors import PhotoVectors
+    from factcheck.verification.image_vectors import ImageVectors
     from retrieval import open_index
 
     sample = sample_folder()
     assert (
         main(["index", "build", str(sample / "corpus.jsonl"), "--out", str(tmp_path / "i"), "--photos", "bundled"]) == 0
     )
-    index = open_index(tmp_path / "i", method="bm25", image_encoder=PhotoVectors("bundled"))
+    index = open_index(tmp_path / "i", method="bm25", image_encoder=ImageVectors("bundled"))
     rows = [json.loads(line) for line in (sample / "corpus.jsonl").read_text("utf-8").splitlines()]
     row = next(row for row in rows if row.get("image"))
     (hits,) = index.photos.search([(sample / row["image"]).read_bytes()], top_k=2)

@@ -61,7 +61,7 @@ def test_verify_does_not_overwrite_its_claims(claims, tmp_path, capsys):
 )
 def test_verify_does_not_overwrite_what_is_no_verdict_table(claims, tmp_path, capsys, name, content):
     (tmp_path / name).write_bytes(content)
-    assert "is there and is no verdict table" in refused(capsys, "verify", claims, "--out", tmp_path / name)
+    assert "exists and is not a verdict table" in refused(capsys, "verify", claims, "--out", tmp_path / name)
     assert (tmp_path / name).read_bytes() == content
 
 
@@ -99,7 +99,7 @@ def test_evaluate_refuses_reports_that_cannot_be_written(claims, verdicts, tmp_p
     arguments = ("evaluate", verdicts, "--truth", claims)
     assert "is a folder; name a file in it" in refused(capsys, *arguments, "--report", tmp_path)
     assert "make it first" in refused(capsys, *arguments, "--report", tmp_path / "no" / "r.html")
-    assert "is no folder" in refused(capsys, *arguments, "--report", claims / "r.html")
+    assert "is not a folder" in refused(capsys, *arguments, "--report", claims / "r.html")
     same = tmp_path / "same"
     assert "name two files" in refused(capsys, *arguments, "--report", same, "--json", same)
     if os.geteuid():  # root may write anywhere
@@ -118,8 +118,8 @@ def test_export_takes_checkpoints_and_replaces_its_own_folders_only(claims, tmp_
     torch.save({"state_dict": {}}, checkpoint)
     foreign.mkdir()
     (foreign / "config.json").write_text('{"model_type": "bert"}')
-    assert "is no model folder" in refused(capsys, "export", checkpoint, "--out", foreign)
-    assert "is no photo encoder" in refused(capsys, "photos", "export", checkpoint, "--out", foreign)
+    assert "is not a model folder" in refused(capsys, "export", checkpoint, "--out", foreign)
+    assert "is not a photo encoder" in refused(capsys, "photos", "export", checkpoint, "--out", foreign)
     assert "is a file; name a folder" in refused(capsys, "export", checkpoint, "--out", claims)
     assert not (tmp_path / "mo").exists()
     assert (foreign / "config.json").read_text() == '{"model_type": "bert"}'

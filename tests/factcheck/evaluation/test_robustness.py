@@ -108,7 +108,7 @@ def test_a_document_of_100_kilobytes(verifier):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     verdict = verifier.verify(Claim(claim="The moon is cheese.", document=filler[:100_000]))
     assert verdict.status == "ok"
-    assert len(verdict.evidence) == verifier.top_k
+    assert len(verdict.evidence) == verifier.options.top_k
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024  # KiB
 
 

@@ -119,7 +119,7 @@ def test_the_stored_threshold_does_what_it_was_chosen_for(verifier, factify_fold
         verifier.builder,
         verifier.encoder,
         calibration=type(found).read(tmp_path),
-        top_k=verifier.top_k,
+        top_k=verifier.options.top_k,
         attribution=False,
     )
     assert calibrated.abstain_below == found.abstain_below

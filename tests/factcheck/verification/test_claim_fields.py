@@ -64,13 +64,13 @@ def test_half_of_a_surrogate_pair_is_an_error_row_as_in_a_file(verifier):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"retrieval_method": "x"}, "retrieval_method must be one of hybrid, dense, bm25, found 'x'"),
-        ({"top_k": 2.5}, r"top_k must be a whole number of at least 1, found 2\.5"),
-        ({"top_k": True}, "top_k must be a whole number"),
-        ({"min_share": 2}, "min_share must be a number in"),
-        ({"batch_size": "a"}, "batch_size must be a whole number of at least 1, found 'a'"),
-        ({"abstain_below": "a"}, r"abstain_below must be a probability in \[0, 1\], found 'a'"),
-        ({"abstain_below": float("nan")}, "abstain_below must be a probability"),
+        ({"retrieval_method": "x"}, "`retrieval_method` is 'x', expected one of hybrid, dense, bm25"),
+        ({"top_k": 2.5}, r"`top_k` is 2\.5, expected a whole number of at least 1"),
+        ({"top_k": True}, "`top_k` is True, expected a whole number"),
+        ({"min_share": 2}, "`min_share` is 2, expected a number in"),
+        ({"batch_size": "a"}, "`batch_size` is 'a', expected a whole number of at least 1"),
+        ({"abstain_below": "a"}, r"`abstain_below` is 'a', expected a number in \[0, 1\]"),
+        ({"abstain_below": float("nan")}, "`abstain_below` is nan, expected a number"),
     ],
 )
 def test_options_of_the_wrong_kind_show_before_the_model_is_looked_for(options, message, tmp_path):

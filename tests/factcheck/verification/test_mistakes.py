@@ -6,7 +6,7 @@ import torch
 
 from factcheck import Claim, InputError, Verifier
 from factcheck.cli import main
-from factcheck.verification.device import find_device
+from factcheck.judges.device import find_device
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ WRONG_DEVICES = ["foo", "cuda:x", "meta"] + ([] if torch.cuda.is_available() els
 
 @pytest.mark.parametrize("device", WRONG_DEVICES)
 def test_a_device_that_is_not_there(device, tmp_path):
-    with pytest.raises(InputError, match=rf"device '{device}' .*; this machine has 'cpu'"):
+    with pytest.raises(InputError, match=rf"device '{device}' .* machine.* 'cpu'"):
         find_device(device)
     with pytest.raises(InputError, match=rf"device '{device}'"):  # before the model is looked for
         Verifier.load(tmp_path / "nothing", device=device)
@@ -66,7 +66,7 @@ def test_commands_name_a_device_that_is_not_there(command, tmp_path, capsys):
     claims.write_text("claim,document\na,b\n")
     assert main([command, str(claims), "--device", "foo", "--out", str(tmp_path / "o.parquet")]) == 2
     err = capsys.readouterr().err
-    assert "device 'foo' is not to be had here; this machine has 'cpu'" in err
+    assert "device 'foo' is not available on this machine, which has 'cpu'" in err
     assert err.count("\n") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.csv"], "nothing is left behind"
 

@@ -9,8 +9,10 @@ import torch
 from factcheck import Claim, Verifier
 from factcheck.records import verdict_schema
 from factcheck.verification import verify_file
-from factcheck.verification.decisions import Decision, verdict_row
-from factcheck.verification.rows import Row
+from factcheck.verification.decide import Decision
+from factcheck.verification.notes import Notes
+from factcheck.verification.rows import ClaimRow, Row
+from factcheck.verification.verdict_rows import verdict_row
 from factcheck.verification.verdict_table import merge_parts, reason_kinds, write_part
 from retrieval import Hit
 
@@ -70,10 +72,15 @@ def test_only_the_rows_that_are_damaged(verifier, table):
 
 
 def test_the_reason_can_be_counted_beside_others():
-    row = Row(0, {"id": "a"}, "claim", reasons=["claim_image: missing file"])
-    row.decision = Decision([float("nan")] * 3)
-    kinds = reason_kinds(verdict_row(row, 0.5, "model")["reason"])
-    assert kinds == ["claim_image: missing file", "model: its output is not a number"]
+    row = Row(ClaimRow(0, {"id": "a"}, "claim"))
+    decision = Decision((float("nan"),) * 3)
+    made = verdict_row(
+        row, decision, reasons=["claim_image: missing file"], notes=Notes(), abstain_below=0.5, model="model"
+    )
+    assert reason_kinds(made.to_dict()["reason"]) == [
+        "claim_image: missing file",
+        "model: its output is not a number",
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
@@ -87,14 +94,13 @@ def test_no_table_holds_nan(verifier, tmp_path, suffix):
 
 
 def test_figures_that_are_no_numbers_become_null(tmp_path):
-    row = Row(
-        0, {"id": "a"}, "claim", evidence=[Hit("d", 0, 0, 1, "x", float("nan"), None)], attributions=[float("nan")]
+    row = Row(ClaimRow(0, {"id": "a"}, "claim"), (Hit("d", 0, 0, 1, "x", float("nan"), None),))
+    decision = Decision((0.2, 0.3, 0.5))
+    made = verdict_row(
+        row, decision, reasons=(), notes=Notes(), abstain_below=0.0, model="m", attributions=[float("nan")]
     )
-    row.decision = Decision([0.2, 0.3, 0.5])
     (tmp_path / "parts").mkdir()
-    write_part(
-        tmp_path / "parts" / "0.parquet", pa.Table.from_pylist([verdict_row(row, 0.0, "m")], schema=verdict_schema())
-    )
+    write_part(tmp_path / "parts" / "0.parquet", pa.Table.from_pylist([made.to_dict()], schema=verdict_schema()))
     assert len(list(merge_parts(tmp_path / "parts", tmp_path / "o.jsonl"))) == 1
 
     def refuse(name):

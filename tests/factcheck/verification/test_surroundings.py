@@ -58,7 +58,7 @@ def test_a_study_of_robustness_leaves_the_verifier_alone(tiny_model, tmp_path):
 
     def watch():
         while not stop.is_set():
-            seen.append(verifier.attribution)
+            seen.append(verifier.options.attribution)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -70,7 +70,7 @@ def test_a_study_of_robustness_leaves_the_verifier_alone(tiny_model, tmp_path):
 
 
 def test_evidence_is_an_opened_index(tiny_model):
-    with pytest.raises(InputError, match=r"evidence must be an opened index, found str \('index/'\)"):
+    with pytest.raises(InputError, match=r"`evidence` must be an opened index, found str \('index/'\)"):
         Verifier.load(tiny_model, evidence="index/")
 
 

@@ -268,15 +268,16 @@ def test_photo_attribution_changes_nothing_else_and_is_off_by_default(tiny_model
 
 def test_any_part_of_the_evidence_can_be_put_to_the_model(verifier, table, verdicts):
     seen = set()
-    for encoded in verifier.decided_rows(table):
-        for i, row in enumerate(encoded.rows):
+    for decided in verifier.decided_rows(table):
+        encoded = decided.encoded
+        for i, row in enumerate(decided.rows):
             seen.add(row.number)
             (again,) = encoded.decide([Variant(i)])
-            if row.decision.has_evidence:
-                assert again.confidence == pytest.approx(row.decision.confidence, abs=1e-5)
+            if decided.decisions[i].has_evidence:
+                assert again.confidence == pytest.approx(decided.decisions[i].confidence, abs=1e-5)
                 first, _ = encoded.decide([Variant(i, (0,)), Variant(i, ())])
                 alone = Claim(claim=row.claim, document=[row.cleaned[0]])
-                if row.has_photos == (False, False):
+                if row.source.has_images == (False, False):
                     expected = verifier.verify(alone).stance_probabilities
                     assert first.stance == pytest.approx(list(expected.values()), abs=1e-5)
     assert seen == {number for number, row in enumerate(verdicts.to_pylist()) if row["status"] != "error"}

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PhotoVectors", "photo_vectors_of"]
+__all__ = ["ImageVectors", "image_vectors_of"]
 
 
-class PhotoVectors:
+class ImageVectors:
     """Photos to the vectors that an index holds and is searched with.
 
     Args:
@@ -43,12 +43,12 @@ class PhotoVectors:
 
         from factcheck.data.images import decode_image
 
-        photos = [self._transform(decode_image(data, min_size=self._model.input_size)) for data in images]
+        tensors = [self._transform(decode_image(data, min_size=self._model.input_size)) for data in images]
         with torch.inference_mode():
-            return self._model.embed(torch.stack(photos)).float().numpy()
+            return self._model.embed(torch.stack(tensors)).float().numpy()
 
 
-def photo_vectors_of(manifest: Mapping[str, Any], name: str | None = None) -> PhotoVectors | None:
+def image_vectors_of(manifest: Mapping[str, Any], name: str | None = None) -> ImageVectors | None:
     """What the photos of an index are searched with, or None if it holds none.
 
     Args:
@@ -59,4 +59,4 @@ def photo_vectors_of(manifest: Mapping[str, Any], name: str | None = None) -> Ph
         InputError: no photo encoder under that name.
     """
     wanted = name or manifest.get("image_encoder_name")
-    return PhotoVectors(wanted) if wanted and manifest["counts"]["photos"] else None
+    return ImageVectors(wanted) if wanted and manifest["counts"]["photos"] else None

@@ -1,0 +1,32 @@
+"""A judge by its name."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from factcheck.errors import InputError
+from factcheck.judges.base import Judge
+
+__all__ = ["JUDGES", "load_judge"]
+
+#: Scheme of a name to the function ``module:function`` that makes the judge of what follows the colon.
+JUDGES: dict[str, str] = {}
+
+
+def load_judge(name: str, **options: Any) -> Judge:
+    """The judge ``SCHEME:REST``.
+
+    Args:
+        name: which one; the schemes are the keys of :data:`JUDGES`.
+        options: keyword arguments of the scheme's function.
+
+    Raises:
+        InputError: no such scheme, or its function refuses the rest.
+    """
+    scheme, colon, rest = name.partition(":")
+    if not colon or scheme not in JUDGES:
+        known = ", ".join(f"{scheme}:…" for scheme in JUDGES) or "none"
+        raise InputError(f"`judge` is {name!r}, which names no judge", field="judge", hint=f"known are {known}")
+    module, _, function = JUDGES[scheme].partition(":")
+    make: Callable[..., Judge] = getattr(import_module(module), function)
+    return make(rest, **options)

@@ -1,0 +1,281 @@
+"""From rows to decisions: photos encoded once, any part of the evidence put to the judge, and what each part did."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from factcheck.data.images import decode_image
+from factcheck.errors import InputError
+from factcheck.judges.base import Judge, Judgement
+from factcheck.judges.fusion import EncodedImages, FusionJudge, JointJudgement
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, Stance, relation_of, stance_of
+from factcheck.verification.rows import IMAGES, Row, Variant
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["DecidedRows", "Decision", "EncodedRows", "attribute_images", "attribute_sentences", "decide_rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The calibrated probabilities of one row.
+
+    Attributes:
+        stance: three probabilities, order of ``labels.STANCES``.
+        image: two probabilities, order of ``labels.IMAGE_RELATIONS``; None without an image pair.
+        label: five probabilities, order of ``labels.FACTIFY_LABELS``; None without an image pair.
+        similarity: cosine of the photos; None without an image pair.
+        has_evidence: false where no sentence was there to decide on.
+        explanation: the judge's own, None where it gives none.
+        cited: indexes of the evidence sentences that the judge says it rests on, None where it does not say.
+        problem: what the judge says went wrong.
+    """
+
+    stance: tuple[float, ...]
+    image: tuple[float, ...] | None = None
+    label: tuple[float, ...] | None = None
+    similarity: float | None = None
+    has_evidence: bool = True
+    explanation: str | None = None
+    cited: tuple[int, ...] | None = None
+    problem: str | None = None
+
+    @property
+    def _leading(self) -> tuple[float, ...]:
+        return self.label or self.stance
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the verdict's label."""
+        return max(self._leading)
+
+    @property
+    def index(self) -> int:
+        """Index of the verdict's label among the five classes, or among the stances without an image pair."""
+        return self._leading.index(self.confidence)
+
+    @property
+    def verdict_stance(self) -> Stance:
+        """The stance of the verdict's label."""
+        return STANCES[self.index] if self.label is None else stance_of(FACTIFY_LABELS[self.index])
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every figure is a number. NaN passes every comparison by unnoticed and would read as the first label."""
+        figures = [*self.stance, *(self.image or ()), *(self.label or ())]
+        return all(map(math.isfinite, figures)) and (self.similarity is None or math.isfinite(self.similarity))
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the judge decided on evidence, so that parts of it can be left out to see what they did."""
+        return self.has_evidence and self.is_finite
+
+    def probability_of(self, other: "Decision") -> float:
+        """What this decision gives to the label of ``other``."""
+        return self._leading[other.index]
+
+    def without_evidence(self) -> "Decision":
+        """The decision where nothing bears on the claim: insufficient by definition, whatever the claim sounds like."""
+        stance = tuple(float(s is Stance.INSUFFICIENT) for s in STANCES)
+        label = None if self.image is None else composed(stance, self.image)
+        return Decision(stance, self.image, label, self.similarity, has_evidence=False)
+
+
+def composed(stance: Sequence[float], image: Sequence[float]) -> tuple[float, ...]:
+    """Five probabilities of a stance and an image relation taken as independent, as ``VerdictModel.compose`` does in logs."""
+    label = []
+    for name in FACTIFY_LABELS:
+        relation = relation_of(name)
+        share = 1.0 if relation is None else image[IMAGE_RELATIONS.index(relation)]
+        label.append(stance[STANCES.index(stance_of(name))] * share)
+    return tuple(label)
+
+
+class EncodedRows:
+    """A batch of rows whose photos have been encoded; evidence can be left out without encoding them again.
+
+    Args:
+        fusion: the verdict model, which reads the photos; its own judgement counts where no other judge is given.
+        rows: the rows, with evidence.
+        judge: decides the stance in the model's place; the image relation stays with the model, and the five classes are
+            composed of both.
+
+    Attributes:
+        rows: as given.
+        has_images: of each row, whether the claim's and the document's photo could be read.
+        reasons: of each row, its own and why a photo could not be read.
+    """
+
+    def __init__(self, fusion: FusionJudge, rows: Sequence[Row], judge: Judge | None = None) -> None:
+        self._fusion, self._judge = fusion, judge
+        self.rows = tuple(rows)
+        size = fusion.image_size
+        photos = [_Photos(self.rows, side, size or 0) for side in (0, 1)]
+        self._images: EncodedImages | None = None
+        if size is not None and any(any(row.source.has_images) for row in rows):
+            (claims, claim_mask), (documents, document_mask) = (fusion.builder.photos(side) for side in photos)
+            if claim_mask.any() or document_mask.any():
+                self._images = fusion.encode_images((claims, documents), (claim_mask, document_mask))
+        self.has_images = [
+            (size is not None and row.source.has_images[0] and i not in photos[0].reasons,
+             size is not None and row.source.has_images[1] and i not in photos[1].reasons)
+            for i, row in enumerate(self.rows)
+        ]  # fmt: skip
+        self.reasons = [_joined(row, [side.reasons.get(i) for side in photos]) for i, row in enumerate(self.rows)]
+
+    def decide(self, variants: Sequence[Variant]) -> list[Decision]:
+        """What the judge says of each variant.
+
+        A row of which no evidence is left is decided like any other here: whether it has any to begin with is the
+        caller's knowledge (see :meth:`Decision.without_evidence`).
+        """
+        texts = [self.rows[v.row].text(v.sentences) for v in variants]
+        if self._judge is None:
+            return [
+                _joint_decision(judgement) for judgement in self._fusion.judge_together(texts, self._taken(variants))
+            ]
+        judgements = self._judge.judge(texts)
+        pairs = [
+            i for i, v in enumerate(variants) if all(self.has_images[v.row]) and v.claim_image and v.document_image
+        ]
+        joint = self._fusion.judge_together([texts[i] for i in pairs], self._taken([variants[i] for i in pairs]))
+        photos = dict(zip(pairs, joint, strict=True))
+        return [_decision(judgement, photos.get(i)) for i, judgement in enumerate(judgements)]
+
+    def can_leave_out(self) -> bool:
+        """Whether the judge may be asked again without parts of the evidence."""
+        return self._judge is None or self._judge.leave_one_out
+
+    def _taken(self, variants: Sequence[Variant]) -> EncodedImages | None:
+        if self._images is None or not variants:
+            return None
+        return self._images.take([v.row for v in variants], [(v.claim_image, v.document_image) for v in variants])
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedRows:
+    """A batch of rows with their decisions.
+
+    Attributes:
+        encoded: the rows; :meth:`EncodedRows.decide` says what the judge makes of any part of a row's evidence.
+        decisions: one a row.
+    """
+
+    encoded: EncodedRows
+    decisions: tuple[Decision, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The rows."""
+        return self.encoded.rows
+
+
+def decide_rows(encoded: EncodedRows) -> DecidedRows:
+    """Decide every row on all that it has; a row without evidence is insufficient by definition."""
+    decisions = encoded.decide([Variant(i) for i in range(len(encoded.rows))])
+    return DecidedRows(
+        encoded,
+        tuple(
+            decision if row.has_evidence else decision.without_evidence()
+            for row, decision in zip(encoded.rows, decisions, strict=True)
+        ),
+    )
+
+
+def attribute_sentences(decided: DecidedRows) -> list[tuple[float, ...] | None]:
+    """The drop of each verdict's probability without each of its sentences, in [-1, 1]; None for a row that was not judged.
+
+    Leave-one-out (Li, Monroe & Jurafsky, arXiv 1612.08220). One more pass of the text model a sentence.
+    """
+    rows = decided.rows
+    judged = [i for i, decision in enumerate(decided.decisions) if decision.is_judged]
+    variants = [
+        Variant(i, tuple(k for k in range(len(rows[i].cleaned)) if k != j))
+        for i in judged
+        for j in range(len(rows[i].cleaned))
+    ]
+    others = iter(decided.encoded.decide(variants))
+    drops: list[tuple[float, ...] | None] = [None] * len(rows)
+    for i in judged:
+        verdict = decided.decisions[i]
+        drops[i] = tuple(verdict.confidence - next(others).probability_of(verdict) for _ in rows[i].cleaned)
+    return drops
+
+
+def attribute_images(decided: DecidedRows) -> list[tuple[float | None, float | None] | None]:
+    """The drop of each stance's probability without either photo, in [-1, 1]; None for a row that was not judged.
+
+    The stance and not the label, because without a pair of photos there is no image relation, hence no five-class label, to
+    compare with. None for a photo that the row does not have. Photos are not encoded again.
+    """
+    has_images = decided.encoded.has_images
+    judged = [i for i, decision in enumerate(decided.decisions) if decision.is_judged]
+    present = [(i, side) for i in judged for side in (0, 1) if has_images[i][side]]
+    variants = [Variant(i, claim_image=side != 0, document_image=side != 1) for i, side in present]
+    drops: dict[tuple[int, int], float] = {}
+    for (i, side), other in zip(present, decided.encoded.decide(variants), strict=True):
+        verdict = decided.decisions[i]
+        stance = STANCES.index(verdict.verdict_stance)
+        drops[i, side] = verdict.stance[stance] - other.stance[stance]
+    return [
+        (drops.get((i, 0)), drops.get((i, 1))) if decision.is_judged else None
+        for i, decision in enumerate(decided.decisions)
+    ]
+
+
+def _joint_decision(judgement: JointJudgement) -> Decision:
+    return Decision(_known(judgement.stance), judgement.relation, judgement.label, judgement.similarity)
+
+
+def _decision(judgement: Judgement, photos: JointJudgement | None) -> Decision:
+    """The judge's stance, the photos' relation, and the five classes composed of them."""
+    stance = _known(judgement.stance)
+    relation = photos.relation if photos is not None else None
+    return Decision(
+        stance,
+        relation,
+        None if relation is None else composed(stance, relation),
+        photos.similarity if photos is not None else None,
+        explanation=judgement.explanation,
+        cited=judgement.cited,
+        problem=judgement.problem,
+    )
+
+
+def _known(stance: tuple[float, float, float] | None) -> tuple[float, ...]:
+    return (math.nan,) * len(STANCES) if stance is None else stance
+
+
+def _joined(row: Row, found: Sequence[str | None]) -> tuple[str, ...]:
+    """The row's reasons, and those of its photos that the reader has not named already."""
+    reasons = list(row.reasons)
+    for name, reason in zip(IMAGES, found, strict=True):
+        if reason is not None and not any(known.startswith(name) for known in reasons):
+            reasons.append(f"{name}: {reason}")
+    return tuple(reasons)
+
+
+class _Photos(Sequence["Image.Image | None"]):
+    """The photos of one side of a batch, each decoded when it is asked for: at full size one takes up to 192 MiB."""
+
+    def __init__(self, rows: Sequence[Row], side: int, min_size: int) -> None:
+        self._rows, self._side, self._min_size = rows, side, min_size
+        self.reasons: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        source = self._rows[index].source
+        if not source.has_images[self._side]:
+            return None
+        data = (source.image(IMAGES[self._side]) or {}).get("bytes")
+        try:
+            if data is not None:
+                return decode_image(data, min_size=self._min_size)
+            self.reasons[index] = "not loaded (factcheck.data.load_images reads files)"
+        except InputError as error:
+            self.reasons[index] = getattr(error, "reason", str(error))
+        return None
