@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.commands.lightning_errors import OneLineParser, root_cause
 from factcheck.errors import InputError
+from factcheck.models.verdict import current_settings
 from factcheck.training.callbacks import ProgressLines
 from factcheck.training.checks import OverwriteWarning
 
@@ -41,7 +42,7 @@ class FactcheckCLI(LightningCLI):
             raise InputError(
                 f"--ckpt_path {str(path)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote"
             ) from None
-        stored = dict(checkpoint.get("hyper_parameters", {}))
+        stored = current_settings(checkpoint.get("hyper_parameters", {}))
         stored.pop("_instantiator", None)
         class_path = stored.pop("_class_path", None)
         current = self.config[subcommand].get("model")

@@ -75,7 +75,7 @@ def token_relations(claim: str, evidence: str) -> tuple[list[Span], list[Span]]:
     """Spans of the claim and of the evidence that carry one of the codes from ``VALUE_EQUAL`` on.
 
     Characters outside every span keep the word codes (0 to 3), which depend on the tokenizer; see
-    :func:`factcheck.models.word_match.match_words`. Spans are in order and do not overlap. Pure, and never raises;
+    :func:`factcheck.models.token_relations.match_words`. Spans are in order and do not overlap. Pure, and never raises;
     of longer texts the first 20,000 characters are looked at.
 
     Args:

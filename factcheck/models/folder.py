@@ -18,7 +18,8 @@ from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
-from factcheck.models.verdict import VerdictConfig, VerdictModel
+from factcheck.models.token_relations import extend_relations
+from factcheck.models.verdict import VerdictConfig, VerdictModel, current_settings
 
 __all__ = [
     "FORMAT_VERSION",
@@ -33,6 +34,7 @@ __all__ = [
     "weights_fingerprint",
 ]
 
+_RELATIONS = "match_embed.weight"
 FORMAT_VERSION = 1
 KIND = "factcheck-verdict-model"
 CONFIG, WEIGHTS, CALIBRATION, CARD = "config.json", "model.safetensors", "calibration.json", "README.md"
@@ -148,7 +150,7 @@ def _float32() -> Iterator[None]:
 def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
     config = read_config(folder)
     try:
-        settings = VerdictConfig(**config["model"])
+        settings = VerdictConfig(**current_settings(config["model"]))
     except (TypeError, KeyError) as error:
         raise InputError(f"{folder / CONFIG}: unreadable model settings ({error})") from None
     text = load_text_model(BUNDLED_TEXT_MODEL) if config["tokenizer"] == BUNDLED_TEXT_MODEL else None
@@ -200,6 +202,8 @@ def load_tokenizer_of(folder: Path, config: dict[str, Any]) -> Any:
 def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, ...] = ()) -> tuple[int, int]:
     """Copy every tensor of a model folder or training checkpoint that fits by name and shape.
 
+    Of a model that was told of words alone, the embedding of token relations is extended for one that is told of values too.
+
     Args:
         model: takes the tensors.
         source: model folder or checkpoint.
@@ -220,6 +224,8 @@ def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, 
     else:
         raise InputError(f"init_from: no model folder or checkpoint at {source}")
     own = model.state_dict()
+    if _RELATIONS in own and _RELATIONS in state and len(state[_RELATIONS]) < len(own[_RELATIONS]):
+        state = {**state, _RELATIONS: extend_relations(state[_RELATIONS], len(own[_RELATIONS]))}
     fitting = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape and not n.startswith(keep)}
     if not fitting:
         raise InputError(f"init_from: {source} shares no tensor with the model that is being trained")

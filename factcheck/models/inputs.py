@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.word_match import match_words
+from factcheck.models.token_relations import TokenRelations, match_words, relate_tokens
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
@@ -45,7 +45,8 @@ class InputBuilder:
         max_length: tokens of both segments with special tokens.
         max_claim_tokens: tokens kept of the first segment.
         transform: photo transform; None for a text-only model.
-        word_match: also say which words the two segments share, for a model that reads it.
+        token_relations: also say how the tokens of the two segments stand to each other, for a model that reads it: by ``words``, or
+            by ``typed`` values too (see :mod:`factcheck.models.token_relations`).
 
     Raises:
         InputError: a claim of ``max_claim_tokens`` would leave no room for evidence.
@@ -57,7 +58,7 @@ class InputBuilder:
         max_length: int,
         max_claim_tokens: int,
         transform: "ImageTransform | None" = None,
-        word_match: bool = False,
+        token_relations: TokenRelations | None = None,
     ) -> None:
         special = tokenizer.num_special_tokens_to_add(pair=True)
         if max_claim_tokens + special >= max_length:
@@ -69,7 +70,7 @@ class InputBuilder:
         self.max_length = max_length
         self.max_claim_tokens = max_claim_tokens
         self.transform = transform
-        self.word_match = word_match
+        self.token_relations = token_relations
 
     def segments(self, row: TextRow) -> tuple[str, str]:
         """The two text segments of a row."""
@@ -78,20 +79,25 @@ class InputBuilder:
         return claim, f"{evidence} | {row.document_ocr}" if row.document_ocr else evidence
 
     def texts(self, rows: Sequence[TextRow]) -> dict[str, Tensor]:
-        """``input_ids``, ``attention_mask``, where the tokenizer makes them ``token_type_ids``, ``word_match`` if asked for.
+        """``input_ids``, ``attention_mask``, where the tokenizer makes them ``token_type_ids``, ``token_relations`` if asked for.
 
         Each (B, T) int64.
         """
-        encoded = self._encode(rows, padding=True)
+        pairs = [self.segments(row) for row in rows]
+        typed = self.token_relations == "typed"
+        encoded, kept = self._encode(pairs, padding=True, return_offsets_mapping=typed)
         names = ("input_ids", "attention_mask", "token_type_ids")
         tensors = {name: torch.tensor(encoded[name]) for name in names if name in encoded}
-        return tensors | {"word_match": match_words(encoded)} if self.word_match else tensors
+        if self.token_relations is not None:
+            tensors["token_relations"] = relate_tokens(encoded, kept) if typed else match_words(encoded)
+        return tensors
 
     def lengths(self, rows: Sequence[TextRow], chunk: int = 1024) -> list[int]:
         """Tokens of each row as :meth:`texts` would make it, before padding."""
         lengths: list[int] = []
         for start in range(0, len(rows), chunk):
-            lengths += map(len, self._encode(rows[start : start + chunk], return_attention_mask=False)["input_ids"])
+            pairs = [self.segments(row) for row in rows[start : start + chunk]]
+            lengths += map(len, self._encode(pairs, return_attention_mask=False)[0]["input_ids"])
         return lengths
 
     def photos(self, images: Sequence[object | None]) -> tuple[Tensor, Tensor]:
@@ -105,15 +111,18 @@ class InputBuilder:
                 mask[i] = True
         return pixels, mask
 
-    def _encode(self, rows: Sequence[TextRow], **options: Any) -> "BatchEncoding":
-        pairs = [self.segments(row) for row in rows]
+    def _encode(
+        self, pairs: Sequence[tuple[str, str]], **options: Any
+    ) -> "tuple[BatchEncoding, list[tuple[str, str]]]":
+        """The tokens of pairs of segments, and what of the segments was tokenized."""
         # A megabyte of OCR must cost no more than what is kept of it; a token is never longer than this many characters on
         # average in any language that the tokenizers cover.
         limit = 16 * self.max_length
         second = [evidence[:limit] for _, evidence in pairs]
         with _TOKENIZING:
             first = [self._clip(claim[:limit]) for claim, _ in pairs]
-            return self.tokenizer(first, second, truncation="only_second", max_length=self.max_length, **options)
+            encoded = self.tokenizer(first, second, truncation="only_second", max_length=self.max_length, **options)
+        return encoded, list(zip(first, second, strict=True))
 
     def _clip(self, text: str) -> str:
         encoded = self.tokenizer(
@@ -134,4 +143,4 @@ def input_builder(model: "VerdictModel", tokenizer: "PreTrainedTokenizerBase") -
         from factcheck.data.transforms import ImageTransform
 
         transform = ImageTransform(model.image.input_size, model.image.mean, model.image.std)
-    return InputBuilder(tokenizer, config.max_length, config.max_claim_tokens, transform, config.word_match)
+    return InputBuilder(tokenizer, config.max_length, config.max_claim_tokens, transform, config.token_relations)

@@ -1,7 +1,8 @@
 """The verdict model: text transformer + photo encoder + fusion transformer + three heads."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +11,9 @@ from torch import Tensor, nn
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, relation_of, stance_of
 from factcheck.models.fusion import FusionTransformer
-from factcheck.models.word_match import WordMatch
+from factcheck.models.token_relations import TokenRelations, relation_count
 
-__all__ = ["VerdictConfig", "VerdictModel", "VerdictOutput", "pair_features"]
+__all__ = ["VerdictConfig", "VerdictModel", "VerdictOutput", "current_settings", "pair_features"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ class VerdictConfig:
         image_weights: ``bundled``, ``timm``, a model folder, or None for random weights.
         max_length: text tokens of claim, evidence and OCR together.
         max_claim_tokens: longest claim (with its OCR), so that evidence always has room.
-        word_match: tell the text transformer which words of the claim the evidence holds, and the other way round.
+        token_relations: what the text transformer is told of each token: whether the other segment holds its word (``words``), also how
+            values, names and roles stand to it (``typed``), or nothing (None).
         fusion_dim, fusion_depth, fusion_heads, dropout: see :class:`~factcheck.models.fusion.FusionTransformer`.
     """
 
@@ -34,7 +36,7 @@ class VerdictConfig:
     image_weights: str | None = "bundled"
     max_length: int = 256
     max_claim_tokens: int = 96
-    word_match: bool = False
+    token_relations: TokenRelations | None = None
     fusion_dim: int = 256
     fusion_depth: int = 2
     fusion_heads: int = 4
@@ -48,9 +50,22 @@ class VerdictConfig:
         if not 0 <= self.dropout < 1:
             raise InputError(f"dropout must lie in [0, 1), found {self.dropout}")
 
+        if self.token_relations not in (None, *get_args(TokenRelations)):
+            raise InputError(
+                f"token_relations must be one of {', '.join(get_args(TokenRelations))} or null, found {self.token_relations!r}"
+            )
+
     def to_dict(self) -> dict[str, Any]:
         """The fields as a JSON-ready dictionary."""
         return asdict(self)
+
+
+def current_settings(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as this release names them, of a model folder or checkpoint that an earlier one may have written."""
+    settings = dict(stored)
+    if "word_match" in settings:
+        settings["token_relations"] = "words" if settings.pop("word_match") else None
+    return settings
 
 
 @dataclass(frozen=True)
@@ -112,8 +127,9 @@ class VerdictModel(nn.Module):
         )
         # Added to the token embeddings. Zero at the start: a pre-trained text model begins as it was.
         # Of their width, which in ELECTRA and ALBERT is not that of the hidden states.
-        self.match_embed = nn.Embedding(WordMatch.COUNT, _embedding_dim(text)) if config.word_match else None
-        if self.match_embed is not None:
+        self.match_embed: nn.Embedding | None = None
+        if config.token_relations is not None:
+            self.match_embed = nn.Embedding(relation_count(config.token_relations), _embedding_dim(text))
             nn.init.zeros_(self.match_embed.weight)
         dim = config.fusion_dim
         self.stance_head = nn.Linear(dim, len(STANCES))
@@ -146,16 +162,16 @@ class VerdictModel(nn.Module):
         document_pixels: Tensor | None = None,
         claim_image_mask: Tensor | None = None,
         document_image_mask: Tensor | None = None,
-        word_match: Tensor | None = None,
+        token_relations: Tensor | None = None,
     ) -> VerdictOutput:
         """Logits of the three heads.
 
         Shapes (B batch, T tokens, H × W pixels):
-            input_ids, attention_mask, token_type_ids, word_match: (B, T).
+            input_ids, attention_mask, token_type_ids, token_relations: (B, T).
             claim_pixels, document_pixels: (B, 3, H, W) normalised pixels; any value where the mask is false.
             claim_image_mask, document_image_mask: (B,) bool.
         """
-        text = self.encode_text(input_ids, attention_mask, token_type_ids, word_match)
+        text = self.encode_text(input_ids, attention_mask, token_type_ids, token_relations)
         photos = None
         if self.image is not None and claim_pixels is not None:
             photos = (
@@ -169,19 +185,24 @@ class VerdictModel(nn.Module):
         input_ids: Tensor,
         attention_mask: Tensor,
         token_type_ids: Tensor | None = None,
-        word_match: Tensor | None = None,
+        token_relations: Tensor | None = None,
     ) -> Tensor:
         """(B, T, text width) hidden states of claim, evidence and OCR read jointly.
 
         Raises:
-            InputError: the model reads word matches and none are given (see :class:`~factcheck.models.inputs.InputBuilder`).
+            InputError: the model reads token relations and none are given (see :class:`~factcheck.models.inputs.InputBuilder`).
         """
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         if self.match_embed is None:
             return self.text(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
-        if word_match is None:
-            raise InputError("this model reads word matches; build its inputs with InputBuilder(..., word_match=True)")
-        tokens = self.text.get_input_embeddings()(input_ids) + self.match_embed(word_match)  # (B, T, embedding width)
+        if token_relations is None:
+            kind = self.config.token_relations
+            raise InputError(
+                f"this model reads token relations; build its inputs with InputBuilder(..., token_relations={kind!r})"
+            )
+        tokens = self.text.get_input_embeddings()(input_ids) + self.match_embed(
+            token_relations
+        )  # (B, T, embedding width)
         return self.text(inputs_embeds=tokens, attention_mask=attention_mask, **extra).last_hidden_state
 
     def encode_image(self, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

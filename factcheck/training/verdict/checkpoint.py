@@ -6,6 +6,7 @@ from typing import Any
 
 from factcheck.errors import InputError
 from factcheck.models.folder import check_weights
+from factcheck.models.verdict import current_settings
 from factcheck.training.verdict.module import VerdictModule
 
 __all__ = ["load_checkpoint", "training_columns"]
@@ -46,7 +47,7 @@ def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise InputError(f"{str(path)!r} is no Lightning checkpoint: it has no state_dict")
     check_weights(checkpoint["state_dict"], f"checkpoint {str(path)!r}", "give one of a training that did not diverge")
-    stored = dict(checkpoint.get("hyper_parameters", {}))
+    stored = current_settings(checkpoint.get("hyper_parameters", {}))
     settings = {name: value for name, value in stored.items() if not name.startswith("_")}
     try:
         module = VerdictModule(**settings)

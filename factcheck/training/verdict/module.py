@@ -18,6 +18,7 @@ from factcheck.models.dropout import set_dropout
 from factcheck.models.folder import check_weights, load_compatible_weights, resolve_model, weights_fingerprint
 from factcheck.models.inputs import input_builder
 from factcheck.models.text import check_max_length, load_text_model, load_tokenizer
+from factcheck.models.token_relations import TokenRelations
 from factcheck.models.verdict import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
 from factcheck.training.distributed import Tallies, gathered
@@ -44,7 +45,8 @@ class VerdictModule(pl.LightningModule):
             training. Where nothing is trained and no checkpoint is given, they are the model's, and all must fit.
         max_length: text tokens a row.
         max_claim_tokens: text tokens kept of the claim with its OCR.
-        word_match: tell the text transformer which words claim and evidence share (see :mod:`factcheck.models.word_match`).
+        token_relations: what the text transformer is told of each token: ``words``, whether both sides share it; ``typed``, also how
+            values, names and roles stand to each other (see :mod:`factcheck.models.token_relations`); null, nothing.
         fusion_dim: width of the fusion transformer.
         fusion_depth: layers of the fusion transformer.
         fusion_heads: attention heads of the fusion transformer.
@@ -80,7 +82,7 @@ class VerdictModule(pl.LightningModule):
         init_from: str | None = None,
         max_length: int = 256,
         max_claim_tokens: int = 96,
-        word_match: bool = True,
+        token_relations: TokenRelations | None = "words",
         fusion_dim: int = 256,
         fusion_depth: int = 2,
         fusion_heads: int = 4,
@@ -130,7 +132,7 @@ class VerdictModule(pl.LightningModule):
             image_weights=image_weights,
             max_length=max_length,
             max_claim_tokens=max_claim_tokens,
-            word_match=word_match,
+            token_relations=token_relations,
             fusion_dim=fusion_dim,
             fusion_depth=fusion_depth,
             fusion_heads=fusion_heads,
@@ -196,7 +198,7 @@ class VerdictModule(pl.LightningModule):
             batch.get("document_pixels"),
             batch.get("claim_image_mask"),
             batch.get("document_image_mask"),
-            batch.get("word_match"),
+            batch.get("token_relations"),
         )
 
     def training_step(self, batch: dict[str, Any], _batch_index: int) -> Tensor:

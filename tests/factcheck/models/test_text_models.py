@@ -57,10 +57,10 @@ def test_without_a_table_of_positions_the_tokenizer_has_the_word(tiny_deberta):
 @pytest.mark.parametrize("family", ["Electra", "Albert"])
 def test_word_matches_where_embeddings_are_narrower_than_hidden_states(family):
     model = text_model(family, embedding_size=16)
-    config = VerdictConfig(image_encoder=None, word_match=True, fusion_dim=32, fusion_heads=2)
+    config = VerdictConfig(image_encoder=None, token_relations="words", fusion_dim=32, fusion_heads=2)
     verdict = VerdictModel(config, model).eval()
     ids, ones = torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long)
-    same = verdict.encode_text(ids, ones, word_match=torch.tensor([[0, 1, 3]]))
+    same = verdict.encode_text(ids, ones, token_relations=torch.tensor([[0, 1, 3]]))
     assert torch.allclose(same, model(input_ids=ids, attention_mask=ones).last_hidden_state)  # zero at the start
     torch.nn.init.normal_(verdict.match_embed.weight)
-    assert not torch.allclose(verdict.encode_text(ids, ones, word_match=torch.tensor([[0, 1, 3]])), same)
+    assert not torch.allclose(verdict.encode_text(ids, ones, token_relations=torch.tensor([[0, 1, 3]])), same)

@@ -128,7 +128,12 @@ def test_checkpoints_of_an_earlier_run_are_named_before_they_are_replaced(tiny_b
 @pytest.mark.slow
 def test_fit_warns_of_a_second_run_and_not_of_a_resumed_one(tiny_bert, tiny_model, factify_folder, tmp_path, capsys):
     folder = tmp_path / "run"
-    settings = {"text_model": str(tiny_bert), "image_weights": None, "word_match": False, "init_from": str(tiny_model)}
+    settings = {
+        "text_model": str(tiny_bert),
+        "image_weights": None,
+        "token_relations": None,
+        "init_from": str(tiny_model),
+    }
     settings |= {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2}
     checkpoint = {"dirpath": str(folder), "filename": "best", "save_last": True, "enable_version_counter": False}
     config = {

@@ -139,7 +139,7 @@ def test_verify_waits_for_predict(predict, claims, tiny_model, tmp_path, capsys)
 @pytest.mark.slow
 def test_a_refusal_ends_all_processes(tiny_bert, tiny_model, claims, factify_folder, tmp_path):
     (tmp_path / "p.parquet.parts").mkdir()
-    model = {"text_model": str(tiny_bert), "image_weights": None, "word_match": False, "init_from": str(tiny_model)}
+    model = {"text_model": str(tiny_bert), "image_weights": None, "token_relations": None, "init_from": str(tiny_model)}
     model |= {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2}
     source = {"root": str(factify_folder), "retrieval_encoder": str(tiny_bert)}
     source |= {"predict": str(claims), "predict_out": str(tmp_path / "p.parquet")}

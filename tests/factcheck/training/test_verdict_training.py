@@ -74,7 +74,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(steps, tiny_bert, factify_fol
 
 
 def test_vectors_embeddings_and_position_encodings_are_not_decayed(tiny_bert):
-    model = module(tiny_bert, image_learning_rate=1e-4, freeze_embeddings=False, word_match=True)
+    model = module(tiny_bert, image_learning_rate=1e-4, freeze_embeddings=False, token_relations="typed")
     names = {id(parameter): name for name, parameter in model.model.named_parameters()}
     decays = {names[id(p)]: group["weight_decay"] for group in model._parameter_groups() for p in group["params"]}
     assert decays.keys() == set(names.values())
@@ -429,7 +429,7 @@ def test_two_processes_predict_every_row_once_and_in_order(tiny_bert, tiny_model
     claims.write_text("\n".join([lines[0], *(f"{i}\t{row}" for i, row in enumerate(rows))]) + "\n", "utf-8")
     out = tmp_path / "p.parquet"
     config = overrides(tiny_bert, factify_folder, tmp_path)
-    arguments = ["--config", str(CONFIGS / "flickr_factify.yaml"), *config, "--model.word_match", "false"]
+    arguments = ["--config", str(CONFIGS / "flickr_factify.yaml"), *config, "--model.token_relations", "null"]
     arguments += [
         "--model.init_from",
         str(tiny_model),

@@ -10,7 +10,7 @@ from factcheck.training.verdict.module import VerdictModule
 def module(tiny_bert, **options):
     """A module with random weights, the same ones each time, shaped as the ``tiny_model`` of conftest."""
     torch.manual_seed(0)
-    settings = {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2, "word_match": False}
+    settings = {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2, "token_relations": None}
     return VerdictModule(**{"text_model": str(tiny_bert), "image_weights": None, **settings, **options})
 
 
