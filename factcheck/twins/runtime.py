@@ -15,15 +15,16 @@ import tempfile
 import threading
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
-from factcheck.twins.caches import even_part
-from factcheck.twins.windows import hooked
+from factcheck.twins.blocks import GlobalSubsampledAttention, Mlp
+from factcheck.twins.kernels import PackedLinear, can_pack, even_part, hooked
+from factcheck.twins.lsa import LocallyGroupedSelfAttention
 
 __all__ = ["RUNTIMES", "OnnxModule", "OpenVinoModule", "export_onnx", "optimize"]
 
@@ -64,7 +65,7 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
     if runtime == "eager":
         return _NoGrad(_pack(model)).eval()
     if runtime == "compile":
-        return _NoGrad(torch.compile(model, dynamic=False)).eval()
+        return _NoGrad(cast(nn.Module, torch.compile(model, dynamic=False))).eval()
     extra, packages = _PACKAGES[runtime]
     if example is None:
         raise InputError(f"runtime {runtime!r} needs example, an input of the size to be run, to export the model")
@@ -103,6 +104,7 @@ def export_onnx(model: nn.Module, path: str | Path, example: Tensor) -> Path:
             )
     finally:
         log.setLevel(level)
+    assert program is not None  # with dynamo=True
     path = Path(path)
     program.save(str(path), external_data=False)
     return path
@@ -221,7 +223,6 @@ class _NoGrad(nn.Module):
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        from factcheck.twins.packed import PackedLinear
 
         self.model = model
         self._packed = any(isinstance(module, PackedLinear) for module in model.modules())
@@ -250,9 +251,6 @@ def _freeze(model: nn.Module) -> nn.Module:
 
 def _pack(model: nn.Module) -> nn.Module:
     """``model`` with packed layers where attention and MLP call a linear layer by itself, on the CPU; changed in place."""
-    from factcheck.twins.blocks import GlobalSubsampledAttention, Mlp
-    from factcheck.twins.lsa import LocallyGroupedSelfAttention
-    from factcheck.twins.packed import PackedLinear, can_pack
 
     layers = {
         LocallyGroupedSelfAttention: ("qkv", "proj"),

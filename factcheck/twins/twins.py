@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import cast
 
 import torch
 from timm.layers import calculate_drop_path_rates, trunc_normal_
@@ -17,8 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from factcheck.errors import InputError
 from factcheck.twins.blocks import Block, PatchEmbed, PositionalEncodingGenerator, Size
-from factcheck.twins.caches import cache_floats, even_part
-from factcheck.twins.windows import hooked, recording
+from factcheck.twins.kernels import cache_floats, even_part, hooked, recording
 
 __all__ = ["MIN_SIZE", "Twins"]
 
@@ -91,6 +91,7 @@ class Twins(nn.Module):
             raise InputError("drop rates must lie in [0, 1)")
         self.in_chans, self.num_classes, self.global_pool = in_chans, num_classes, _check_pool(global_pool)
         self.depths, self.embed_dims = tuple(depths), tuple(embed_dims)
+        self.patch_sizes = (patch_size, *(2,) * (stages - 1))
         self.num_features = self.head_hidden_size = embed_dims[-1]
         self.grad_checkpointing = False
 
@@ -99,12 +100,11 @@ class Twins(nn.Module):
             self.patch_embeds, self.pos_drops, self.blocks = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
             self.pos_block = nn.ModuleList(PositionalEncodingGenerator(dim) for dim in embed_dims)
             self.feature_info: list[dict] = []
-            rates = iter(calculate_drop_path_rates(drop_path_rate, sum(depths)))
+            rates = iter(cast(list[float], calculate_drop_path_rates(drop_path_rate, sum(depths))))
             width, reduction = in_chans, 1
             for k, dim in enumerate(embed_dims):
-                patch = patch_size if k == 0 else 2
-                reduction *= patch
-                self.patch_embeds.append(PatchEmbed(width, dim, patch))
+                reduction *= self.patch_sizes[k]
+                self.patch_embeds.append(PatchEmbed(width, dim, self.patch_sizes[k]))
                 self.pos_drops.append(nn.Dropout(pos_drop_rate))
                 self.blocks.append(
                     nn.ModuleList(
@@ -123,7 +123,7 @@ class Twins(nn.Module):
                 )
                 self.feature_info.append({"module": f"blocks.{k}", "num_chs": dim, "reduction": reduction})
                 width = dim
-            self.norm = nn.LayerNorm(self.num_features, eps=1e-6)
+            self.norm: nn.Module = nn.LayerNorm(self.num_features, eps=1e-6)
             self.head_drop = nn.Dropout(drop_rate)
             self.head = nn.Linear(self.num_features, num_classes) if num_classes > 0 else nn.Identity()
             self.apply(_init_weights)
@@ -259,7 +259,7 @@ class Twins(nn.Module):
 
     def _images_at_once(self, k: int, x: Tensor) -> int:
         """How many images' maps of stage k stay in a processor's cache between one layer and the next."""
-        patch = self.patch_embeds[k].patch_size
+        patch = self.patch_sizes[k]
         floats = math.ceil(x.shape[2] / patch) * math.ceil(x.shape[3] / patch) * self.embed_dims[k]
         return max(1, STAGE_FLOATS // floats)
 
@@ -267,7 +267,7 @@ class Twins(nn.Module):
         x, size = self.patch_embeds[k](x)
         x = self.pos_drops[k](x)
         recompute = self.grad_checkpointing and self.training and torch.is_grad_enabled()
-        for i, block in enumerate(self.blocks[k]):
+        for i, block in enumerate(cast(Iterable[Block], self.blocks[k])):
             x = checkpoint(block, x, size, use_reentrant=False) if recompute else block(x, size)
             if i == 0:
                 x = self.pos_block[k](x, size)

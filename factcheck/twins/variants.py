@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
@@ -86,7 +86,7 @@ def create_twins(name: str, weights: str | Path | Mapping[str, object] | None = 
         if name == "twins_svt_tiny":
             raise InputError("twins_svt_tiny has no published timm weights: choose another variant or give a file")
         try:
-            return timm.create_model(f"factcheck_{name}.in1k", pretrained=True, **settings)
+            return cast(Twins, timm.create_model(f"factcheck_{name}.in1k", pretrained=True, **settings))
         except OSError as error:  # what the hub's client raises offline
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(
@@ -160,7 +160,7 @@ def _register(name: str) -> None:
     def entrypoint(pretrained: bool = False, **settings: Any) -> Twins:
         if settings.get("feature_cls", "getter") != "getter":
             raise InputError(
-                f"feature_cls {settings['feature_cls']!r}: stages are no modules that could be hooked; leave feature_cls out, "
+                f"feature_cls {settings['feature_cls']!r}: stages are not modules that could be hooked; leave feature_cls out, "
                 "and maps come from forward_intermediates"
             )
         return build_model_with_cfg(

@@ -7,20 +7,16 @@ parallel training and detectors put a prefix before each name, detectors add a n
 
 from __future__ import annotations
 
-import argparse
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from factcheck.errors import InputError
 from factcheck.twins.twins import Twins
+from factcheck.weights import load_plain
 
-__all__ = ["REFERENCE_NAMES", "load_twins_weights", "read_checkpoint", "unwrap_checkpoint"]
+__all__ = ["REFERENCE_NAMES", "load_twins_weights", "unwrap_checkpoint"]
 
 REFERENCE_NAMES = {
     "alt_gvt_small": "twins_svt_small",
@@ -47,28 +43,6 @@ _DETECTOR_ONLY = (
     "decode_head.",
     "auxiliary_head.",
 )
-
-
-def read_checkpoint(path: str | Path) -> Mapping[str, object]:
-    """The content of a ``.safetensors`` file, or of a PyTorch file, of which only tensors and plain data are read.
-
-    Raises:
-        InputError: no such file, or not a readable checkpoint.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"no checkpoint at {path}: give the path of a .safetensors, .pth, .pt or .bin file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        # the reference's training script stores its command line beside the weights
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        raise InputError(f"{path} is no readable checkpoint: {error}") from None
-    if not isinstance(content, Mapping):
-        raise InputError(f"{path} holds a {type(content).__name__}, expected a mapping of names to tensors")
-    return content
 
 
 def unwrap_checkpoint(content: Mapping[str, object]) -> dict[str, Tensor]:
@@ -106,7 +80,7 @@ def load_twins_weights(model: Twins, source: str | Path | Mapping[str, object], 
     Raises:
         InputError: unreadable source; tensors missing, left over or of another shape.
     """
-    content = source if isinstance(source, Mapping) else read_checkpoint(source)
+    content = source if isinstance(source, Mapping) else load_plain(source)
     tensors = unwrap_checkpoint(content)
     state = model.state_dict()
     if not classifier:

@@ -10,8 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from factcheck.errors import InputError
 from factcheck.twins import lsa
-from factcheck.twins.lsa import LocallyGroupedSelfAttention, lsa_flops
-from factcheck.twins.windows import from_windows, to_windows
+from factcheck.twins.lsa import LocallyGroupedSelfAttention, from_windows, lsa_flops, to_windows
 
 # map, window: divided; not divided in one or both directions; window over the map; single tokens
 CASES = [

@@ -1,20 +1,21 @@
-"""Packed linear layers equal PyTorch's own."""
+"""Packed linear layers equal PyTorch's own; the sizes of the parts that work is cut into."""
 
 import pytest
 import torch
 import torch.nn.functional as F
 
-from factcheck.twins.packed import PackedLinear, can_pack
+from factcheck.twins.kernels import PackedLinear, cache_floats, can_pack, even_part
 from factcheck.twins.runtime import optimize
 from factcheck.twins.variants import twins_svt_tiny
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def kernels():
     if not can_pack(torch.nn.Linear(4, 4)):
         pytest.skip("this build of PyTorch has no oneDNN linear kernel")
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("gelu", [False, True])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("shape", [(5, 24), (1, 24), (2, 7, 24), (700, 24)])
@@ -30,6 +31,7 @@ def test_equal_to_linear_and_gelu(shape, bias, gelu):
         torch.testing.assert_close(PackedLinear(linear, gelu)(x).double(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("rows", [1, 700])
 def test_adding_to_a_residual_leaves_the_residual(rows, bias):
@@ -43,6 +45,7 @@ def test_adding_to_a_residual_leaves_the_residual(rows, bias):
     assert torch.equal(residual, before)
 
 
+@pytest.mark.usefixtures("kernels")
 def test_what_cannot_be_packed():
     class Own(torch.nn.Linear):
         pass
@@ -53,6 +56,7 @@ def test_what_cannot_be_packed():
     assert not can_pack(None)
 
 
+@pytest.mark.usefixtures("kernels")
 def test_an_optimised_twins_packs_attention_and_mlp_and_keeps_its_own():
     model = twins_svt_tiny(num_classes=3).eval()
     fast = optimize(model)
@@ -64,3 +68,16 @@ def test_an_optimised_twins_packs_attention_and_mlp_and_keeps_its_own():
     assert not any(isinstance(m, PackedLinear) for m in model.modules())
     x = torch.randn(2, 3, 64, 64)
     torch.testing.assert_close(fast(x), model(x), rtol=1e-5, atol=1e-5)
+
+
+def test_a_cache_holds_a_positive_number_of_floats():
+    assert cache_floats() >= 2**17
+
+
+@pytest.mark.parametrize("total", [0, 1, 7, 8, 9, 1568, 6272])
+@pytest.mark.parametrize("most", [0, 1, 5, 2048, 10_000])
+def test_even_parts_are_few_and_no_larger_than_allowed(total, most):
+    part = even_part(total, most)
+    assert 1 <= part <= max(1, most)
+    fewest = -(-total // max(1, most))
+    assert -(-total // part) == fewest

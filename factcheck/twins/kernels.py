@@ -1,19 +1,65 @@
-"""Linear layers whose weights are laid out once for the CPU's matrix kernels: inference only, float32.
+"""What the networks ask of the processor and of PyTorch: cache sizes, whether results are recorded or watched, packed linear layers.
 
 PyTorch's own linear layer copies the bias into the output and then adds the product to it, and an activation is one more pass
-over memory. oneDNN's kernel, which PyTorch carries for its compiler, does all of it while the product is still in cache.
+over memory. oneDNN's kernel, which PyTorch carries for its compiler, does all of it while the product is still in cache:
+:class:`PackedLinear` calls it, for inference only, in float32.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as everywhere
 
 from factcheck.errors import InputError
 
-__all__ = ["PackedLinear", "can_pack"]
+__all__ = ["PackedLinear", "cache_floats", "can_pack", "even_part", "hooked", "recording"]
+
+#: Assumed where the processor does not say: a size that every server and desktop processor of the last ten years has.
+FALLBACK_BYTES = 2**19
+
+
+def cache_floats() -> int:
+    """Floats in a core's second-level cache."""
+    capabilities: Callable[[], dict[str, Any]] = getattr(torch.cpu, "get_capabilities", dict)
+    try:
+        size = int(capabilities().get("l2_cache_size") or 0)
+    except (RuntimeError, TypeError, ValueError):
+        size = 0
+    return max(size, FALLBACK_BYTES) // 4
+
+
+def even_part(total: int, most: int) -> int:
+    """The part size of at most ``most`` that cuts ``total`` into the fewest parts, all (but the last) alike; at least 1."""
+    parts = max(1, -(-total // max(1, most)))
+    return max(1, -(-total // parts))
+
+
+def recording() -> bool:
+    """Whether gradients or a graph are being recorded, so that results must not be written into buffers."""
+    return bool(
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or torch.jit.is_tracing()
+        or torch._C._are_functorch_transforms_active()
+    )
+
+
+def hooked(*modules: nn.Module) -> bool:
+    """Whether anybody looks at what these modules or parts of them take and return, by a hook or by a ``forward`` of an instance.
+
+    Then every module must be called once, on the whole batch, and its results must be left alone.
+    """
+    if everywhere._global_forward_hooks or everywhere._global_forward_pre_hooks:
+        return True
+    return any(
+        bool(part._forward_hooks or part._forward_pre_hooks) or "forward" in part.__dict__
+        for module in modules
+        for part in module.modules()
+    )
 
 
 def can_pack(linear: object) -> bool:
@@ -23,7 +69,7 @@ def can_pack(linear: object) -> bool:
         and linear.weight.device.type == "cpu"
         and linear.weight.dtype == torch.float32
         and torch.backends.mkldnn.is_available()
-        and torch.backends.mkldnn.enabled
+        and bool(torch.backends.mkldnn.enabled)
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
         and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
     )
