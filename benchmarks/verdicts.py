@@ -55,7 +55,7 @@ def photos(verifier: Verifier, root: Path, work: Path, baselines: bool) -> dict:
             print(f"  {name:38s} {part.weighted_f1:11.4f} {part.accuracy:9.4f}")
     related = [row for row in _labelled(summary.out, root / "val.csv") if row[1] != "Refute"]
     right = sum((row["image_relation"] == "agree") == label.endswith("Multimodal") for row, label in related)
-    c = scores.calibration
+    c = scores.operating
     print(f"  stance accuracy {scores.stance.accuracy:.4f}, photo relation accuracy {right / len(related):.4f}")
     print(f"  ECE {c.ece:.4f} (were it perfectly calibrated {c.calibrated_ece:.4f}), Brier {c.brier:.4f}")
     print(f"  accuracy at 70% coverage {c.accuracy_at[0.7]:.4f}")
@@ -82,9 +82,7 @@ def texts(verifier: Verifier, path: Path, work: Path) -> dict:
         by_source[truth["source"]].append(row["stance"] == truth["label"])
     accuracy = {source: sum(hits) / len(hits) for source, hits in sorted(by_source.items())}
     mean = sum(accuracy.values()) / len(accuracy)
-    print(
-        f"claims-text val ({scores.rows} rows): accuracy by source, mean {mean:.4f}, ECE {scores.calibration.ece:.4f}"
-    )
+    print(f"claims-text val ({scores.rows} rows): accuracy by source, mean {mean:.4f}, ECE {scores.operating.ece:.4f}")
     for source, value in accuracy.items():
         print(f"  {source:20s} {value:.4f} ({len(by_source[source])} rows)")
     return {**scores.to_dict(), "accuracy_by_source": accuracy, "mean_over_sources": mean}

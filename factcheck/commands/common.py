@@ -11,7 +11,17 @@ from typing import Any
 from factcheck.errors import InputError
 from retrieval.durable import replacing
 
-__all__ = ["column_mapping", "counted", "positive", "probability", "progress_bar", "quiet_libraries", "write_json"]
+__all__ = [
+    "column_mapping",
+    "counted",
+    "late_progress",
+    "positive",
+    "probability",
+    "progress_bar",
+    "quiet_libraries",
+    "share",
+    "write_json",
+]
 
 
 def column_mapping(text: str | None) -> dict[str, str] | None:
@@ -45,6 +55,11 @@ def probability(text: str) -> float:
     return _number(text, float, lambda value: 0 <= value <= 1, "a number in [0, 1]")
 
 
+def share(text: str) -> float:
+    """An argparse type: a number in (0, 1]."""
+    return _number(text, float, lambda value: 0 < value <= 1, "a number in (0, 1]")
+
+
 def positive(text: str) -> int:
     """An argparse type: an integer of at least 1."""
     return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
@@ -58,6 +73,23 @@ def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], 
     if value is None or not fits(value):
         raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
     return value
+
+
+@contextlib.contextmanager
+def late_progress(what: str, seconds: float = 2.0) -> Iterator[Callable[[int, int | None], None]]:
+    """As :func:`progress_bar`, for work that is mostly over at once: nothing is shown before it has taken ``seconds``."""
+    start = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        shown: Callable[[int, int | None], None] | None = None
+
+        def update(done: int, total: int | None) -> None:
+            nonlocal shown
+            if shown is None and time.monotonic() - start >= seconds:
+                shown = stack.enter_context(progress_bar(what))
+            if shown is not None:
+                shown(done, total)
+
+        yield update
 
 
 @contextlib.contextmanager

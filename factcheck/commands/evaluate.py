@@ -1,14 +1,20 @@
 """``factcheck evaluate``: a verdict table against gold labels."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, counted, quiet_libraries, write_json
+from factcheck.commands.common import column_mapping, counted, late_progress, quiet_libraries, share, write_json
 from factcheck.commands.inputs import check_model
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, refuse_standard_output, same_file
 from factcheck.verification.verdict_table import check_verdicts
+
+if TYPE_CHECKING:
+    from factcheck.evaluation.confidence import TargetPoint
+    from factcheck.evaluation.scoring import Scores
 
 __all__ = ["add_arguments", "print_scores", "run"]
 
@@ -18,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verdicts", help="verdict table that 'factcheck verify' wrote")
     parser.add_argument("--truth", required=True, help="claims table with gold labels")
     parser.add_argument("--columns", help="names of columns in the truth table, as label=verdict")
+    parser.add_argument(
+        "--target-precision",
+        type=share,
+        metavar="P",
+        help="find the --abstain-below at which verdicts are right this often, in (0, 1] (default: 0.8, 0.9 and 0.95)",
+    )
     parser.add_argument("--report", help="HTML report to write")
     parser.add_argument(
         "--baselines", metavar="TRAIN", help="also train baselines on this labelled table and score them"
@@ -50,9 +62,12 @@ def run(args: argparse.Namespace) -> int:
         from factcheck.evaluation.baselines import check_training_table
 
         check_training_table(args.baselines, columns=columns)
+    from factcheck.evaluation.confidence import TARGETS
     from factcheck.evaluation.scoring import score
 
-    scores = score(args.verdicts, args.truth, columns=columns)
+    targets = TARGETS if args.target_precision is None else (args.target_precision,)
+    with late_progress("reading the truth table") as progress:
+        scores = score(args.verdicts, args.truth, columns=columns, targets=targets, progress=progress)
     if scores.other_documents:
         print(
             f"factcheck: warning: {counted(scores.other_documents, 'verdict')} of {scores.rows} quote evidence that is not in the "
@@ -107,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print_sources(model, baselines) -> None:
+def _print_sources(model: Any, baselines: Any) -> None:
     """Stance accuracy by source: the model, and each baseline where there are any."""
     from rich.console import Console
     from rich.table import Table
@@ -126,7 +141,7 @@ def _print_sources(model, baselines) -> None:
     console.print(table)
 
 
-def print_scores(scores) -> None:
+def print_scores(scores: "Scores") -> None:
     """Tables on standard output."""
     from rich.console import Console
     from rich.table import Table
@@ -142,8 +157,15 @@ def print_scores(scores) -> None:
         if part is None:
             continue
         table = Table(
-            title=f"{name}: weighted F1 {part.weighted_f1:.4f}, macro F1 {part.macro_f1:.4f}, "
-            f"accuracy {part.accuracy:.4f} ({counted(part.rows, 'row')})",
+            title=", ".join(
+                f"{title} {getattr(part, key):.4f} {ends(part.intervals[key])}"
+                for title, key in (
+                    (f"{name}: weighted F1", "weighted_f1"),
+                    ("macro F1", "macro_f1"),
+                    ("accuracy", "accuracy"),
+                )
+            )
+            + f" ({counted(part.rows, 'row')})",
             title_justify="left",
         )
         table.add_column("gold \\ predicted")
@@ -157,19 +179,63 @@ def print_scores(scores) -> None:
         console.print(table)
         if part is scores.five_class and scores.image_remark:
             console.print(f"{scores.image_remark}.")
-    if scores.calibration:
-        c = scores.calibration
-        coverage = ", ".join(f"{share:.0%} {accuracy:.3f}" for share, accuracy in c.accuracy_at.items())
-        console.print(
-            f"confidence ({c.task}), over {counted(c.rows, 'row')} judged by evidence{' and a pair of photos' * (c.task != 'stance')}: "
-            f"ECE {c.ece:.4f} (were it perfectly calibrated, as many rows: {c.calibrated_ece:.4f}), "
-            f"Brier {c.brier:.4f}, AURC {c.aurc:.4f}; accuracy at coverage {coverage}"
+    if scores.operating:
+        _print_confidence(console, scores)
+
+
+def _print_confidence(console: Any, scores: "Scores") -> None:
+    from rich.table import Table
+
+    title = "how far confidence can be trusted, with 95% bootstrap intervals"
+    table = Table(title=title, title_justify="left")
+    for name in ("rows", "number", "accuracy", "ECE", "ECE if calibrated", "Brier", "AURC"):
+        table.add_column(name, justify="left" if name == "rows" else "right")
+    for part in scores.confidence.values():
+        ece, brier, aurc, accuracy = (
+            f"{getattr(part, name):.3f} {ends(part.intervals[name])}" for name in ("ece", "brier", "aurc", "accuracy")
         )
-        table = Table(title="verdicts given at a threshold (--abstain-below)", title_justify="left")
-        for title in ("threshold", "precision", "at least (95%)", "coverage", "rows"):
-            table.add_column(title, justify="right")
-        for point in c.thresholds:
+        table.add_row(part.kind, str(part.rows), accuracy, ece, f"{part.calibrated_ece:.3f}", brier, aurc)
+    console.print(table)
+    for part in scores.confidence.values():
+        console.print(f"{part.kind}: {part.rows_are}.")
+    if scores.undecided:
+        console.print(f"{counted(scores.undecided, 'labelled row')} had nothing to be judged by: always withheld.")
+    table = Table(title="verdicts given at a threshold (--abstain-below), by kind of row", title_justify="left")
+    for name in ("threshold", "rows", "precision", "at least (95%)", "coverage", "given"):
+        table.add_column(name, justify="left" if name == "rows" else "right")
+    whole = next(iter(scores.confidence.values()))
+    for place, threshold in enumerate(point.threshold for point in whole.thresholds):
+        for part in scores.confidence.values():
+            point = part.thresholds[place]
             if point.kept:
                 figures = (f"{x:.3f}" for x in (point.precision, point.precision_bound, point.coverage))
-                table.add_row(f"{point.threshold:g}", *figures, str(point.kept))
-        console.print(table)
+                table.add_row(f"{threshold:g}", part.kind, *figures, str(point.kept))
+    console.print(table)
+    for target in whole.targets:
+        console.print(_target_line(target, scores), soft_wrap=True)
+
+
+def _target_line(part: "TargetPoint", scores: "Scores") -> str:
+    from factcheck.evaluation.metrics import operating_point
+
+    if part.point is None or scores.operating is None:
+        return f"precision {part.target:g}: {part.remark}"
+    # Rounded down: the rows at the threshold itself stay above it.
+    threshold = math.floor(part.point.threshold * 1e5) / 1e5
+    line = (
+        f"precision {part.target:g} over {scores.operating.kind}: --abstain-below {threshold:.5f} gives "
+        f"{part.point.coverage:.1%} {ends(part.coverage, '.1%')} of {part.point.rows} verdicts, "
+        f"right in {part.point.precision:.3f} (at least {part.point.precision_bound:.3f} with 95% confidence)"
+    )
+    if part.held_out_precision is not None:
+        line += f"; on rows that it was not chosen on: {part.held_out_precision:.3f} at {part.held_out_coverage:.1%}"
+    for other in list(scores.confidence.values())[1:]:
+        point = operating_point(other.confidence, other.correct, part.point.threshold)
+        if point.kept:
+            line += f"; {other.kind}: {point.precision:.3f} at {point.coverage:.1%}"
+    return line
+
+
+def ends(interval: tuple[float, float] | None, style: str = ".3f") -> str:
+    """An interval in brackets, or nothing."""
+    return f"[{interval[0]:{style}}, {interval[1]:{style}}]" if interval else ""

@@ -1,12 +1,15 @@
 """The verdicts of a scored table that are worth reading first: confident mistakes, then rows with errors."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from factcheck.labels import FactifyLabel, Stance, stance_of
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Example", "best_evidence", "choose_examples"]
+from factcheck.evaluation.judged import Judged
+from factcheck.evaluation.matching import Joined
+
+__all__ = ["Example", "best_evidence", "choose_examples", "reading_order"]
 
 
 @dataclass(frozen=True)
@@ -34,29 +37,24 @@ class Example:
     reason: str | None
 
 
-def choose_examples(
-    judged: Sequence[tuple[dict[str, Any], FactifyLabel | Stance]], claims: Sequence[str | None], limit: int = 50
-) -> tuple[Example, ...]:
-    """The ``limit`` verdicts to read first: wrong ones by falling confidence, then rows where nothing could be judged (errors,
-    no evidence), then right ones, least sure first.
+def choose_examples(joined: Joined, judged: Judged, limit: int = 50) -> tuple[Example, ...]:
+    """The first ``limit`` labelled verdicts in the order of :func:`reading_order`."""
+    places = [place for place in reading_order(judged).tolist() if judged.labelled[place]][:limit]
+    rows = joined.verdicts.take(places).to_pylist()
+    return tuple(_example(place, row, joined, judged) for place, row in zip(places, rows, strict=True))
 
-    Args:
-        judged: rows of the verdict table with their gold labels.
-        claims: the claim of each.
-        limit: most examples.
+
+def reading_order(judged: Judged) -> NDArray[np.int64]:
+    """The N verdicts in the order in which they are worth reading.
+
+    Wrong ones by falling confidence, then rows where nothing could be judged (errors, no evidence), then right ones and those
+    without a gold label, least sure first.
     """
-
-    def urgency(place: int) -> tuple[int, float]:
-        row, gold = judged[place]
-        if row["status"] == "error":
-            return 1, 0.0
-        if not row["evidence"]:  # insufficient by definition, with a confidence of 1
-            return 1, 1.0
-        right = _is_right(row, gold)
-        return (2, row["confidence"]) if right else (0, -row["confidence"])
-
-    chosen = sorted(range(len(judged)), key=urgency)[:limit]
-    return tuple(_example(*judged[place], claims[place]) for place in chosen)
+    wrong = judged.labelled & ~judged.right & judged.decided
+    group = np.where(wrong, 0, np.where(judged.decided, 2, 1))
+    # Without evidence a verdict is insufficient by definition, with a confidence of 1; an error has none.
+    sure = np.nan_to_num(judged.confidence, nan=0.0)
+    return np.lexsort((np.where(wrong, -sure, sure), group))
 
 
 def best_evidence(row: dict[str, Any]) -> str | None:
@@ -65,21 +63,15 @@ def best_evidence(row: dict[str, Any]) -> str | None:
     return max(evidence, key=lambda item: item["attribution"] or 0.0)["text"] if evidence else None
 
 
-def _is_right(row: dict[str, Any], gold: FactifyLabel | Stance) -> bool:
-    # Without a pair of images a verdict has no five-class label to be wrong about.
-    if row["probabilities"] is not None and isinstance(gold, FactifyLabel):
-        return row["label"] == gold.value
-    return row["stance"] == stance_of(gold).value
-
-
-def _example(row: dict[str, Any], gold: FactifyLabel | Stance, claim: str | None) -> Example:
+def _example(place: int, row: dict[str, Any], joined: Joined, judged: Judged) -> Example:
+    label = joined.labels[place]
     return Example(
         id=row["id"],
-        claim=claim,
+        claim=joined.truth[place].claim,
         evidence=best_evidence(row),
-        gold=gold.value,
+        gold=label.value if label else "",
         predicted=row["label"],
         confidence=row["confidence"],
-        right=row["status"] != "error" and _is_right(row, gold),
+        right=row["status"] != "error" and bool(judged.right[place]),
         reason=row["reason"],
     )

@@ -1,11 +1,13 @@
 """Whose rows the verdicts are: a verdict table joined with the claims table that it is scored against."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from factcheck.data import normalize_claims, open_claims, row_fields
 from factcheck.data.claims import check_labels
@@ -15,9 +17,30 @@ from factcheck.labels import FactifyLabel, Stance, parse_label
 from factcheck.records import verdict_schema
 from factcheck.verification.verdict_table import read_verdicts
 
-__all__ = ["Joined", "join_tables"]
+__all__ = ["Joined", "Progress", "TruthRow", "join_tables", "verdict_table"]
 
 _REMEDY = "give the table that was verified as `truth`"
+
+#: Called with the number of rows done and of all rows, None where that is not known.
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRow:
+    """What is kept of a row of the truth table; of a million rows documents and images would not fit.
+
+    Attributes:
+        id, label, claim, date: as the table has them.
+        document_words: words of its document; 0 without one.
+        has_ocr: whether text was read off either image.
+    """
+
+    id: str
+    label: str | None
+    claim: str | None
+    date: str | None
+    document_words: int
+    has_ocr: bool
 
 
 @dataclass(frozen=True)
@@ -25,18 +48,20 @@ class Joined:
     """N verdicts, each beside the row of the truth table that it is of.
 
     Attributes:
-        rows: rows of the verdict table, in its order.
+        verdicts: the verdict table.
+        places: (N,) the row of the truth table that each is of.
+        truth: those rows, in the order of the verdicts.
         labels: the gold label of each, None where the truth table has none.
-        claims: the claim of each, as far as the truth table has it.
         sources: the data set of each (a further field ``source`` of the truth table); None where it has no such field.
         unscored: labelled rows of the truth table that no verdict is of.
         by_position: the truth table has no ids, so that rows were matched by their place alone.
         other_documents: verdicts whose quoted evidence is not in the document that the truth table has for them.
     """
 
-    rows: list[dict[str, Any]]
+    verdicts: pa.Table
+    places: NDArray[np.int64]
+    truth: list[TruthRow]
     labels: list[FactifyLabel | Stance | None]
-    claims: list[str | None]
     sources: list[str] | None
     unscored: int
     by_position: bool
@@ -44,15 +69,20 @@ class Joined:
 
 
 def join_tables(
-    verdicts: str | Path | pa.Table, truth: str | Path | pa.Table, *, columns: Mapping[str, str] | None = None
+    verdicts: str | Path | pa.Table,
+    truth: str | Path | pa.Table,
+    *,
+    columns: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> Joined:
     """Find the row of a claims table that each verdict is of; see :func:`factcheck.evaluation.scoring.score` for the rules.
 
     Raises:
         InputError: a table cannot be read, a label is unknown, or rows cannot be matched or are of other documents.
     """
-    rows = (_checked(verdicts) if isinstance(verdicts, pa.Table) else read_verdicts(verdicts)).to_pylist()
+    table = verdict_table(verdicts)
     batches: Iterable[pa.Table]
+    total: int | None = None
     if isinstance(truth, pa.Table):
         by_position = "id" not in resolve_columns(truth.column_names, columns, where="the truth table")
         batches = [normalize_claims(truth, columns=columns, where="the truth table")]
@@ -60,76 +90,91 @@ def join_tables(
     else:
         source = open_claims(truth, columns=columns, on_error="mark")
         by_position, batches = "id" not in source.columns, source.batches(2048)
+        total = source.count() if progress else None
         sources = row_fields(truth, "source", columns=columns)
     names = ("the verdict table", "the truth table")
     verdicts, truth = (
-        name if isinstance(table, pa.Table) else table for table, name in zip((verdicts, truth), names, strict=True)
+        name if isinstance(given, pa.Table) else given for given, name in zip((verdicts, truth), names, strict=True)
     )
-    quotes = _Quotes(rows)
-    gold: list[tuple[str, str | None, str | None]] = []
-    for table in batches:
-        check_labels(table, str(truth), len(gold))
-        quotes.look_up(table, len(gold))
-        gold += list(zip(*(table[name].to_pylist() for name in ("id", "label", "claim")), strict=True))
-    ids, truth_ids = [row["id"] for row in rows], [identifier for identifier, _, _ in gold]
+    quotes = _Quotes(table)
+    gold: list[TruthRow] = []
+    for batch in batches:
+        check_labels(batch, str(truth), len(gold))
+        quotes.look_up(batch, len(gold))
+        gold += _truth_rows(batch)
+        if progress:
+            progress(len(gold), total)
+    ids, truth_ids = table["id"].to_pylist(), [row.id for row in gold]
     if by_position:
         _check_positions(ids, truth_ids, verdicts, truth)
     places = _match_rows(ids, truth_ids, verdicts, truth)
     if by_position:  # ids that agree outweigh documents that were edited since
         quotes.refuse_most(verdicts, truth)
-    labels = [gold[place][1] for place in places]
+    matched = [gold[place] for place in places]
     return Joined(
-        rows=rows,
-        labels=[parse_label(label) if label else None for label in labels],
-        claims=[gold[place][2] for place in places],
+        verdicts=table,
+        places=np.array(places, dtype=np.int64),
+        truth=matched,
+        labels=[parse_label(row.label) if row.label else None for row in matched],
         sources=[str(sources[place]) for place in places] if sources else None,
-        unscored=sum(gold[place][1] is not None for place in set(range(len(gold))) - set(places)),
+        unscored=sum(row.label is not None for row in gold)
+        - sum(gold[place].label is not None for place in set(places)),
         by_position=by_position,
         other_documents=len(quotes.foreign),
     )
 
 
-def _checked(verdicts: pa.Table) -> pa.Table:
-    """A verdict table in memory.
+def verdict_table(verdicts: str | Path | pa.Table) -> pa.Table:
+    """A verdict table out of a file, or one in memory, with the columns of :func:`factcheck.records.verdict_schema`.
 
     Raises:
-        InputError: it lacks columns of :func:`factcheck.records.verdict_schema`.
+        InputError: the file cannot be read, or columns are missing.
     """
+    if not isinstance(verdicts, pa.Table):
+        return read_verdicts(verdicts)
     schema = verdict_schema()
     if missing := sorted(set(schema.names) - set(verdicts.column_names)):
         raise InputError(f"not a table of verdicts: it lacks the columns {', '.join(missing)}")
     return verdicts.select(schema.names)
 
 
+def _truth_rows(batch: pa.Table) -> list[TruthRow]:
+    words = pc.fill_null(pc.list_value_length(pc.utf8_split_whitespace(pc.utf8_trim_whitespace(batch["document"]))), 0)
+    # What is empty splits into one empty piece.
+    words = pc.if_else(pc.greater(pc.fill_null(pc.utf8_length(batch["document"]), 0), 0), words, 0)
+    texts = [pc.greater(pc.fill_null(pc.utf8_length(batch[name]), 0), 0) for name in ("claim_ocr", "document_ocr")]
+    cells = [batch[name].to_pylist() for name in ("id", "label", "claim", "date")]
+    return [TruthRow(*row) for row in zip(*cells, words.to_pylist(), pc.or_(*texts).to_pylist(), strict=True)]
+
+
 class _Quotes:
     """Whether the sentences that verdicts quote from their claims' own documents are there in the truth table.
 
     Args:
-        rows: the verdict table.
+        verdicts: the verdict table.
     """
 
-    def __init__(self, rows: list[dict[str, Any]]) -> None:
-        self._rows = rows
-        ids = [row["id"] for row in rows]
-        self._by_id = dict(zip(ids, rows, strict=True))
-        self._unique = len(self._by_id) == len(rows)
+    def __init__(self, verdicts: pa.Table) -> None:
+        self._evidence = verdicts["evidence"].combine_chunks()
+        self._ids = verdicts["id"].to_pylist()
+        self._by_id = {identifier: place for place, identifier in enumerate(self._ids)}
+        self._unique = len(self._by_id) == len(self._ids)
         self.compared = 0
         self.foreign: list[str] = []
 
     def look_up(self, table: pa.Table, first: int) -> None:
         """Compare a batch of the truth table, whose first row has this number; what has no document is passed over."""
-        pairs = zip(table["id"].to_pylist(), table["document"].to_pylist(), strict=True)
-        for place, (identifier, document) in enumerate(pairs, start=first):
-            row = self._row(identifier, place)
+        ids, documents = table["id"].to_pylist(), table["document"].to_pylist()
+        places = [self._place(identifier, place) for place, identifier in enumerate(ids, start=first)]
+        evidence = self._evidence.take(pa.array(places, pa.int64())).to_pylist()
+        for identifier, document, sentences in zip(ids, documents, evidence, strict=True):
             # Evidence out of an index has the id of its document.
-            if row is None or not document or not row["evidence"]:
-                continue
-            if any(sentence["document_id"] != identifier for sentence in row["evidence"]):
+            if not document or not sentences or any(one["document_id"] != identifier for one in sentences):
                 continue
             self.compared += 1
             # Other line ends, or sentences joined by another space, are no other document.
             folded = _fold(document)
-            if not all(_fold(sentence["text"] or "") in folded for sentence in row["evidence"]):
+            if not all(_fold(sentence["text"] or "") in folded for sentence in sentences):
                 self.foreign.append(identifier)
 
     def refuse_most(self, verdicts: str | Path, truth: str | Path) -> None:
@@ -145,11 +190,10 @@ class _Quotes:
                 hint=_REMEDY,
             )
 
-    def _row(self, identifier: str, place: int) -> dict[str, Any] | None:
+    def _place(self, identifier: str, place: int) -> int | None:
         if self._unique:
             return self._by_id.get(identifier)
-        found = self._rows[place] if place < len(self._rows) else None
-        return found if found and found["id"] == identifier else None
+        return place if place < len(self._ids) and self._ids[place] == identifier else None
 
 
 def _check_positions(ids: list[str], gold: list[str], verdicts: str | Path, truth: str | Path) -> None:

@@ -1,15 +1,15 @@
 """Metrics of a verdict table against gold labels: classification, calibration, selective prediction."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from factcheck.errors import InputError
+from factcheck.evaluation.bootstrap import Interval, interval, resampled_counts
 
 __all__ = [
     "Classification",
@@ -19,6 +19,8 @@ __all__ = [
     "brier_score",
     "calibrated_ece",
     "classification",
+    "classification_of",
+    "confusion_figures",
     "expected_calibration_error",
     "operating_point",
     "risk_coverage",
@@ -39,6 +41,7 @@ class Classification:
         accuracy, macro_f1, weighted_f1: over all rows. Weighted F1 over the five classes is Factify 2's own metric.
         precision, recall, f1, support: one figure a class.
         confusion: (C, C) counts, gold by row, predicted by column.
+        intervals: 95% bootstrap intervals of ``accuracy``, ``macro_f1`` and ``weighted_f1``.
     """
 
     labels: tuple[str, ...]
@@ -51,6 +54,7 @@ class Classification:
     f1: tuple[float, ...]
     support: tuple[int, ...]
     confusion: tuple[tuple[int, ...], ...]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -68,13 +72,14 @@ class Classification:
             "accuracy": self.accuracy,
             "macro_f1": self.macro_f1,
             "weighted_f1": self.weighted_f1,
+            "intervals": {name: list(ends) for name, ends in self.intervals.items()},
             "classes": per_class,
             "confusion": [list(row) for row in self.confusion],
         }
 
 
-def classification(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Classification:
-    """Accuracy, F1 and the confusion matrix (scikit-learn's definitions).
+def classification(gold: Sequence[str], predicted: Sequence[str | None], labels: Sequence[str]) -> Classification:
+    """Accuracy, F1 and the confusion matrix, with bootstrap intervals (scikit-learn's definitions).
 
     Macro F1 is the mean over the classes that occur, as gold labels or as predictions.
 
@@ -85,21 +90,59 @@ def classification(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
     """
     if not gold or len(gold) != len(predicted):
         raise InputError(f"nothing to score: {len(gold)} gold labels against {len(predicted)} predictions")
-    p, r, f, n = precision_recall_fscore_support(gold, predicted, labels=labels, zero_division=0)
-    occurs = set(gold) | set(predicted)
-    seen = [i for i, label in enumerate(labels) if label in occurs]
+    places = {label: place for place, label in enumerate(labels)}
+    size = len(labels)
+    cells = np.array([places[g] * (size + 1) + places.get(p or "", size) for g, p in zip(gold, predicted, strict=True)])
+    return classification_of(np.bincount(cells, minlength=size * (size + 1)).reshape(size, size + 1), labels)
+
+
+def classification_of(counts: NDArray[np.int64], labels: Sequence[str]) -> Classification:
+    """As :func:`classification`, from counts (C, C + 1): gold class by row, predicted class by column, none at all last."""
+    figures = confusion_figures(counts)
+    precision, recall, f1 = (figures[name] for name in ("precision", "recall", "f1"))
+    drawn = confusion_figures(resampled_counts(counts), seen=figures["seen"])
     return Classification(
         labels=tuple(labels),
-        rows=len(gold),
-        accuracy=float(np.mean([g == q for g, q in zip(gold, predicted, strict=True)])),
-        macro_f1=float(np.mean(f[seen])),
-        weighted_f1=float(np.average(f, weights=n)),
-        precision=tuple(map(float, p)),
-        recall=tuple(map(float, r)),
-        f1=tuple(map(float, f)),
-        support=tuple(map(int, n)),
-        confusion=tuple(tuple(map(int, row)) for row in confusion_matrix(gold, predicted, labels=labels)),
+        rows=int(counts.sum()),
+        accuracy=float(figures["accuracy"]),
+        macro_f1=float(figures["macro_f1"]),
+        weighted_f1=float(figures["weighted_f1"]),
+        precision=tuple(map(float, precision)),
+        recall=tuple(map(float, recall)),
+        f1=tuple(map(float, f1)),
+        support=tuple(map(int, counts.sum(1))),
+        confusion=tuple(tuple(map(int, row)) for row in counts[:, :-1]),
+        intervals={name: interval(drawn[name]) for name in ("accuracy", "macro_f1", "weighted_f1")},
     )
+
+
+def confusion_figures(counts: NDArray[np.int64], *, seen: NDArray[np.bool_] | None = None) -> dict[str, NDArray[Any]]:
+    """Accuracy, macro and weighted F1 (...), precision, recall and F1 (..., C) of counts (..., C, C + 1).
+
+    Args:
+        counts: gold class by row, predicted class by column, no class at all in the last column; perhaps of many resamples.
+        seen: (C,) the classes that macro F1 averages over; None for those that occur in ``counts``.
+    """
+    right = np.diagonal(counts[..., :-1], axis1=-2, axis2=-1)
+    support, named = counts.sum(-1), counts[..., :-1].sum(-2)
+    if seen is None:
+        seen = (support + named) > 0
+    total = support.sum(-1)
+    f1 = _ratio(2 * right, support + named)
+    return {
+        "accuracy": right.sum(-1) / total,
+        "macro_f1": (f1 * seen).sum(-1) / seen.sum(-1),
+        "weighted_f1": (f1 * support).sum(-1) / total,
+        "precision": _ratio(right, named),
+        "recall": _ratio(right, support),
+        "f1": f1,
+        "seen": seen,
+    }
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """``part / whole``, 0 where the whole is 0."""
+    return np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:

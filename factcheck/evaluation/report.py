@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from factcheck.evaluation.confidence import Confidence
 from factcheck.evaluation.metrics import risk_coverage
-from factcheck.evaluation.scoring import Calibrated, Scores
+from factcheck.evaluation.scoring import Scores
 from retrieval.durable import replacing
 
 __all__ = ["plot_calibration", "plot_confusion", "plot_risk_coverage", "write_report"]
@@ -28,10 +29,10 @@ def plot_confusion(scores: Any, axes: Any) -> None:
             axes.text(j, i, count, ha="center", va="center", color="white" if count > top / 2 else "black")
 
 
-def plot_calibration(calibrated: Calibrated, axes: Any, bins: int = 10) -> None:
+def plot_calibration(calibrated: Confidence, axes: Any, bins: int = 10) -> None:
     """Draw the reliability diagram: accuracy against confidence, a point a bin, its size the share of rows."""
     groups: dict[int, list[tuple[float, bool]]] = {}
-    for confidence, correct in zip(calibrated.confidence, calibrated.correct, strict=True):
+    for confidence, correct in zip(calibrated.forecast, calibrated.correct, strict=True):
         groups.setdefault(min(int(confidence * bins), bins - 1), []).append((confidence, correct))
     axes.plot([0, 1], [0, 1], color="grey", linewidth=1)
     for rows in groups.values():
@@ -40,7 +41,7 @@ def plot_calibration(calibrated: Calibrated, axes: Any, bins: int = 10) -> None:
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy")
 
 
-def plot_risk_coverage(calibrated: Calibrated, axes: Any) -> None:
+def plot_risk_coverage(calibrated: Confidence, axes: Any) -> None:
     """Draw the error rate over the most confident share of rows."""
     coverage, risk = risk_coverage(calibrated.confidence, calibrated.correct)
     axes.plot(coverage, risk)
@@ -72,9 +73,9 @@ def write_report(
     environment = Environment(loader=PackageLoader("factcheck.evaluation", "templates"), autoescape=True)
     main = scores.five_class or scores.stance
     figures = [("Confusion matrix", _figure(plot_confusion, main))]
-    if scores.calibration:
-        figures.append(("Calibration", _figure(plot_calibration, scores.calibration)))
-        figures.append(("Risk and coverage", _figure(plot_risk_coverage, scores.calibration)))
+    if scores.operating:
+        figures.append(("Calibration", _figure(plot_calibration, scores.operating)))
+        figures.append(("Risk and coverage", _figure(plot_risk_coverage, scores.operating)))
     parts = {"Five classes": scores.five_class, "Stance": scores.stance, "Image relation": scores.image_relation}
     text = environment.get_template("report.html.j2").render(
         title=html.unescape(title),

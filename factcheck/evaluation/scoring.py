@@ -1,70 +1,25 @@
-"""Scoring of a verdict table: join with gold labels, all figures in one place."""
+"""Scoring of a verdict table: all figures in one place."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from factcheck.errors import InputError
+from factcheck.evaluation.confidence import TARGETS, Confidence, confidence_by_kind
 from factcheck.evaluation.examples import Example, choose_examples
-from factcheck.evaluation.matching import Joined, join_tables
-from factcheck.evaluation.metrics import (
-    Classification,
-    OperatingPoint,
-    accuracy_at_coverage,
-    area_under_risk_coverage,
-    brier_score,
-    calibrated_ece,
-    classification,
-    expected_calibration_error,
-    operating_point,
-)
-from factcheck.labels import (
-    FACTIFY_LABELS,
-    IMAGE_RELATIONS,
-    STANCES,
-    five_class_labels,
-    relation_of,
-    stance_of,
-)
+from factcheck.evaluation.judged import Judged, judge
+from factcheck.evaluation.matching import Joined, Progress, join_tables
+from factcheck.evaluation.metrics import Classification, classification_of, expected_calibration_error
+from factcheck.evaluation.slices import Slice, score_slices, slices_of
+from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, relation_of
 
-__all__ = ["Calibrated", "Scores", "SourceScores", "score"]
-
-_COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
-_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
-
-
-@dataclass(frozen=True)
-class Calibrated:
-    """How far the confidence can be trusted, over the rows of one task that were judged by evidence.
-
-    Without evidence a verdict is insufficient by definition, always abstained, and its confidence says nothing.
-
-    Attributes:
-        task: whose confidence it is, ``five classes`` or ``stance``.
-        rows: number of these rows.
-        ece: expected calibration error, 15 bins, in [0, 1].
-        calibrated_ece: the mean ECE of a perfectly calibrated forecast with these confidences: what few rows do to it.
-        brier: Brier score in [0, 2].
-        aurc: area under the risk–coverage curve, in [0, 1].
-        accuracy_at: accuracy over the most confident share of rows, by share.
-        thresholds: what withholding verdicts would do at several thresholds of confidence.
-        confidence, correct: what the figures were made from, row by row, for plots.
-    """
-
-    task: str
-    rows: int
-    ece: float
-    calibrated_ece: float
-    brier: float
-    aurc: float
-    accuracy_at: Mapping[float, float]
-    thresholds: tuple[OperatingPoint, ...]
-    confidence: tuple[float, ...] = field(repr=False)
-    correct: tuple[bool, ...] = field(repr=False)
+__all__ = ["Scores", "SourceScores", "score", "score_joined"]
 
 
 @dataclass(frozen=True)
@@ -92,7 +47,10 @@ class Scores:
         five_class: over rows whose gold label is one of the five classes; None if there is none.
         stance: over all rows with a gold label.
         image_relation: over rows whose gold label has one; None if there is none, or no verdict saw two images.
-        calibration: of the five-class confidence where there are such rows, else of the stance.
+        confidence: how far confidence can be trusted, by kind of row (see :data:`factcheck.evaluation.confidence.KINDS`); where
+            there is one kind alone, it stands for all rows.
+        undecided: labelled rows that no evidence was found for, or with an error: always withheld, whatever the threshold.
+        slices: figures of parts of the table.
         by_source: the stance by the truth table's ``source`` (a further field of it); empty without one.
         without_pair: of the five-class rows, those whose verdict saw no pair of images. It names a stance alone, which is wrong
             among the five classes unless it is ``Refute``.
@@ -108,7 +66,9 @@ class Scores:
     five_class: Classification | None
     stance: Classification
     image_relation: Classification | None
-    calibration: Calibrated | None
+    confidence: Mapping[str, Confidence]
+    undecided: int = 0
+    slices: tuple[Slice, ...] = ()
     by_source: Mapping[str, SourceScores] = field(default_factory=dict)
     without_pair: int = 0
     unscored: int = 0
@@ -116,6 +76,11 @@ class Scores:
     by_position: bool = False
     other_documents: int = 0
     examples: tuple[Example, ...] = field(default=(), repr=False)
+
+    @property
+    def operating(self) -> Confidence | None:
+        """The confidence over all rows that an abstention threshold acts on; None where there is no such row."""
+        return next(iter(self.confidence.values()), None)
 
     @property
     def image_remark(self) -> str | None:
@@ -129,35 +94,31 @@ class Scores:
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        c = self.calibration
         parts = {"five_class": self.five_class, "stance": self.stance, "image_relation": self.image_relation}
         return {
             "rows": self.rows,
             "statuses": dict(self.statuses),
             "abstained": self.abstained,
             "labelled_rows_without_verdict": self.unscored,
+            "labelled_rows_without_evidence": self.undecided,
             "models": list(self.models),
             "matched_by_position": self.by_position,
             "other_documents": self.other_documents,
             "five_class_rows_without_pair": self.without_pair,
             **{name: part.to_dict() if part else None for name, part in parts.items()},
+            "confidence": {name: part.to_dict() for name, part in self.confidence.items()},
+            "slices": [part.to_dict() for part in self.slices],
             "by_source": {source: asdict(part) for source, part in self.by_source.items()},
-            "calibration": c
-            and {
-                "task": c.task,
-                "rows": c.rows,
-                "ece": c.ece,
-                "ece_if_calibrated": c.calibrated_ece,
-                "brier": c.brier,
-                "aurc": c.aurc,
-                "accuracy_at_coverage": dict(c.accuracy_at),
-                "thresholds": [point.to_dict() for point in c.thresholds],
-            },
         }
 
 
 def score(
-    verdicts: str | Path | pa.Table, truth: str | Path | pa.Table, *, columns: Mapping[str, str] | None = None
+    verdicts: str | Path | pa.Table,
+    truth: str | Path | pa.Table,
+    *,
+    columns: Mapping[str, str] | None = None,
+    targets: Sequence[float] = TARGETS,
+    progress: Progress | None = None,
 ) -> Scores:
     """Score a verdict table against the labels of a claims table.
 
@@ -169,90 +130,74 @@ def score(
         verdicts: a verdict table on disk, or the table that :meth:`factcheck.Verifier.verify_batch` returned.
         truth: the claims table with labels, a file or a table.
         columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
+        targets: precisions in (0, 1] that thresholds are wanted for.
+        progress: called with the number of truth rows read and of all.
 
     Raises:
         InputError: a table cannot be read, a label is none, rows cannot be matched or are of other documents, or there is no
             label at all.
     """
-    joined = join_tables(verdicts, truth, columns=columns)
-    rows = joined.rows
-    judged = [(row, label) for row, label in zip(rows, joined.labels, strict=True) if label]
-    claims = [claim for claim, label in zip(joined.claims, joined.labels, strict=True) if label]
-    if not judged:
+    joined = join_tables(verdicts, truth, columns=columns, progress=progress)
+    if not any(label is not None for label in joined.labels):
         where = "the truth table" if isinstance(truth, pa.Table) else truth
+        found = f"{where}: no row has a label" if joined.labels else f"{where}: there are no verdicts to score (0 rows)"
         raise InputError(
-            f"{where}: no row has a label", field="truth", hint="give the table with gold labels as `truth`"
+            found, field="truth", hint="give the table with gold labels as `truth`" if joined.labels else None
         )
-    classes = five_class_labels(label for _, label in judged)
-    five = [(row, label) for (row, _), label in zip(judged, classes, strict=True) if label is not None]
-    related = [(row, relation) for row, label in five if (relation := relation_of(label))]
-    if all(row["image_relation"] is None for row, _ in related):
-        related = []
+    return score_joined(joined, judge(joined.verdicts, joined.labels), targets=targets)
+
+
+def score_joined(joined: Joined, judged: Judged, *, targets: Sequence[float] = TARGETS) -> Scores:
+    """The figures of verdicts that are joined with at least one gold label."""
+    labelled, five = judged.labelled, judged.gold_class >= 0
+    gold_relation = np.array([_relation(label) for label in FACTIFY_LABELS])[judged.gold_class]
+    related = five & (gold_relation >= 0)
+    names = [[label.value for label in labels] for labels in (FACTIFY_LABELS, STANCES, IMAGE_RELATIONS)]
+    errors = np.array(joined.verdicts["status"].to_pylist(), dtype=object) == "error"
     return Scores(
-        rows=len(rows),
-        statuses=Counter(row["status"] for row in rows),
-        abstained=sum(bool(row["abstained"]) for row in rows),
-        five_class=_classes([(row["label"], label.value) for row, label in five], FACTIFY_LABELS) if five else None,
-        stance=_classes([(row["stance"], stance_of(label).value) for row, label in judged], STANCES),
-        image_relation=_classes([(row["image_relation"], relation.value) for row, relation in related], IMAGE_RELATIONS)
-        if related
+        rows=len(labelled),
+        statuses=Counter(joined.verdicts["status"].to_pylist()),
+        abstained=int(judged.abstained.sum()),
+        five_class=_classes(judged.gold_class[five], judged.label[five], names[0]) if five.any() else None,
+        stance=_classes(judged.gold_stance[labelled], judged.stance[labelled], names[1]),
+        image_relation=_classes(gold_relation[related], judged.relation[related], names[2])
+        if (judged.relation[related] >= 0).any()
         else None,
-        calibration=_calibration("five classes", five, "probabilities", "label", FACTIFY_LABELS, lambda label: label)
-        or _calibration("stance", judged, "stance_probabilities", "stance", STANCES, stance_of),
-        by_source=_by_source(joined),
-        without_pair=sum(row["probabilities"] is None and row["status"] != "error" for row, _ in five),
+        confidence=confidence_by_kind(judged, targets=targets),
+        undecided=int((labelled & ~judged.decided).sum()),
+        slices=tuple(score_slices(judged, slices_of(joined, judged))),
+        by_source=_by_source(joined, judged),
+        without_pair=int((five & ~judged.pair & ~errors).sum()),
         unscored=joined.unscored,
         by_position=joined.by_position,
         other_documents=joined.other_documents,
-        models=tuple(sorted({row["model"] for row in rows if row["model"]})),
-        examples=choose_examples(judged, claims),
+        models=tuple(sorted({model for model in joined.verdicts["model"].unique().to_pylist() if model})),
+        examples=choose_examples(joined, judged),
     )
 
 
-def _classes(pairs: list[tuple[str | None, str]], labels: Any) -> Classification:
-    predicted = [guess or "(none)" for guess, _ in pairs]
-    return classification([gold for _, gold in pairs], predicted, [label.value for label in labels])
+def _relation(label: Any) -> int:
+    relation = relation_of(label)
+    return -1 if relation is None else IMAGE_RELATIONS.index(relation)
 
 
-def _calibration(task: str, pairs: list, column: str, answer: str, names: Any, gold_of: Any) -> Calibrated | None:
-    pairs = [(row, gold_of(label)) for row, label in pairs if row[column] is not None and row["evidence"]]
-    if not pairs:
-        return None
-    vectors = [[row[column][name.value] for name in names] for row, _ in pairs]
-    correct = [row[answer] == gold.value for row, gold in pairs]
-    # With a pair of images the verdict's own confidence is that of its five-class label.
-    confidence = [row["confidence"] if answer == "label" else row[column][row[answer]] for row, _ in pairs]
-    return Calibrated(
-        task=task,
-        rows=len(pairs),
-        ece=expected_calibration_error(confidence, correct),
-        calibrated_ece=calibrated_ece(confidence),
-        brier=brier_score(vectors, [list(names).index(gold) for _, gold in pairs]),
-        aurc=area_under_risk_coverage(confidence, correct),
-        accuracy_at={share: accuracy_at_coverage(confidence, correct, share) for share in _COVERAGES},
-        thresholds=tuple(operating_point(confidence, correct, threshold) for threshold in _THRESHOLDS),
-        confidence=tuple(confidence),
-        correct=tuple(correct),
-    )
+def _classes(gold: NDArray[np.integer], said: NDArray[np.integer], names: Sequence[str]) -> Classification:
+    size = len(names)
+    cells = gold.astype(np.int64) * (size + 1) + np.where(said < 0, size, said)
+    return classification_of(np.bincount(cells, minlength=size * (size + 1)).reshape(size, size + 1), names)
 
 
-def _by_source(joined: Joined) -> dict[str, SourceScores]:
-    groups: dict[str, list[tuple[dict[str, Any], str]]] = {}
-    for row, label, source in zip(joined.rows, joined.labels, joined.sources or [], strict=joined.sources is not None):
-        if label:
-            groups.setdefault(source, []).append((row, stance_of(label).value))
+def _by_source(joined: Joined, judged: Judged) -> dict[str, SourceScores]:
+    sources = np.array(joined.sources or [], dtype=object)
     result = {}
-    for source, pairs in sorted(groups.items()):
-        part = _classes([(row["stance"], gold) for row, gold in pairs], STANCES)
-        forecasts = [
-            (row["stance_probabilities"], gold)
-            for row, gold in pairs
-            if row["stance_probabilities"] and row["evidence"]
-        ]
-        ece = None
-        if forecasts:
-            ece = expected_calibration_error(
-                [max(p.values()) for p, _ in forecasts], [max(p, key=p.get) == gold for p, gold in forecasts]
-            )
+    for source in sorted(set(joined.sources or ())):
+        rows = (sources == source) & judged.labelled
+        if not rows.any():
+            continue
+        part = _classes(judged.gold_stance[rows], judged.stance[rows], STANCES)
+        vectors = judged.stance_probabilities[rows & judged.decided]
+        gold = judged.gold_stance[rows & judged.decided][np.isfinite(vectors).all(1)]
+        vectors = vectors[np.isfinite(vectors).all(1)]
+        ece = expected_calibration_error(vectors.max(1), vectors.argmax(1) == gold) if len(vectors) else None
         result[source] = SourceScores(part.rows, part.accuracy, part.macro_f1, ece)
     return result

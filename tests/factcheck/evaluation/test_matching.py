@@ -166,6 +166,6 @@ def test_the_stance_is_calibrated_by_its_own_probability(verdicts):
         row["confidence"] = 0.5
         row["stance_probabilities"] = {name: 0.98 if name == LABELS[i % 3] else 0.01 for name in LABELS}
     truth = pa.Table.from_pylist([{"id": n, "claim": "c", "label": LABELS[i % 3]} for i, n in enumerate(names)])
-    found = score(pa.Table.from_pylist(rows, schema=verdict_schema()), truth).calibration
-    assert found.task == "stance"
+    found = score(pa.Table.from_pylist(rows, schema=verdict_schema()), truth).operating
+    assert found.kind == "text only"
     assert found.ece == pytest.approx(0.02, abs=1e-6)

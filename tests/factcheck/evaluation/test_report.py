@@ -81,13 +81,13 @@ def test_rows_without_evidence_do_not_count_in_the_confidence(tables):
     rows = [verdict("a", "Support", 0.9), verdict("b", "Refute", 0.8), verdict("c", "Insufficient", 1.0, **bare)]
     scores = score(*tables(rows, ["support", "refute", "support"]))
     assert scores.stance.accuracy == pytest.approx(2 / 3)
-    assert (scores.calibration.rows, scores.calibration.accuracy_at[1.0]) == (2, 1.0)
-    assert [(p.threshold, p.kept, p.precision) for p in scores.calibration.thresholds][6] == (
+    assert (scores.operating.rows, scores.operating.accuracy_at[1.0]) == (2, 1.0)
+    assert [(p.threshold, p.kept, p.precision) for p in scores.operating.thresholds][6] == (
         0.95,
         0,
         None,
     )
-    assert scores.calibration.ece == pytest.approx(0.15)
+    assert scores.operating.ece == pytest.approx(0.15)
 
 
 def test_labelled_rows_without_a_verdict_are_counted(tables, capsys):
