@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from retrieval import load_encoder
+from retrieval.encoders.load import RUNTIMES
 from retrieval.encoders.pretrained import resolve_pretrained
-from retrieval.encoders.transformers import RUNTIMES
 
 
 def main() -> None:

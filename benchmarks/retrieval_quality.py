@@ -20,7 +20,7 @@ import numpy as np
 from factcheck.verification.rerank import load_reranker
 from retrieval import Sentence, TextEncoder, build_index, load_encoder, open_index, select_evidence, split_sentences
 from retrieval.encoders.cache import EmbeddingCache
-from retrieval.encoders.transformers import RUNTIMES
+from retrieval.encoders.load import RUNTIMES
 from retrieval.search.evaluation import evaluate_run
 from retrieval.search.rerank import Reranker, rerank_scores
 from retrieval.search.select import METHODS

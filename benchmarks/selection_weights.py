@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 
 from retrieval import load_encoder
 from retrieval.encoders.cache import EmbeddingCache
-from retrieval.encoders.transformers import RUNTIMES
+from retrieval.encoders.load import RUNTIMES
 from retrieval.search.select import FEATURES, WEIGHTS, base_scores, best, long_features, window_cosines
 from retrieval.text.words import bm25_scores, words
 

@@ -10,7 +10,8 @@ from retrieval.lazy import lazy_names
 
 if TYPE_CHECKING:
     from retrieval.build.build import build_index
-    from retrieval.encoders.transformers import TextEncoder, load_encoder
+    from retrieval.encoders.base import TextEncoder
+    from retrieval.encoders.load import load_encoder
     from retrieval.errors import InputError
     from retrieval.search.hits import Hit
     from retrieval.search.search import EvidenceSearch, open_index
@@ -37,9 +38,9 @@ __getattr__, __dir__ = lazy_names(
         "Hit": ".search.hits",
         "InputError": ".errors",
         "Sentence": ".text.sentences",
-        "TextEncoder": ".encoders.transformers",
+        "TextEncoder": ".encoders.base",
         "build_index": ".build.build",
-        "load_encoder": ".encoders.transformers",
+        "load_encoder": ".encoders.load",
         "open_index": ".search.search",
         "select_evidence": ".search.select",
         "split_sentences": ".text.sentences",

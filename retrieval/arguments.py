@@ -1,13 +1,21 @@
 """Arguments of the public calls, checked before they fail deep inside or are read as something else."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
 from retrieval.errors import InputError
 
-__all__ = ["as_list", "as_texts", "check_image_encoder", "checked_int", "checked_number", "checked_share"]
+__all__ = [
+    "as_list",
+    "as_texts",
+    "check_image_encoder",
+    "checked_choice",
+    "checked_int",
+    "checked_number",
+    "checked_share",
+]
 
 
 def as_list(values: Any, what: str) -> list[Any]:
@@ -44,25 +52,32 @@ def as_texts(values: Any, what: str) -> list[str]:
 def checked_int(name: str, value: Any, least: int) -> int:
     """A whole number of at least ``least``, perhaps one of NumPy's, as an int; InputError for others, and for booleans."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise InputError(f"{name} is {value!r}, expected a whole number of at least {least}")
+        raise InputError(f"`{name}` is {value!r}, expected a whole number of at least {least}", field=name)
     return int(value)
+
+
+def checked_choice(name: str, value: Any, choices: Collection[str]) -> str:
+    """One of some names; InputError for anything else."""
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(f"`{name}` is {value!r}, expected one of {', '.join(choices)}", field=name)
+    return value
 
 
 def checked_share(name: str, value: Any) -> float:
     """A number in [0, 1] as a float; InputError for others, and for booleans."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
     if not 0 <= number <= 1:
-        raise InputError(f"{name} is {value!r}, expected a number in [0, 1]")
+        raise InputError(f"`{name}` is {value!r}, expected a number in [0, 1]", field=name)
     return number
 
 
 def check_image_encoder(encoder: Any) -> None:
-    """Refuse what cannot embed photos; a name is not enough, as nothing here could load it."""
+    """Refuse what cannot embed images; a name is not enough, as nothing here could load it."""
     if isinstance(encoder, type) or not callable(getattr(encoder, "embed_images", None)):
         found = repr(encoder) if isinstance(encoder, str | type) else type(encoder).__name__
         raise InputError(
-            f"image_encoder is {found}, expected an object with a method embed_images (encoded photos to vectors), "
-            "such as factcheck.verification.image_vectors.ImageVectors()"
+            f"`image_encoder` is {found}, expected an object with a method embed_images (encoded image files to vectors)",
+            field="image_encoder",
         )
 
 

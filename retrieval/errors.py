@@ -1,6 +1,6 @@
 """The one exception type for mistakes a user can correct."""
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "first_line"]
 
 
 class InputError(ValueError):
@@ -27,3 +27,8 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one line: its first, else the name of its class."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,10 +1,12 @@
-"""Names of a package that are imported when they are first used, so that importing the package stays cheap."""
+"""What is imported when it is first used, so that importing a package stays cheap: its public names, and optional packages."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["lazy_names"]
+from retrieval.errors import InputError
+
+__all__ = ["import_extra", "lazy_names"]
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
@@ -30,3 +32,18 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
         return sorted({*vars(import_module(package)), *homes})
 
     return find, names
+
+
+def import_extra(module: str, extra: str) -> Any:
+    """A module that comes with one of this distribution's extras.
+
+    Raises:
+        InputError: its package is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError:
+        package = module.partition(".")[0].replace("_", "-")
+        raise InputError(
+            f"the package {package} is not installed", hint=f"run: pip install 'factcheck-twins[{extra}]'"
+        ) from None

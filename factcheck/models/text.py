@@ -96,9 +96,5 @@ def _positions(text: "nn.Module") -> int | None:
 
 def _load(loader: Callable[[Path], Any], name: str, what: str, needs: str) -> Any:
     folder = pretrained.resolve_pretrained(name, what, needs)
-    try:
+    with pretrained.loading(what, name):
         return loader(folder)
-    except (OSError, ValueError, KeyError, ImportError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{what} {name!r} could not be loaded: {pretrained.first_line(error)}") from error

@@ -10,7 +10,7 @@ from factcheck.verification.rows import ClaimRow, Row
 
 if TYPE_CHECKING:
     from retrieval import Hit
-    from retrieval.encoders.transformers import TextEncoder
+    from retrieval.encoders.base import TextEncoder
     from retrieval.search.images import PhotoSearch
 
 __all__ = ["IMAGE_SIMILARITY", "EvidenceSource", "find_evidence"]

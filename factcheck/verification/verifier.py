@@ -37,7 +37,7 @@ from retrieval.search.select import METHODS
 
 if TYPE_CHECKING:
     from factcheck.models.verdict import VerdictModel
-    from retrieval.encoders.transformers import TextEncoder
+    from retrieval.encoders.base import TextEncoder
 
 __all__ = ["EvidenceSource", "Verifier", "VerifierOptions"]
 
@@ -153,7 +153,7 @@ class Verifier:
         Raises:
             InputError: no such model, judge or device, a damaged model, one of another version, or an option out of range.
         """
-        from retrieval.encoders.transformers import load_encoder
+        from retrieval.encoders.load import load_encoder
 
         given = {name: value for name, value in options.items() if not (name == "top_k" and value is None)}
         # Before the long load; what is not given is the model's own and in range.

@@ -23,7 +23,8 @@ from retrieval.build.assemble import assemble
 from retrieval.encoders.cache import EmbeddingCache
 from retrieval.build.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
 from retrieval.durable import sync_folder
-from retrieval.encoders.transformers import TextEncoder, load_encoder
+from retrieval.encoders.base import TextEncoder
+from retrieval.encoders.load import load_encoder
 from retrieval.errors import InputError
 from retrieval.build.assemble import check_unique
 from retrieval.indexes.faiss import PREFERENCES, check_factory

@@ -15,7 +15,7 @@ import pyarrow as pa
 from retrieval.encoders.cache import EmbeddingCache
 from retrieval.build.corpus import Document, Photo
 from retrieval.text.dates import date_range
-from retrieval.encoders.transformers import TextEncoder
+from retrieval.encoders.base import TextEncoder
 from retrieval.errors import InputError
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 

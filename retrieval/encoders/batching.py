@@ -5,24 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import InputError
-
-__all__ = ["TOKENS_AT_ONCE", "batches_by_length", "check_texts", "pad", "rows_by_length", "tokenize"]
+__all__ = ["TOKENS_AT_ONCE", "batches_by_length", "pad", "rows_by_length", "tokenize"]
 
 #: Tokens in one forward pass on a CPU: the widest activations of a small encoder (1,536 floats a token) then stay within a
 #: few megabytes. Passes of 64 texts took twice as long a text.
 TOKENS_AT_ONCE = 512
-
-
-def check_texts(texts: Sequence[str], batch_size: int) -> None:
-    """Reject what would otherwise fail deep inside a tokenizer, or be taken for a list of letters."""
-    if isinstance(texts, str):
-        raise InputError("encode needs a sequence of texts, got one string; wrap it in a list")
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size}, expected at least 1")
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InputError(f"text {i} is {type(text).__name__}, expected a string")
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:

@@ -1,18 +1,20 @@
 """Vectors by the content of their text, so that a rebuild encodes only what is new."""
 
 import hashlib
+import logging
 import sqlite3
-import warnings
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
 import numpy as np
 
-from retrieval.encoders.transformers import TextEncoder
+from retrieval.encoders.base import TextEncoder
 from retrieval.errors import InputError
 
 __all__ = ["EmbeddingCache"]
+
+_log = logging.getLogger("retrieval")
 
 #: What SQLite says of a file that is damaged, no database at all, or one of other tables; all else (locked, full) passes.
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
@@ -51,8 +53,10 @@ class EmbeddingCache:
         keys = [hashlib.blake2b(salt + t.encode("utf-8", "surrogatepass"), digest_size=16).digest() for t in texts]
         known = self._read(set(keys), encoder.dimension)
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        vectors = encoder.encode(list(new.values()), batch_size=batch_size).astype(np.float16) if new else []
-        fresh = dict(zip(new, vectors, strict=True))
+        fresh: dict[bytes, np.ndarray] = {}
+        if new:
+            vectors = encoder.encode(list(new.values()), batch_size=batch_size).astype(np.float16)
+            fresh = dict(zip(new, vectors, strict=True))
         if self._db is not None and fresh:
             try:
                 self._write(fresh)
@@ -103,23 +107,30 @@ class EmbeddingCache:
         path, code = self._path, getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         assert path is not None
         if code not in _DAMAGE:
-            raise InputError(f"embedding cache {path} cannot be used ({error}); free it or name another file") from None
+            raise _unusable(path, error) from None
         if code != sqlite3.SQLITE_CORRUPT and not self._ours:
-            raise InputError(f"{path} is no embedding cache ({error}); delete it or name another file") from None
+            raise InputError(
+                f"{path} is not an embedding cache ({error})", field="cache", hint="delete it or name another file"
+            ) from None
         number = next(n for n in count(1) if not path.with_name(f"{path.name}.damaged{n}").exists())
         for ending in ("", "-wal", "-shm"):
             file = path.with_name(path.name + ending)
             if file.exists():
                 file.rename(path.with_name(f"{path.name}.damaged{number}{ending}"))
-        warnings.warn(
-            f"embedding cache {path} is damaged ({error}); it was renamed to {path.name}.damaged{number}, and what it held is "
-            "encoded again",
-            stacklevel=2,
+        _log.warning(
+            "embedding cache %s is damaged (%s); it was renamed to %s.damaged%d, and what it held is encoded again",
+            *(path, error, path.name, number),
         )
         try:
             self._db = _open(path)
         except sqlite3.DatabaseError as again:
-            raise InputError(f"embedding cache {path} cannot be used ({again}); name another file") from None
+            raise _unusable(path, again) from None
+
+
+def _unusable(path: Path, error: sqlite3.DatabaseError) -> InputError:
+    return InputError(
+        f"embedding cache {path} cannot be used ({error})", field="cache", hint="free it or name another file"
+    )
 
 
 def _open(path: Path) -> sqlite3.Connection:

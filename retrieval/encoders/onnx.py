@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.encoders.batching import batches_by_length, check_texts, pad, tokenize
+from retrieval.arguments import as_texts, checked_int
+from retrieval.durable import replacing
+from retrieval.encoders.base import TextEncoder
+from retrieval.encoders.batching import batches_by_length, pad, tokenize
 from retrieval.encoders.pretrained import cache_folder
-from retrieval.encoders.transformers import TextEncoder, TransformersEncoder
-from retrieval.errors import InputError
+from retrieval.encoders.transformers import TransformersEncoder
+from retrieval.errors import InputError, first_line
+from retrieval.lazy import import_extra
 
 __all__ = ["OnnxEncoder"]
 
@@ -38,13 +42,8 @@ class OnnxEncoder(TextEncoder):
     """
 
     def __init__(self, source: TransformersEncoder, *, int8: bool = False, threads: int = 0) -> None:
-        try:
-            import onnx  # noqa: F401
-            import onnxruntime as ort
-        except ImportError:
-            raise InputError(
-                "the ONNX runtime needs the packages onnx and onnxruntime; run: pip install 'factcheck-twins[onnx]'"
-            ) from None
+        import_extra("onnx", "onnx")
+        ort = import_extra("onnxruntime", "onnx")
         self._tokenizer, self._max_length, self._pooling = source.tokenizer, source.max_length, source.pooling
         self._dimension = source.dimension
         self._fingerprint = source.fingerprint + ("-int8" if int8 else "")
@@ -68,7 +67,7 @@ class OnnxEncoder(TextEncoder):
 
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Encode texts; see :meth:`TextEncoder.encode`."""
-        check_texts(texts, batch_size)
+        texts, batch_size = as_texts(texts, "texts"), checked_int("batch_size", batch_size, 1)
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for rows, ids in batches_by_length(tokenize(self._tokenizer, texts, self._max_length), batch_size):
             tokens, mask = pad(ids, self._tokenizer.pad_token_id or 0)
@@ -132,8 +131,12 @@ def _export(model: Any, path: Path, int8: bool) -> None:
                 )
                 fused = Path(scratch) / "int8.onnx"
         except Exception as error:
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"the encoder could not be exported to ONNX: {first}; use runtime 'torch'") from error
+            raise InputError(
+                f"the encoder could not be exported to ONNX: {first_line(error)}",
+                field="runtime",
+                hint="use `runtime` 'torch'",
+            ) from error
         finally:
             model.set_attn_implementation(attention)
-        fused.replace(path)
+        with replacing(path) as partial:
+            fused.replace(partial)

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from retrieval.errors import InputError
+from retrieval.errors import InputError, first_line
 
 __all__ = [
     "BUNDLED",
     "cache_folder",
-    "first_line",
     "hash_folder",
     "load_pretrained",
     "load_tokenizer",
+    "loading",
     "quiet_transformers",
     "resolve_pretrained",
 ]
@@ -104,6 +104,17 @@ def load_tokenizer(folder: Path, **options: Any) -> Any:
 
 
 @contextmanager
+def loading(what: str, name: str) -> Iterator[None]:
+    """Whatever a foreign folder makes the libraries raise becomes an :class:`InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{what} {name!r} could not be loaded: {first_line(error)}") from error
+
+
+@contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Silence the report on the unused pooler and the progress bar of a load that takes a moment; errors are raised all the same."""
     from transformers.utils import logging
@@ -117,11 +128,6 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of what a library says is wrong, or the error's type where it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def hash_folder(folder: Path, settings: str) -> str:

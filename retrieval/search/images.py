@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.arguments import as_list, as_texts, check_image_encoder, checked_int
-from retrieval.encoders.transformers import TextEncoder
+from retrieval.encoders.base import TextEncoder
 from retrieval.errors import InputError
 from retrieval.indexes.base import Passages
 from retrieval.indexes.faiss import FaissIndex

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrieval.encoders.batching import TOKENS_AT_ONCE, batches_by_length, pad
-from retrieval.encoders.pretrained import (
-    first_line,
-    hash_folder,
-    load_pretrained,
-    load_tokenizer,
-    resolve_pretrained,
-)
+from retrieval.encoders.pretrained import hash_folder, load_pretrained, load_tokenizer, loading, resolve_pretrained
 from retrieval.errors import InputError
 
 if TYPE_CHECKING:
@@ -85,17 +79,15 @@ class CrossEncoderReranker(Reranker):
     ) -> None:
         from transformers import AutoModelForSequenceClassification
 
-        folder = resolve_pretrained(os.fspath(name))
-        try:
+        folder = resolve_pretrained(os.fspath(name), "re-ranking model")
+        with loading("re-ranking model", str(name)):
             self._tokenizer = load_tokenizer(folder)
-            self._model = load_pretrained(AutoModelForSequenceClassification, folder).eval().requires_grad_(False)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"re-ranking model {str(name)!r} could not be loaded: {first_line(error)}") from error
+            model = load_pretrained(AutoModelForSequenceClassification, folder)
+        self._model = model.eval().requires_grad_(False).to(device or "cpu")
         if not any("ForSequenceClassification" in kind for kind in self._model.config.architectures or []):
             raise InputError(
                 f"re-ranking model {str(name)!r} is {self._model.config.architectures}, expected a sequence classifier"
             )
-        self._model.to(device or "cpu")
         self.max_length, self.batch_size = max_length, batch_size
         self._pad = self._tokenizer.pad_token_id or 0
         self._fingerprint = hash_folder(folder, f"rerank {max_length}")

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from retrieval.arguments import as_texts, checked_int, checked_share
-from retrieval.encoders.transformers import TextEncoder, load_encoder
+from retrieval.encoders.base import TextEncoder
+from retrieval.encoders.load import load_encoder
 from retrieval.errors import InputError
 from retrieval.indexes.base import EvidenceIndex, Passages
 from retrieval.indexes.bm25 import BM25Index

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from retrieval.arguments import as_list, as_texts, checked_int, checked_share
-from retrieval.encoders.transformers import TextEncoder
+from retrieval.encoders.base import TextEncoder
 from retrieval.errors import InputError
 from retrieval.search.hits import Hit
 from retrieval.text.sentences import Sentence

@@ -9,7 +9,7 @@ import pytest
 from corpora import ROWS, write_jsonl
 
 from retrieval import build_index
-from retrieval.encoders.transformers import TextEncoder
+from retrieval.encoders.base import TextEncoder
 from retrieval.text.words import words
 
 

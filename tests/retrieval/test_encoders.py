@@ -8,6 +8,7 @@ import pytest
 
 from retrieval import InputError, load_encoder
 from retrieval.encoders.pretrained import resolve_pretrained
+from retrieval.search.rerank import CrossEncoderReranker
 
 TEXTS = [
     "A cat sits outside.",
@@ -100,25 +101,49 @@ def test_what_cannot_be_loaded_is_refused(tiny, tmp_path, monkeypatch):
         load_encoder("./nowhere")
     with pytest.raises(InputError, match=r"holds no config\.json"):
         load_encoder(tmp_path)
-    with pytest.raises(InputError, match="max_length is 1"):
+    with pytest.raises(InputError, match="`max_length` is 1, expected a whole number of at least 2"):
         load_encoder(tiny, max_length=1)
-    with pytest.raises(InputError, match="unknown runtime 'tpu'"):
+    with pytest.raises(InputError, match="`runtime` is 'tpu', expected one of torch, int8"):
         load_encoder(tiny, runtime="tpu")
     with pytest.raises(InputError, match="runs on the CPU"):
         load_encoder(tiny, runtime="onnx", device="cuda")
     dense = copy(tiny, tmp_path / "dense", modules=[{"type": "sentence_transformers.models.Dense"}])
-    with pytest.raises(InputError, match="layers that are not supported: Dense"):
+    with pytest.raises(InputError, match="asks for layers Dense"):
         load_encoder(dense)
     pooled = copy(tiny, tmp_path / "max", **{"1_Pooling__config": {"pooling_mode_max_tokens": True}})
     with pytest.raises(InputError, match="asks for pooling max_tokens"):
         load_encoder(pooled)
     encoder = load_encoder(tiny)
-    with pytest.raises(InputError, match="got one string"):
+    with pytest.raises(InputError, match="texts are one string"):
         encoder.encode("abc")
-    with pytest.raises(InputError, match="text 1 is NoneType"):
+    with pytest.raises(InputError, match=r"texts\[1\] is NoneType"):
         encoder.encode(["a", None])
-    with pytest.raises(InputError, match="batch_size is 0"):
+    with pytest.raises(InputError, match="`batch_size` is 0"):
         encoder.encode(["a"], batch_size=0)
+
+
+def test_nothing_in_a_folder_is_run(tiny, tmp_path):
+    """A pickle runs what it holds when it is read, and ``auto_map`` names a file of code."""
+    import torch
+    from transformers import BertModel
+
+    pickled = copy(tiny, tmp_path / "pickled")
+    torch.save(BertModel.from_pretrained(tiny).state_dict(), pickled / "pytorch_model.bin")
+    both = copy(pickled, tmp_path / "both")
+    assert load_encoder(both).fingerprint == load_encoder(tiny).fingerprint  # the safetensors are read
+    (pickled / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"pickled weights only \(pytorch_model\.bin\), which could run code"):
+        load_encoder(pickled)
+    coded = copy(tiny, tmp_path / "coded")
+    config = json.loads((coded / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModel": "own.Model"}}
+    (coded / "config.json").write_text(json.dumps(config))
+    (coded / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(InputError, match="could not be loaded"):
+        load_encoder(coded)
+    with pytest.raises(InputError, match="could not be loaded"):
+        CrossEncoderReranker(coded)
+    assert not (tmp_path / "ran").exists()
 
 
 def plain(encoder, texts):
@@ -157,7 +182,7 @@ def test_int8_is_near_and_does_not_depend_on_the_batch(tiny, tiny_deberta):
     assert (vectors * expected).sum(1).min() > 0.999
     assert not np.array_equal(vectors, expected)
     assert int8.fingerprint != exact.fingerprint
-    with pytest.raises(InputError, match="knows BERT encoders only"):
+    with pytest.raises(InputError, match="`runtime` 'int8' reads BERT encoders only"):
         load_encoder(tiny_deberta, runtime="int8")
 
 

@@ -235,7 +235,7 @@ class VerdictModule(pl.LightningModule):
         row, table = chunk
         if self._verifier is None:
             from factcheck.verification.verifier import Verifier
-            from retrieval.encoders.transformers import load_encoder
+            from retrieval.encoders.load import load_encoder
 
             data = self.trainer.datamodule
             self._verifier = Verifier(

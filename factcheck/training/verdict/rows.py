@@ -165,8 +165,8 @@ def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[
 def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
     from factcheck.data import document_sentences
     from retrieval import select_evidence
+    from retrieval.encoders.load import load_encoder
     from retrieval.encoders.pretrained import cache_folder
-    from retrieval.encoders.transformers import load_encoder
     from retrieval.search.select import SELECTION_VERSION
 
     encoder = load_encoder(encoder_name)
