@@ -3,8 +3,9 @@
 import argparse
 import contextlib
 import json
+import logging
 import sys
-import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,8 +125,7 @@ def _build(args: argparse.Namespace) -> int:
     from retrieval import build_index
 
     quiet_libraries()
-    with contextlib.ExitStack() as stack, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with _logged() as messages, contextlib.ExitStack() as stack:
         bars: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int | None) -> None:
@@ -150,7 +150,7 @@ def _build(args: argparse.Namespace) -> int:
             runtime=args.runtime,
             progress=report,
         )
-    for message in dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning):
+    for message in dict.fromkeys(messages):
         print(f"factcheck: warning: {message}", file=sys.stderr)
     counts = manifest["counts"]
     print(
@@ -160,6 +160,23 @@ def _build(args: argparse.Namespace) -> int:
     if counts["unreadable"]:
         print(f"left out, as they could not be read: {counted(counts['unreadable'], 'photo')}", file=sys.stderr)
     return 0
+
+
+@contextlib.contextmanager
+def _logged() -> Iterator[list[str]]:
+    """What the library logs as warnings meanwhile, to be printed once the progress bars are gone."""
+    messages: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            messages.append(record.getMessage())
+
+    log, handler = logging.getLogger("retrieval"), Keep(logging.WARNING)
+    log.addHandler(handler)
+    try:
+        yield messages
+    finally:
+        log.removeHandler(handler)
 
 
 def _search(args: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from retrieval.arguments import check_image_encoder
+from retrieval.arguments import check_image_encoder, checked_choice
 from retrieval.build.assemble import assemble
 from retrieval.encoders.cache import EmbeddingCache
 from retrieval.build.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
@@ -94,10 +94,9 @@ def build_index(
         InputError: a bad corpus or option, or another build is running in the same folder.
     """
     corpus, out = Path(corpus), Path(out)
-    if preset not in PREFERENCES:
-        raise InputError(f"unknown index preset {preset!r}; choose one of {', '.join(PREFERENCES)}")
-    if format is not None and format not in CORPUS_FORMATS:
-        raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
+    checked_choice("preset", preset, PREFERENCES)
+    if format is not None:
+        checked_choice("format", format, CORPUS_FORMATS)
     if image_encoder is not None:
         check_image_encoder(image_encoder)
     found = detect_format(corpus)

@@ -1,9 +1,9 @@
 """Shards of a build: documents, sentences, vectors and photos of a few thousand sentences, complete or absent."""
 
 import json
+import logging
 import os
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -20,6 +20,8 @@ from retrieval.errors import InputError
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 
 __all__ = ["ShardWriter", "shard_folders"]
+
+_log = logging.getLogger("retrieval")
 
 #: A shard is closed when the photos that its rows hold themselves pass this many bytes: until then they are in memory.
 PHOTO_BYTES = 64 * 2**20
@@ -112,7 +114,7 @@ class ShardWriter:
             total = sum(about[count] for about in abouts)
             if total:
                 example = next(about[first] for about in abouts if about[count])
-                warnings.warn(message.format(total, example), stacklevel=4)
+                _log.warning("%s", message.format(total, example))
 
     def _write(self, number: int, batch: list[tuple[Document, list[Any]]]) -> None:
         folder = self.work / f"shard-{number:06d}.tmp"

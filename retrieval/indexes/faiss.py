@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from retrieval.arguments import checked_choice
 from retrieval.errors import InputError
 from retrieval.indexes.base import (
     EvidenceIndex,
@@ -52,8 +53,7 @@ def choose_factory(count: int, dimension: int, preference: str) -> str:
     Raises:
         InputError: unknown preference.
     """
-    if preference not in PREFERENCES:
-        raise InputError(f"unknown index preference {preference!r}; choose one of {', '.join(PREFERENCES)}")
+    checked_choice("preference", preference, PREFERENCES)
     if preference == "exact" or count < FLAT_BELOW:
         return "Flat"
     lists = min(MOST_LISTS, 2 ** round(math.log2(2 * math.sqrt(count))))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.arguments import as_texts, checked_int, checked_share
+from retrieval.arguments import as_texts, checked_choice, checked_int, checked_share
 from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.load import load_encoder
 from retrieval.errors import InputError
@@ -187,8 +187,7 @@ def open_index(
         InputError: no index there, a damaged one, one of another version or encoder, or an option out of range.
     """
     path = Path(path)
-    if method not in SEARCH_METHODS:
-        raise InputError(f"unknown search method {method!r}; choose one of {', '.join(SEARCH_METHODS)}")
+    checked_choice("method", method, SEARCH_METHODS)
     if diversity is not None:
         diversity = checked_share("diversity", diversity)
     window = checked_int("window", window, 0)

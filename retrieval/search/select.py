@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from retrieval.arguments import as_list, as_texts, checked_int, checked_share
+from retrieval.arguments import as_list, as_texts, checked_choice, checked_int, checked_share
 from retrieval.encoders.base import TextEncoder
 from retrieval.errors import InputError
 from retrieval.search.hits import Hit
@@ -91,12 +91,15 @@ def select_evidence(
             f"select_evidence needs as many documents and ids as claims, "
             f"got {len(claims)} claims, {len(documents)} documents, {len(document_ids)} ids"
         )
-    if method not in METHODS:
-        raise InputError(f"unknown retrieval method {method!r}; choose one of {', '.join(METHODS)}")
+    checked_choice("method", method, METHODS)
     top_k = checked_int("top_k", top_k, 1)
     min_share = checked_share("min_share", min_share)
     if encoder is None and method != "bm25":
-        raise InputError(f"method {method!r} needs an encoder; load one with load_encoder() or use method 'bm25'")
+        raise InputError(
+            f"`method` {method!r} needs an encoder",
+            field="encoder",
+            hint="load one with `load_encoder` or use `method` 'bm25'",
+        )
     kept = [_distinct(document) for document in documents]
     dense = _cosines(claims, documents, kept, encoder) if method != "bm25" and encoder else None
     results = []

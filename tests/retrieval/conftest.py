@@ -60,3 +60,16 @@ def corpus(tmp_path):
 def built(corpus, tmp_path, hashing_encoder):
     build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
     return tmp_path / "index"
+
+
+@pytest.fixture
+def logged(caplog):
+    """The messages that a call logs as warnings: ``logged(call, *arguments, **options)`` gives them and the call's result."""
+
+    def run(call, *arguments, **options):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="retrieval"):
+            result = call(*arguments, **options)
+        return [record.getMessage() for record in caplog.records if record.name == "retrieval"], result
+
+    return run

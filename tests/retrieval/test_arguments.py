@@ -96,7 +96,7 @@ def test_captions_and_photos_of_any_kind_of_list(photo_index):
 @pytest.mark.parametrize("top_k", [2.5, "3", None, True, 0])
 def test_top_k_is_a_whole_number(photo_index, hashing_encoder, top_k):
     sentences = split_sentences("Two dogs run.")
-    with pytest.raises(InputError, match=r"top_k is .*, expected a whole number of at least 1"):
+    with pytest.raises(InputError, match=r"`top_k` is .*, expected a whole number of at least 1"):
         select_evidence(["dogs"], [sentences], ["d"], hashing_encoder, top_k=top_k)
     for search, given in (
         (photo_index.search, ["text"]),
@@ -105,19 +105,19 @@ def test_top_k_is_a_whole_number(photo_index, hashing_encoder, top_k):
         (photo_index.photos.search_captions, ["photo"]),
     ):
         assert len(search(given[:1], top_k=np.int64(1))) == len(given)
-        with pytest.raises(InputError, match=r"top_k is .*, expected a whole number of at least 1"):
+        with pytest.raises(InputError, match=r"`top_k` is .*, expected a whole number of at least 1"):
             search(given, top_k=top_k)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"candidates": "5"}, "candidates is '5', expected a whole number of at least 1"),
-        ({"candidates": True}, "candidates is True"),
-        ({"window": 1.5}, r"window is 1\.5, expected a whole number of at least 0"),
-        ({"diversity": "a"}, r"diversity is 'a', expected a number in \[0, 1\]"),
-        ({"diversity": True}, "diversity is True"),
-        ({"diversity": float("nan")}, "diversity is nan"),
+        ({"candidates": "5"}, "`candidates` is '5', expected a whole number of at least 1"),
+        ({"candidates": True}, "`candidates` is True"),
+        ({"window": 1.5}, r"`window` is 1\.5, expected a whole number of at least 0"),
+        ({"diversity": "a"}, r"`diversity` is 'a', expected a number in \[0, 1\]"),
+        ({"diversity": True}, "`diversity` is True"),
+        ({"diversity": float("nan")}, "`diversity` is nan"),
     ],
 )
 def test_options_of_an_index_are_numbers(built, hashing_encoder, options, message):
@@ -164,14 +164,14 @@ def test_claims_and_documents_that_are_no_lists(hashing_encoder, claims, documen
 
 @pytest.mark.parametrize("share", ["0.5", True, None])
 def test_min_share_is_a_number(hashing_encoder, share):
-    with pytest.raises(InputError, match="min_share is "):
+    with pytest.raises(InputError, match="`min_share` is "):
         select_evidence(["d"], [[]], ["d"], hashing_encoder, min_share=share)
 
 
 @pytest.mark.parametrize("given", ["bundled", Sizes, object()])
 def test_an_image_encoder_can_embed_images(corpus, tmp_path, built, hashing_encoder, given):
-    with pytest.raises(InputError, match=r"image_encoder is .*, expected an object with a method embed_images"):
+    with pytest.raises(InputError, match=r"`image_encoder` is .*, expected an object with a method embed_images"):
         build_index(corpus, tmp_path / "new", encoder=hashing_encoder, image_encoder=given)
     assert not (tmp_path / "new").exists()
-    with pytest.raises(InputError, match=r"image_encoder is .*, expected an object with a method embed_images"):
+    with pytest.raises(InputError, match=r"`image_encoder` is .*, expected an object with a method embed_images"):
         open_index(built, encoder=hashing_encoder, image_encoder=given)

@@ -1,6 +1,7 @@
 """What a build makes of other people's files, of its own damaged ones, and of its own interrupted removals."""
 
 import json
+import re
 import shutil
 import sqlite3
 
@@ -149,12 +150,13 @@ def other_columns(path):
 
 
 @pytest.mark.parametrize("damage", [damage_pages, other_columns, lambda path: path.write_bytes(b"no database" * 500)])
-def test_a_damaged_cache_is_set_aside(corpus, built, hashing_encoder, damage):
+def test_a_damaged_cache_is_set_aside(corpus, built, hashing_encoder, damage, logged):
     path = built / "embeddings.sqlite"
     damage(path)
     damaged = path.read_bytes()
-    with pytest.warns(UserWarning, match=r"embeddings\.sqlite is damaged .*renamed to embeddings\.sqlite\.damaged1"):
-        assert build_index(corpus, built, encoder=hashing_encoder)["encoded"] == 16
+    (message,), manifest = logged(build_index, corpus, built, encoder=hashing_encoder)
+    assert re.search(r"embeddings\.sqlite is damaged .*renamed to embeddings\.sqlite\.damaged1", message)
+    assert manifest["encoded"] == 16
     assert (built / "embeddings.sqlite.damaged1").read_bytes() == damaged
     assert build_index(corpus, built, encoder=hashing_encoder)["reused"] == 16
 
@@ -165,7 +167,7 @@ def test_a_file_given_as_cache_that_is_none_is_refused(corpus, tmp_path, hashing
     db.execute("CREATE TABLE vectors (name TEXT)")
     db.close()
     for name in ("thesis.docx", "other.db"):
-        with pytest.raises(InputError, match=f"{name} is no embedding cache"):
+        with pytest.raises(InputError, match=f"{name} is not an embedding cache"):
             build_index(corpus, tmp_path / "index", encoder=hashing_encoder, cache=tmp_path / name)
     assert (tmp_path / "thesis.docx").read_bytes() == b"years of work" * 500
     assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.jsonl", "index", "other.db", "thesis.docx"]

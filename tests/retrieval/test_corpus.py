@@ -4,8 +4,8 @@ import base64
 import codecs
 import json
 import os
+import re
 import shutil
-import warnings
 from decimal import Decimal
 from pathlib import Path
 
@@ -266,7 +266,7 @@ def test_an_index_is_no_part_of_a_corpus_that_links_to_it(tmp_path, hashing_enco
     assert build_index(texts, out, encoder=hashing_encoder)["counts"]["documents"] == 1
 
 
-def test_encodings_of_text_files(tmp_path, hashing_encoder):
+def test_encodings_of_text_files(tmp_path, hashing_encoder, logged):
     text = "Größer.\nÄlter."
     contents = {
         "a.txt": text.encode(),
@@ -279,12 +279,10 @@ def test_encodings_of_text_files(tmp_path, hashing_encoder):
         (tmp_path / name).write_bytes(content)
     assert [document.text for document in read_corpus(tmp_path)] == [*4 * [text], ""]
     assert [document.text for document in read_corpus(tmp_path / "c.txt")] == [text]
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        build_index(tmp_path, tmp_path / "index", encoder=hashing_encoder)
+    assert logged(build_index, tmp_path, tmp_path / "index", encoder=hashing_encoder)[0] == []
 
 
-def test_text_files_that_are_not_utf8_are_counted_once(tmp_path, hashing_encoder, monkeypatch):
+def test_text_files_that_are_not_utf8_are_counted_once(tmp_path, hashing_encoder, monkeypatch, logged):
     monkeypatch.setattr(build_module, "SHARD_SENTENCES", 1)
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_bytes("Größer.".encode("utf-8" if name == "a.txt" else "latin-1"))
@@ -294,12 +292,8 @@ def test_text_files_that_are_not_utf8_are_counted_once(tmp_path, hashing_encoder
         "Gr\ufffd\ufffder.",
     ]
     cut_off(monkeypatch, 2, tmp_path, tmp_path / "index", encoder=hashing_encoder)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        build_index(tmp_path, tmp_path / "index", encoder=hashing_encoder)
-    (message,) = [str(warning.message) for warning in caught if warning.category is UserWarning]
+    (message,), _ = logged(build_index, tmp_path, tmp_path / "index", encoder=hashing_encoder)
     assert message.startswith("text files, lines or rows that are not UTF-8: 2, the first 'b.txt'; ")
-    assert {warning.filename for warning in caught if warning.category is UserWarning} == {__file__}
 
 
 LATIN = "Größer.".encode("latin-1")
@@ -312,20 +306,19 @@ TABLES = {
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_rows_that_are_not_utf8_are_counted(tmp_path, hashing_encoder, monkeypatch, name):
+def test_rows_that_are_not_utf8_are_counted(tmp_path, hashing_encoder, monkeypatch, name, logged):
     monkeypatch.setattr(build_module, "SHARD_SENTENCES", 1)
     (tmp_path / name).write_bytes(TABLES[name])
     place = f"{name}, line 3" if name == "c.jsonl" else f"{name}, row 2"
     documents = list(read_corpus(tmp_path / name))
     assert [document.text for document in documents] == ["Größer.", "Gr\ufffd\ufffder.", "A \ufffd."]
     assert [document.garbled for document in documents] == [None, place, None]
-    with pytest.warns(UserWarning, match=rf"are not UTF-8: 1, the first '{place}'; .* Save the corpus as UTF-8"):
-        manifest = build_index(tmp_path / name, tmp_path / "index", encoder=hashing_encoder)
+    (message,), manifest = logged(build_index, tmp_path / name, tmp_path / "index", encoder=hashing_encoder)
+    assert re.search(rf"are not UTF-8: 1, the first '{place}'; .* Save the corpus as UTF-8", message)
     assert manifest["counts"]["garbled"] == 1
     (tmp_path / name).write_bytes(TABLES[name].replace(LATIN, "Größer.".encode()))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        manifest = build_index(tmp_path / name, tmp_path / "index", encoder=hashing_encoder)
+    messages, manifest = logged(build_index, tmp_path / name, tmp_path / "index", encoder=hashing_encoder)
+    assert messages == []
     assert manifest["counts"]["garbled"] == 0
 
 
@@ -366,12 +359,12 @@ def test_names_of_dates(tmp_path):
     assert documents[-1].metadata == {"created_at": "2021"}
 
 
-def test_dated_documents_are_counted(tmp_path, hashing_encoder, monkeypatch):
+def test_dated_documents_are_counted(tmp_path, hashing_encoder, monkeypatch, logged):
     monkeypatch.setattr(build_module, "SHARD_SENTENCES", 2)
     dates = ["2020", None, "2020-02-03", "yesterday", "March 5, 2020"]
     corpus = write_jsonl(tmp_path / "c.jsonl", [{"text": f"Moon {i}.", "date": date} for i, date in enumerate(dates)])
-    with pytest.warns(UserWarning, match="could not be read: 1, the first 'yesterday'"):
-        manifest = build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    (message,), manifest = logged(build_index, corpus, tmp_path / "index", encoder=hashing_encoder)
+    assert "could not be read: 1, the first 'yesterday'" in message
     assert (manifest["counts"]["dated"], manifest["counts"]["unreadable_dates"]) == (3, 1)
 
 
@@ -386,11 +379,10 @@ def test_index_info_says_how_many_documents_are_dated(built, capsys):
     assert "dated" not in capsys.readouterr().out
 
 
-def test_index_info_says_how_many_dates_cannot_be_read(tmp_path, hashing_encoder, capsys):
+def test_index_info_says_how_many_dates_cannot_be_read(tmp_path, hashing_encoder, capsys, logged):
     dates = ["2020-01-02", "1583402400", "05/03/2020", None]
     corpus = write_jsonl(tmp_path / "c.jsonl", [{"text": f"Moon {i}.", "date": date} for i, date in enumerate(dates)])
-    with pytest.warns(UserWarning, match="could not be read: 2"):
-        build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
+    assert "could not be read: 2" in logged(build_index, corpus, tmp_path / "index", encoder=hashing_encoder)[0][0]
     assert main(["index", "info", str(tmp_path / "index")]) == 0
     assert "dated         1\nunread dates  2 (found by no search with a date;" in capsys.readouterr().out
     path = tmp_path / "index" / "manifest.json"

@@ -139,7 +139,7 @@ def test_mistakes_are_refused(new, passages, tmp_path):
         index.add(np.array([1, 1]), take(passages, [0, 1]))
     with pytest.raises(InputError, match="one id a passage"):
         index.add(np.array([1, 2]), take(passages, [0]))
-    with pytest.raises(InputError, match="top_k is 0"):
+    with pytest.raises(InputError, match="`top_k` is 0"):
         index.search(take(passages, [0]), 0)
     with pytest.raises(InputError, match="needs"):
         index.search(Passages(), 1)
@@ -192,7 +192,7 @@ def test_factory_is_chosen_by_size_and_preference():
     assert choose_factory(10**6, 384, "fast") == "IVF2048,PQ96x4fs,RFlat"
     assert choose_factory(10**6, 384, "small") == "IVF2048,PQ96x4fs"
     assert choose_factory(10**8, 384, "small") == "IVF4096,PQ96x4fs"
-    with pytest.raises(InputError, match="unknown index preference 'tiny'"):
+    with pytest.raises(InputError, match="`preference` is 'tiny', expected one of fast, small, exact"):
         choose_factory(1, 2, "tiny")
     with pytest.raises(InputError, match="does not understand factory 'Nonsense'"):
         FaissIndex(8, factory="Nonsense")

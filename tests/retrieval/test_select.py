@@ -71,7 +71,7 @@ def test_what_is_less_like_the_claim_by_far_is_left_out(encoder, method):
     assert scores(long, 0.9) == [score for score in everything if score >= 0.72 * everything[0]]
     if method == "bm25":
         assert len(select_evidence(["xyz"], [sentences], ["d"], None, method=method, min_share=0.9)[0]) == 5
-    with pytest.raises(InputError, match=r"min_share is 1\.5"):
+    with pytest.raises(InputError, match=r"`min_share` is 1\.5"):
         scores(sentences, 1.5)
 
 
@@ -125,8 +125,8 @@ def test_bm25_needs_no_encoder():
     ("arguments", "options", "message"),
     [
         ((["a"], [], ["x"]), {}, "got 1 claims, 0 documents, 1 ids"),
-        ((["a"], [[]], ["x"]), {"method": "magic"}, "unknown retrieval method 'magic'"),
-        ((["a"], [[]], ["x"]), {"top_k": 0}, "top_k is 0"),
+        ((["a"], [[]], ["x"]), {"method": "magic"}, "`method` is 'magic'"),
+        ((["a"], [[]], ["x"]), {"top_k": 0}, "`top_k` is 0"),
     ],
 )
 def test_mistakes(encoder, arguments, options, message):
