@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from factcheck.models.image import create_image_encoder
+from factcheck.models.folder import create_image_encoder
 from factcheck.twins.runtime import RUNTIMES, optimize
 from factcheck.twins.variants import VARIANTS, create_twins
 

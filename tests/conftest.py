@@ -153,8 +153,7 @@ def tiny_model(tmp_path_factory, tiny_bert) -> Path:
     import torch
     from transformers import AutoTokenizer
 
-    from factcheck.models.folder import save_model
-    from factcheck.models.image import create_image_encoder
+    from factcheck.models.folder import create_image_encoder, save_model
     from factcheck.models.text import load_text_model
     from factcheck.models.verdict import VerdictConfig, VerdictModel
 

@@ -73,11 +73,11 @@ def _export(args: argparse.Namespace) -> int:
         if not Path(args.card).is_file():
             raise InputError(f"--card {args.card!r}: no such file")
         card = Path(args.card).read_text("utf-8")
-    from factcheck.models.image import save_photo_encoder
+    from factcheck.models.folder import save_image_encoder
     from factcheck.training.images.module import load_pretrained_encoder
 
     encoder = load_pretrained_encoder(args.checkpoint)
-    print(f"{save_photo_encoder(encoder, args.out, card=card)}: photo encoder {encoder.fingerprint}")
+    print(f"{save_image_encoder(encoder, args.out, card=card)}: photo encoder {encoder.fingerprint}")
     return 0
 
 

@@ -157,9 +157,9 @@ def descriptor(name: str) -> Descriptor:
         )
     if name != "bundled" and _is_timm_folder(Path(name)):
         return _timm_descriptor(f"local-dir:{name}")
-    from factcheck.models.image import bundled_photo_encoder, load_photo_encoder
+    from factcheck.models.folder import bundled_image_encoder, load_image_encoder
 
-    encoder = load_photo_encoder(bundled_photo_encoder() if name == "bundled" else name)
+    encoder = load_image_encoder(bundled_image_encoder() if name == "bundled" else name)
     return _network(encoder.embed, encoder.input_size, encoder.mean, encoder.std)
 
 

@@ -1,7 +1,7 @@
 """Models on disk: ``config.json``, ``model.safetensors``, ``calibration.json``, ``README.md``. No pickle.
 
 Weights that are bit for bit those of the packages a model builds on (the bundled text model's embeddings, a frozen bundled
-photo encoder) are not stored again: the configuration names them as bases, with the hash that loading checks.
+image encoder) are not stored again: the configuration names them as bases, with the hash that loading checks.
 """
 
 import contextlib
@@ -16,17 +16,17 @@ from safetensors.torch import save
 from torch import Tensor
 
 from factcheck.errors import InputError
+from factcheck.models.image import DescriptorHead, ImageEncoder, build_image_encoder
+from factcheck.models.image import fingerprint_of as image_fingerprint
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
-from factcheck.models.token_relations import extend_relations
 from factcheck.models.verdict import VerdictConfig, VerdictModel, current_settings
-from factcheck.models.weights import read_checkpoint
+from factcheck.twins.variants import VARIANTS, create_twins
 from factcheck.weights import check_weights, digest, not_finite, read_safetensors
 
 __all__ = [
     "FORMAT_VERSION",
     "check_weights",
     "fingerprint",
-    "load_compatible_weights",
     "load_model",
     "load_tokenizer_of",
     "not_finite",
@@ -35,9 +35,8 @@ __all__ = [
     "weights_fingerprint",
 ]
 
-_RELATIONS = "match_embed.weight"
 FORMAT_VERSION = 1
-KIND = "factcheck-verdict-model"
+KIND, IMAGE_KIND = "factcheck-verdict-model", "factcheck-photo-encoder"
 CONFIG, WEIGHTS, CALIBRATION, CARD = "config.json", "model.safetensors", "calibration.json", "README.md"
 
 
@@ -158,8 +157,6 @@ def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
     text = text or build_text_model(config["text_config"])
     image = None
     if settings.image_encoder is not None:
-        from factcheck.models.image import build_image_encoder, create_image_encoder
-
         image = (
             create_image_encoder(settings.image_encoder, "bundled")
             if settings.image_weights == "bundled"
@@ -198,45 +195,6 @@ def load_tokenizer_of(folder: Path, config: dict[str, Any]) -> Any:
     """
     name = config["tokenizer"]
     return load_tokenizer(name if name == BUNDLED_TEXT_MODEL else str(folder / name))
-
-
-def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, ...] = ()) -> tuple[int, int]:
-    """Copy every tensor of a model folder or training checkpoint that fits by name and shape.
-
-    Of a model that was told of words alone, the embedding of token relations is extended for one that is told of values too.
-
-    Args:
-        model: takes the tensors.
-        source: model folder or checkpoint.
-        keep: prefixes of tensors that stay as they are.
-
-    Returns:
-        How many of the model's tensors were loaded, and how many were left as they were.
-
-    Raises:
-        InputError: ``source`` is neither, shares no tensor with the model, or holds NaN or infinity.
-    """
-    if source.is_dir():
-        state = load_model(source)[0].state_dict()
-    elif source.is_file():
-        checkpoint = read_checkpoint(source)
-        prefix = "model."
-        state = {n[len(prefix) :]: t for n, t in checkpoint["state_dict"].items() if n.startswith(prefix)}
-    else:
-        raise InputError(f"init_from: no model folder or checkpoint at {source}")
-    own = model.state_dict()
-    if _RELATIONS in own and _RELATIONS in state and len(state[_RELATIONS]) < len(own[_RELATIONS]):
-        state = {**state, _RELATIONS: extend_relations(state[_RELATIONS], len(own[_RELATIONS]))}
-    fitting = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape and not n.startswith(keep)}
-    if not fitting:
-        raise InputError(f"init_from: {source} shares no tensor with the model that is being trained")
-    if (name := not_finite(fitting)) is not None:
-        raise InputError(
-            f"init_from: the tensor {name!r} of {source} holds NaN or infinity; "
-            "start from a model whose training did not diverge"
-        )
-    model.load_state_dict(fitting, strict=False)
-    return len(fitting), len(own) - len(fitting)
 
 
 def resolve_model(name: str | Path) -> Path:
@@ -291,8 +249,143 @@ def _bases(config: VerdictConfig) -> dict[str, Tensor]:
     if config.text_model == BUNDLED_TEXT_MODEL:
         bases |= {f"text.{n}": t for n, t in load_text_model(BUNDLED_TEXT_MODEL).state_dict().items()}
     if config.image_encoder is not None and config.image_weights == "bundled":
-        from factcheck.models.image import create_image_encoder
-
         image = create_image_encoder(config.image_encoder, "bundled")
         bases |= {f"image.{n}": t for n, t in image.state_dict().items()}
     return bases
+
+
+def create_image_encoder(
+    name: str = "twins_svt_tiny",
+    weights: str | Path | None = "bundled",
+    *,
+    input_size: int | None = None,
+    embed_dim: int = 256,
+    layout_dim: int = 32,
+) -> ImageEncoder:
+    """An image encoder by the name of its network and of its weights.
+
+    Args:
+        name: a Twins model of :mod:`factcheck.twins.variants` (``twins_svt_tiny``, ``twins_svt_small``, …).
+        weights: ``bundled`` (the weights in this package, ``twins_svt_tiny`` only), ``timm`` (the ImageNet weights of
+            timm's model of that name, from timm's hub or cache; descriptors are then mean-pooled features), the path of
+            a folder that :func:`save_image_encoder` wrote, or None for random weights.
+        input_size: side in pixels of a new encoder's input; None for 64 (tiny) or 224. Folders carry their own.
+        embed_dim: length of a new encoder's descriptor.
+        layout_dim: see :class:`DescriptorHead`; for a new encoder.
+
+    Returns:
+        The encoder, in evaluation mode.
+
+    Raises:
+        InputError: no such model, weights or folder, or weights of another model or format version.
+    """
+    if name not in VARIANTS:
+        raise InputError(f"there is no image encoder named {name!r}; known are {', '.join(sorted(VARIANTS))}")
+    if weights == "bundled":
+        folder = bundled_image_encoder()
+        encoder = load_image_encoder(folder)
+        if encoder.name != name:
+            raise InputError(
+                f"There are no bundled weights for {name!r}, only for {encoder.name!r}. "
+                "Use weights='timm', the path of a folder, or None for random weights."
+            )
+        return encoder
+    if weights is None:
+        size = input_size or (64 if "tiny" in name else 224)
+        backbone = create_twins(name, num_classes=0)
+        head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], embed_dim, layout_dim)
+        return ImageEncoder(backbone, head, name=name, input_size=size).eval()
+    if weights == "timm":
+        if "tiny" in name:
+            raise InputError(f"timm has no weights for {name!r}. Use weights='bundled', a folder's path, or None.")
+        backbone = create_twins(name, weights="timm", num_classes=0)
+        return ImageEncoder(backbone, None, name=name, input_size=input_size or 224).eval()
+    encoder = load_image_encoder(weights)
+    if encoder.name != name:
+        raise InputError(f"{weights} holds weights of {encoder.name!r}, not of {name!r}. Ask for {encoder.name!r}.")
+    return encoder
+
+
+def bundled_image_encoder() -> Path:
+    """The folder of the image encoder that ships in this package."""
+    return Path(__file__).resolve().parent.parent / "pretrained" / "photo"
+
+
+def save_image_encoder(encoder: ImageEncoder, folder: str | Path, *, card: str | None = None) -> Path:
+    """Write ``model.safetensors`` (half precision), ``README.md`` and, last, ``config.json``.
+
+    Args:
+        encoder: what to save.
+        folder: where; made if missing, its files replaced.
+        card: text of the model card; None leaves ``README.md`` as it is.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: a tensor holds NaN or infinity, or would in half precision; nothing has been written then.
+    """
+    folder = Path(folder)
+    state = {key: tensor.detach().cpu().to(torch.float16).contiguous() for key, tensor in encoder.state_dict().items()}
+    if (name := not_finite(state)) is not None:
+        what = "holds NaN or infinity; export a checkpoint of a training that did not diverge"
+        if not_finite({name: encoder.state_dict()[name]}) is None:
+            what = "has values beyond the range of float16, in which image encoders are saved; train with lower rates or more decay"
+        raise InputError(f"the tensor {name!r} of the image encoder {what}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).unlink(missing_ok=True)  # a folder without it counts as absent, so half a write is never read
+    # save_file would leave a file that only its owner can read.
+    (folder / WEIGHTS).write_bytes(save(state))
+    encoder.refresh_fingerprint()  # the weights may have changed since it was asked for
+    if card is not None:
+        (folder / "README.md").write_text(card, encoding="utf-8")
+    content = {"format": IMAGE_KIND, "version": FORMAT_VERSION, **encoder.config(), "fingerprint": encoder.fingerprint}
+    (folder / CONFIG).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def load_image_encoder(folder: str | Path) -> ImageEncoder:
+    """The encoder in a folder that :func:`save_image_encoder` wrote, in evaluation mode.
+
+    Raises:
+        InputError: the folder is missing or incomplete, of another format version, or its weights do not fit or were changed.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
+        raise InputError(
+            f"{folder} is not the folder of an image encoder: it must hold {CONFIG} and {WEIGHTS}. Give a folder written by "
+            "save_image_encoder, 'bundled', 'timm', or None for random weights."
+        )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{folder / CONFIG} is not valid JSON ({error}). Export the encoder again.") from error
+    if not isinstance(config, dict) or config.get("format") != IMAGE_KIND or config.get("version") != FORMAT_VERSION:
+        found = {key: config.get(key) for key in ("format", "version")} if isinstance(config, dict) else config
+        raise InputError(
+            f"{folder / CONFIG} says {found}; this version reads format {IMAGE_KIND!r}, version {FORMAT_VERSION}. "
+            "Update the package, or export the encoder with this version."
+        )
+    try:
+        encoder = build_image_encoder(config)
+    except (KeyError, TypeError) as error:
+        raise InputError(
+            f"{folder / CONFIG} is damaged ({type(error).__name__}: {error}). Export the encoder again."
+        ) from error
+    for name in ("mean", "std"):
+        if len(getattr(encoder, name)) != 3:
+            raise InputError(f"{folder / CONFIG}: {name} must hold three numbers. Export the encoder again.")
+    try:
+        state = {key: tensor.float() for key, tensor in read_safetensors(folder / WEIGHTS).items()}
+        encoder.load_state_dict(state)
+    except (InputError, RuntimeError) as error:
+        raise InputError(
+            f"{folder / WEIGHTS} does not hold the weights that {CONFIG} describes ({error}). Export it again."
+        ) from error
+    found = image_fingerprint(encoder)  # not the property: the caller may change the weights before asking for it
+    if config.get("fingerprint") not in (None, found):
+        raise InputError(
+            f"{folder}: {CONFIG} is of encoder {config['fingerprint']}, but with the weights beside it that makes {found}; "
+            "one of the two files was changed. Export the encoder again."
+        )
+    return encoder.eval()

@@ -1,37 +1,19 @@
-"""Photo encoders: a Twins backbone for image tokens, and a descriptor by which copies of one photo are neighbours."""
+"""The image encoder: a Twins backbone for image tokens, and a descriptor by which copies of one image are neighbours."""
 
-import functools
 import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from factcheck.errors import InputError
-from factcheck.weights import not_finite
+from factcheck.twins.variants import create_twins
 
-__all__ = [
-    "DescriptorHead",
-    "PhotoEncoder",
-    "build_image_encoder",
-    "bundled_photo_encoder",
-    "create_image_encoder",
-    "load_photo_encoder",
-    "save_photo_encoder",
-    "six_views",
-]
+__all__ = ["DescriptorHead", "ImageEncoder", "build_image_encoder", "fingerprint_of", "six_views"]
 
-#: Version of the folder format, raised when older code could not read newer folders rightly.
-FORMAT_VERSION = 1
-KIND = "factcheck-photo-encoder"
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LAYOUT_GRID = 4  # the last map is pooled to 4x4 where its layout enters the descriptor
 
@@ -73,7 +55,7 @@ class DescriptorHead(nn.Module):
         return F.normalize(self.out(self.norm(torch.cat(pooled, dim=1))), dim=1)
 
 
-class PhotoEncoder(nn.Module):
+class ImageEncoder(nn.Module):
     """A Twins backbone with a copy descriptor.
 
     Args:
@@ -82,9 +64,9 @@ class PhotoEncoder(nn.Module):
         name: the backbone's name, for the fingerprint and the saved configuration.
         input_size: side of the square input, in pixels, that the weights were trained for.
         mean, std: normalisation of the input, per channel, for pixels in [0, 1].
-        view_size: if given, the descriptor is the mean over six views of this size: the whole photo, four corner crops
-            (two of them mirrored) and the mirrored whole. Crops then cost less likeness, and a mirrored photo has
-            exactly the descriptor of the photo. None for one pass over the photo as it is.
+        view_size: if given, the descriptor is the mean over six views of this size: the whole image, four corner crops
+            (two of them mirrored) and the mirrored whole. Crops then cost less likeness, and a mirrored image has
+            exactly the descriptor of the image. None for one pass over the image as it is.
 
     Attributes:
         num_features: C, width of the last map.
@@ -115,11 +97,17 @@ class PhotoEncoder(nn.Module):
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change whenever configuration or weights do (computed once, when first asked)."""
         if self._fingerprint is None:
-            self._fingerprint = _fingerprint(self)
+            self.refresh_fingerprint()
+        assert self._fingerprint is not None
+        return self._fingerprint
+
+    def refresh_fingerprint(self) -> str:
+        """Compute the fingerprint anew, after weights were changed."""
+        self._fingerprint = fingerprint_of(self)
         return self._fingerprint
 
     def config(self) -> dict[str, Any]:
-        """What :func:`create_image_encoder` needs beside the weights."""
+        """What :func:`build_image_encoder` needs beside the weights."""
         layout = 0 if self.head is None or self.head.layout is None else self.head.layout.out_features
         return {
             "name": self.name,
@@ -131,13 +119,13 @@ class PhotoEncoder(nn.Module):
         }
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Normalised photos (B, 3, H, W) to image tokens as a map (B, C, h, w)."""
+        """Normalised images (B, 3, H, W) to image tokens as a map (B, C, h, w)."""
         if self.view_size is not None:
             x = _resize(x, self.view_size)
         return self.backbone.forward_intermediates(x, norm=True, intermediates_only=True)[-1]
 
     def embed(self, x: Tensor) -> Tensor:
-        """Normalised photos (B, 3, H, W) to copy descriptors (B, D), float32, of length 1."""
+        """Normalised images (B, 3, H, W) to copy descriptors (B, D), float32, of length 1."""
         return self.forward_all(x)[1]
 
     def forward_all(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,7 +134,7 @@ class PhotoEncoder(nn.Module):
             return self._describe(x)
         views = six_views(x, self.view_size)
         tokens, descriptors = self._describe(views.flatten(0, 1))
-        # The first view is the whole photo: its map holds the tokens.
+        # The first view is the whole image: its map holds the tokens.
         return tokens[: len(x)], F.normalize(descriptors.unflatten(0, views.shape[:2]).mean(0), dim=1)
 
     def _describe(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -161,16 +149,16 @@ class PhotoEncoder(nn.Module):
 
 
 def six_views(x: Tensor, size: int) -> Tensor:
-    """The whole photo, its mirror image, and four corner crops of 80% a side, two of them mirrored.
+    """The whole image, its mirror image, and four corner crops of 80% a side, two of them mirrored.
 
-    Mirroring the photo permutes the views, so that their mean descriptor does not change.
+    Mirroring the image permutes the views, so that their mean descriptor does not change.
 
     Args:
         x: (B, 3, H, W).
         size: side of the views in pixels. At H = W = 1.25 size, crops are cut out without resizing.
 
     Returns:
-        (6, B, 3, size, size), the whole photo first.
+        (6, B, 3, size, size), the whole image first.
     """
     high, wide = round(0.8 * x.shape[-2]), round(0.8 * x.shape[-1])
     whole = _resize(x, size)
@@ -180,169 +168,23 @@ def six_views(x: Tensor, size: int) -> Tensor:
     return torch.stack([whole, whole.flip(-1), *corners])
 
 
-def create_image_encoder(
-    name: str = "twins_svt_tiny",
-    weights: str | Path | None = "bundled",
-    *,
-    input_size: int | None = None,
-    embed_dim: int = 256,
-    layout_dim: int = 32,
-) -> PhotoEncoder:
-    """Build a photo encoder.
-
-    Args:
-        name: a Twins model of :mod:`factcheck.twins.variants` (``twins_svt_tiny``, ``twins_svt_small``, …).
-        weights: ``bundled`` (the weights in this package, ``twins_svt_tiny`` only), ``timm`` (the ImageNet weights of
-            timm's model of that name, from timm's hub or cache; descriptors are then mean-pooled features), the path of
-            a folder that :func:`save_photo_encoder` wrote, or None for random weights.
-        input_size: side in pixels of a new encoder's input; None for 64 (tiny) or 224. Folders carry their own.
-        embed_dim: length of a new encoder's descriptor.
-        layout_dim: see :class:`DescriptorHead`; for a new encoder.
-
-    Returns:
-        The encoder, in evaluation mode.
-
-    Raises:
-        InputError: no such model, weights or folder, or weights of another model or format version.
-    """
-    if weights in ("bundled", None, "timm") or weights == "":
-        constructor = _constructor(name)
-    if weights == "bundled":
-        folder = bundled_photo_encoder()
-        encoder = load_photo_encoder(folder)
-        if encoder.name != name:
-            raise InputError(
-                f"There are no bundled weights for {name!r}, only for {encoder.name!r}. "
-                "Use weights='timm', the path of a folder, or None for random weights."
-            )
-        return encoder
-    if weights is None:
-        size = input_size or (64 if "tiny" in name else 224)
-        backbone = constructor(num_classes=0)
-        head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], embed_dim, layout_dim)
-        return PhotoEncoder(backbone, head, name=name, input_size=size).eval()
-    if weights == "timm":
-        if "tiny" in name:
-            raise InputError(f"timm has no weights for {name!r}. Use weights='bundled', a folder's path, or None.")
-        backbone = constructor(weights="timm", num_classes=0)
-        return PhotoEncoder(backbone, None, name=name, input_size=input_size or 224).eval()
-    encoder = load_photo_encoder(weights)
-    if encoder.name != name:
-        raise InputError(f"{weights} holds weights of {encoder.name!r}, not of {name!r}. Ask for {encoder.name!r}.")
-    return encoder
-
-
-def bundled_photo_encoder() -> Path:
-    """The folder of the photo encoder that ships in this package."""
-    return Path(__file__).resolve().parent.parent / "pretrained" / "photo"
-
-
-def save_photo_encoder(encoder: PhotoEncoder, folder: str | Path, *, card: str | None = None) -> Path:
-    """Write ``model.safetensors`` (half precision), ``README.md`` and, last, ``config.json``.
-
-    Args:
-        encoder: what to save.
-        folder: where; made if missing, its files replaced.
-        card: text of the model card; None leaves ``README.md`` as it is.
-
-    Returns:
-        The folder.
-
-    Raises:
-        InputError: a tensor holds NaN or infinity, or would in half precision; nothing has been written then.
-    """
-    folder = Path(folder)
-    state = {key: tensor.detach().cpu().to(torch.float16).contiguous() for key, tensor in encoder.state_dict().items()}
-    if (name := not_finite(state)) is not None:
-        what = "holds NaN or infinity; export a checkpoint of a training that did not diverge"
-        if not_finite({name: encoder.state_dict()[name]}) is None:
-            what = "has values beyond the range of float16, in which photo encoders are saved; train with lower rates or more decay"
-        raise InputError(f"the tensor {name!r} of the photo encoder {what}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)  # a folder without it counts as absent, so half a write is never read
-    # save_file would leave a file that only its owner can read.
-    (folder / WEIGHTS).write_bytes(save(state))
-    encoder._fingerprint = _fingerprint(encoder)  # the weights may have changed since it was asked for
-    if card is not None:
-        (folder / "README.md").write_text(card, encoding="utf-8")
-    content = {"format": KIND, "version": FORMAT_VERSION, **encoder.config(), "fingerprint": encoder.fingerprint}
-    (folder / CONFIG).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return folder
-
-
-def load_photo_encoder(folder: str | Path) -> PhotoEncoder:
-    """The encoder in a folder that :func:`save_photo_encoder` wrote, in evaluation mode.
-
-    Raises:
-        InputError: the folder is missing or incomplete, of another format version, or its weights do not fit or were changed.
-    """
-    folder = Path(folder)
-    if not (folder / CONFIG).is_file() or not (folder / WEIGHTS).is_file():
-        raise InputError(
-            f"{folder} is no photo encoder: it must hold {CONFIG} and {WEIGHTS}. Give a folder written by "
-            "save_photo_encoder, 'bundled', 'timm', or None for random weights."
-        )
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{folder / CONFIG} is not valid JSON ({error}). Export the encoder again.") from error
-    if not isinstance(config, dict) or config.get("format") != KIND or config.get("version") != FORMAT_VERSION:
-        found = {key: config.get(key) for key in ("format", "version")} if isinstance(config, dict) else config
-        raise InputError(
-            f"{folder / CONFIG} says {found}; this version reads format {KIND!r}, version {FORMAT_VERSION}. "
-            "Update the package, or export the encoder with this version."
-        )
-    try:
-        encoder = build_image_encoder(config)
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / CONFIG} is damaged ({type(error).__name__}: {error}). Export the encoder again."
-        ) from error
-    for name in ("mean", "std"):
-        if len(getattr(encoder, name)) != 3:
-            raise InputError(f"{folder / CONFIG}: {name} must hold three numbers. Export the encoder again.")
-    try:
-        state = {key: tensor.float() for key, tensor in load_file(folder / WEIGHTS).items()}
-        encoder.load_state_dict(state)
-    except (SafetensorError, RuntimeError) as error:
-        raise InputError(
-            f"{folder / WEIGHTS} does not hold the weights that {CONFIG} describes ({error}). Export it again."
-        ) from error
-    found = _fingerprint(encoder)  # not the property: the caller may change the weights before asking for it
-    if config.get("fingerprint") not in (None, found):
-        raise InputError(
-            f"{folder}: {CONFIG} is of encoder {config['fingerprint']}, but with the weights beside it that makes {found}; "
-            "one of the two files was changed. Export the encoder again."
-        )
-    return encoder.eval()
-
-
-def build_image_encoder(config: Mapping[str, Any]) -> PhotoEncoder:
-    """An encoder with random weights from what :meth:`PhotoEncoder.config` returned (weights are loaded afterwards)."""
-    backbone = _constructor(config["name"])(num_classes=0)
+def build_image_encoder(config: Mapping[str, Any]) -> ImageEncoder:
+    """An encoder with random weights from what :meth:`ImageEncoder.config` returned (weights are loaded afterwards)."""
+    backbone = create_twins(config["name"], num_classes=0)
     head = None
     if config["head"] is not None:
         head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], **config["head"])
     settings = {key: config[key] for key in ("name", "input_size", "mean", "std", "view_size") if key in config}
-    return PhotoEncoder(backbone, head, **settings)
+    return ImageEncoder(backbone, head, **settings)
 
 
-def _fingerprint(encoder: PhotoEncoder) -> str:
+def fingerprint_of(encoder: ImageEncoder) -> str:
+    """16 hexadecimal digits of an encoder's configuration and of its weights in half precision, as folders store them."""
     digest = hashlib.sha256(json.dumps(encoder.config(), sort_keys=True).encode())
     for key, tensor in sorted(encoder.state_dict().items()):
         digest.update(key.encode())
-        # Half precision, as folders store it: saving and loading keeps the fingerprint.
         digest.update(tensor.detach().cpu().to(torch.float16).contiguous().numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def _constructor(name: str) -> Any:
-    from factcheck.twins import variants
-
-    known = sorted(variants.VARIANTS)
-    if name not in known:
-        raise InputError(f"There is no photo encoder named {name!r}. Known: {', '.join(known)}.")
-    return functools.partial(variants.create_twins, name)
 
 
 def _resize(x: Tensor, size: int) -> Tensor:

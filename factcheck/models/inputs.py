@@ -137,7 +137,7 @@ class InputBuilder:
 
 
 def input_builder(model: "VerdictModel", tokenizer: "PreTrainedTokenizerBase") -> InputBuilder:
-    """What makes the inputs of ``model``, by its configuration and its photo encoder: the one place that knows what it reads."""
+    """What makes the inputs of ``model``, by its configuration and its image encoder: the one place that knows what it reads."""
     config, transform = model.config, None
     if model.image is not None:
         from factcheck.data.transforms import ImageTransform

@@ -1,4 +1,4 @@
-"""The verdict model: text transformer + photo encoder + fusion transformer + three heads."""
+"""The verdict model: text transformer + image encoder + fusion transformer + three heads."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ class VerdictConfig:
 
     Attributes:
         text_model: ``bundled``, a folder or a Hugging Face id.
-        image_encoder: name of the photo encoder (``twins_svt_tiny``, …); None for a text-only model.
+        image_encoder: name of the image encoder (``twins_svt_tiny``, …); None for a text-only model.
         image_weights: ``bundled``, ``timm``, a model folder, or None for random weights.
         max_length: text tokens of claim, evidence and OCR together.
         max_claim_tokens: longest claim (with its OCR), so that evidence always has room.
@@ -102,7 +102,7 @@ def pair_features(claim: Tensor, document: Tensor) -> Tensor:
 
 
 class VerdictModel(nn.Module):
-    """Text transformer, photo encoder, fusion transformer and the stance, image-relation and five-class heads.
+    """Text transformer, image encoder, fusion transformer and the stance, image-relation and five-class heads.
 
     The five-class logits are the log-probability that the two other heads give the class (a stance and a relation, taken as
     independent) plus a correction read off the verdict vector: what the parts know needs no second learning, and the
@@ -111,7 +111,7 @@ class VerdictModel(nn.Module):
     Args:
         config: architecture.
         text: the text transformer; its ``config.hidden_size`` is the token width.
-        image: the photo encoder (see :func:`factcheck.models.image.create_image_encoder`) or None.
+        image: the image encoder (see :func:`factcheck.models.folder.create_image_encoder`) or None.
     """
 
     def __init__(self, config: VerdictConfig, text: nn.Module, image: nn.Module | None = None) -> None:
@@ -208,7 +208,7 @@ class VerdictModel(nn.Module):
     def encode_image(self, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, h·w, C) and unit descriptors (B, E) of photos (B, 3, H, W); zeros, at no cost, where ``mask`` is false."""
         if self.image is None:
-            raise InputError("this model was built without a photo encoder; it cannot read photos")
+            raise InputError("this model was built without a image encoder; it cannot read photos")
         rows = mask.nonzero()[:, 0]
         if len(rows) == 0:
             # One stand-in photo gives the shapes (every row is masked anyway).

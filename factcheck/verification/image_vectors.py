@@ -25,10 +25,10 @@ class ImageVectors:
 
     def __init__(self, name: str | Path = "bundled") -> None:
         from factcheck.data.transforms import ImageTransform
-        from factcheck.models.image import bundled_photo_encoder, load_photo_encoder
+        from factcheck.models.folder import bundled_image_encoder, load_image_encoder
 
         self.name = str(name)
-        self._model = load_photo_encoder(bundled_photo_encoder() if self.name == "bundled" else self.name)
+        self._model = load_image_encoder(bundled_image_encoder() if self.name == "bundled" else self.name)
         self._model.eval()
         self._transform = ImageTransform(self._model.input_size, self._model.mean, self._model.std)
         self.fingerprint = self._model.fingerprint

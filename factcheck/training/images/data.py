@@ -252,9 +252,9 @@ def _neighbours(photos: PhotoArray, folder: str, count: int) -> NDArray[np.int64
     """(N, count) indices of the photos that an encoder finds most alike, nearest first, the photo itself left out."""
     import torch.nn.functional as F
 
-    from factcheck.models.image import load_photo_encoder
+    from factcheck.models.folder import load_image_encoder
 
-    encoder = load_photo_encoder(folder)
+    encoder = load_image_encoder(folder)
     mean, std = (torch.tensor(values)[:, None, None] for values in (encoder.mean, encoder.std))
     rows = []
     with torch.inference_mode():

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.folder import check_weights
-from factcheck.models.image import PhotoEncoder, build_image_encoder, create_image_encoder
+from factcheck.models.folder import check_weights, create_image_encoder
+from factcheck.models.image import ImageEncoder, build_image_encoder
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
 from factcheck.training.images.augment import STRENGTHS, alter_photos, resize_photos
 
@@ -32,7 +32,7 @@ class PhotoPretrainModule(pl.LightningModule):
     Args:
         name: the backbone.
         weights: what to start from: None for random weights, or a folder (see
-            :func:`~factcheck.models.image.create_image_encoder`).
+            :func:`~factcheck.models.folder.create_image_encoder`).
         embed_dim: length of the descriptor.
         layout_dim: channels of the last map's layout in the descriptor.
         sizes: input sizes in pixels, one after another; 64 throughout if None.
@@ -111,7 +111,7 @@ class PhotoPretrainModule(pl.LightningModule):
         """Remember where training starts, or goes on: the average has moved for that step."""
         self._averaged_step = self.global_step
 
-    def encode(self, views: Tensor, encoder: PhotoEncoder | None = None) -> Tensor:
+    def encode(self, views: Tensor, encoder: ImageEncoder | None = None) -> Tensor:
         """Views (B, 3, S, S) in [0, 1] to descriptors (B, D)."""
         encoder = encoder or self.encoder
         mean = views.new_tensor(encoder.mean)[:, None, None]
@@ -193,8 +193,8 @@ class PhotoPretrainModule(pl.LightningModule):
         check_before_saving(checkpoint["state_dict"], self.global_step)
         checkpoint["encoder_config"] = self.average.config()
 
-    def export_encoder(self) -> PhotoEncoder:
-        """The averaged encoder, ready for :func:`~factcheck.models.image.save_photo_encoder`."""
+    def export_encoder(self) -> ImageEncoder:
+        """The averaged encoder, ready for :func:`~factcheck.models.folder.save_image_encoder`."""
         return copy.deepcopy(self.average).eval()
 
     def _total_steps(self) -> int:
@@ -215,12 +215,12 @@ class PhotoPretrainModule(pl.LightningModule):
             self.queue_filled.copy_((self.queue_filled + len(descriptors)).clamp(max=len(self.queue)))
 
 
-def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> PhotoEncoder:
+def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> ImageEncoder:
     """The averaged encoder of a training checkpoint, in evaluation mode; nothing but tensors and plain values is read.
 
     Args:
         checkpoint: what ``factcheck fit`` wrote.
-        views: descriptors from six views (see :class:`~factcheck.models.image.PhotoEncoder`) instead of one.
+        views: descriptors from six views (see :class:`~factcheck.models.image.ImageEncoder`) instead of one.
 
     Raises:
         InputError: no such file, not a checkpoint of :class:`PhotoPretrainModule`, or one that holds NaN or infinity.

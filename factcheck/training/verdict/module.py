@@ -15,11 +15,12 @@ from torchmetrics.classification import MulticlassF1Score
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.models.dropout import set_dropout
-from factcheck.models.folder import check_weights, load_compatible_weights, resolve_model, weights_fingerprint
+from factcheck.models.folder import check_weights, resolve_model, weights_fingerprint
 from factcheck.models.inputs import input_builder
 from factcheck.models.text import check_max_length, load_text_model, load_tokenizer
 from factcheck.models.token_relations import TokenRelations
 from factcheck.models.verdict import VerdictConfig, VerdictModel, VerdictOutput
+from factcheck.models.weights import load_compatible_weights
 from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
 from factcheck.training.distributed import Tallies, gathered
 from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED, stance_loss, supervised_loss
@@ -146,7 +147,7 @@ class VerdictModule(pl.LightningModule):
             text.gradient_checkpointing_enable()
         image = None
         if image_encoder is not None:
-            from factcheck.models.image import create_image_encoder
+            from factcheck.models.folder import create_image_encoder
 
             image = create_image_encoder(image_encoder, image_weights)
         self.model = VerdictModel(config, text, image)

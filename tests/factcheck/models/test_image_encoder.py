@@ -6,14 +6,13 @@ import pytest
 import torch
 
 from factcheck.errors import InputError
-from factcheck.models.image import (
-    DescriptorHead,
-    bundled_photo_encoder,
+from factcheck.models.folder import (
+    bundled_image_encoder,
     create_image_encoder,
-    load_photo_encoder,
-    save_photo_encoder,
-    six_views,
+    load_image_encoder,
+    save_image_encoder,
 )
+from factcheck.models.image import DescriptorHead, six_views
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def encoder():
 
 @pytest.fixture
 def folder(encoder, tmp_path):
-    return save_photo_encoder(encoder, tmp_path / "photo", card="# A card\n")
+    return save_image_encoder(encoder, tmp_path / "photo", card="# A card\n")
 
 
 def test_shapes_and_lengths(encoder):
@@ -53,7 +52,7 @@ def test_tokens_and_descriptor_agree_with_the_joint_pass(encoder):
 
 def test_six_views_are_mirror_proof_and_come_back_from_a_folder(encoder, tmp_path):
     torch.manual_seed(2)
-    many = load_photo_encoder(save_photo_encoder(encoder, tmp_path / "one"))
+    many = load_image_encoder(save_image_encoder(encoder, tmp_path / "one"))
     many.input_size, many.view_size, many._fingerprint = 80, 64, None
     x = torch.randn(2, 3, 80, 80)
     with torch.inference_mode():
@@ -62,7 +61,7 @@ def test_six_views_are_mirror_proof_and_come_back_from_a_folder(encoder, tmp_pat
         torch.testing.assert_close(many.forward_features(x), tokens, atol=1e-4, rtol=1e-4)
         single = torch.stack([encoder.embed(view) for view in six_views(x, 64)]).mean(0)
         torch.testing.assert_close(torch.nn.functional.normalize(single, dim=1), descriptors, atol=5e-3, rtol=0)
-        again = load_photo_encoder(save_photo_encoder(many, tmp_path / "six"))
+        again = load_image_encoder(save_image_encoder(many, tmp_path / "six"))
         assert (again.view_size, again.fingerprint) == (64, many.fingerprint)
         torch.testing.assert_close(again.embed(x), descriptors, atol=5e-3, rtol=0)
     assert many.fingerprint != encoder.fingerprint
@@ -84,7 +83,7 @@ def test_pooling_is_the_generalised_mean():
 
 
 def test_saved_encoders_come_back_with_their_fingerprint(encoder, folder):
-    again = load_photo_encoder(folder)
+    again = load_image_encoder(folder)
     assert again.fingerprint == encoder.fingerprint == json.loads((folder / "config.json").read_text())["fingerprint"]
     assert create_image_encoder(weights=folder).fingerprint == encoder.fingerprint
     x = torch.randn(2, 3, 64, 64)
@@ -93,14 +92,14 @@ def test_saved_encoders_come_back_with_their_fingerprint(encoder, folder):
 
 
 def test_fingerprint_follows_the_weights(encoder, folder):
-    other = load_photo_encoder(folder)
+    other = load_image_encoder(folder)
     with torch.no_grad():
         next(other.parameters()).add_(0.5)
     assert other.fingerprint != encoder.fingerprint
 
 
 def test_missing_folder_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"is no photo encoder.*Give a folder"):
+    with pytest.raises(InputError, match=r"is not the folder of an image encoder.*Give a folder"):
         create_image_encoder(weights=tmp_path / "nothing")
 
 
@@ -126,17 +125,17 @@ def test_other_versions_and_damage_are_refused(folder):
 
 
 def test_weights_of_another_encoder_are_refused(encoder, folder, tmp_path):
-    other = load_photo_encoder(folder)
+    other = load_image_encoder(folder)
     with torch.no_grad():
         next(other.parameters()).add_(0.5)
-    save_photo_encoder(other, tmp_path / "other")
+    save_image_encoder(other, tmp_path / "other")
     (folder / "model.safetensors").write_bytes((tmp_path / "other" / "model.safetensors").read_bytes())
     with pytest.raises(InputError, match=f"of encoder {encoder.fingerprint}, but .* makes {other.fingerprint}"):
-        load_photo_encoder(folder)
+        load_image_encoder(folder)
 
 
 def test_names_and_weights_that_do_not_exist(folder):
-    with pytest.raises(InputError, match="no photo encoder named 'twins_svt_huge'"):
+    with pytest.raises(InputError, match="no image encoder named 'twins_svt_huge'"):
         create_image_encoder("twins_svt_huge", None)
     with pytest.raises(InputError, match="timm has no weights for 'twins_svt_tiny'"):
         create_image_encoder(weights="timm")
@@ -164,7 +163,7 @@ def test_weights_from_timm(monkeypatch):
 
 
 def test_bundled_encoder_is_whole_and_small():
-    folder = bundled_photo_encoder()
+    folder = bundled_image_encoder()
     encoder = create_image_encoder()
     assert encoder.fingerprint == json.loads((folder / "config.json").read_text())["fingerprint"]
     assert sum(file.stat().st_size for file in folder.iterdir()) <= 16 * 2**20
@@ -189,8 +188,8 @@ def test_a_saved_encoder_can_be_read_by_others_and_is_what_it_is_now(tmp_path):
     before = encoder.fingerprint
     with torch.no_grad():
         encoder.head.out.bias.add_(1.0)
-    folder = save_photo_encoder(encoder, tmp_path / "photo")
-    assert load_photo_encoder(folder).fingerprint == encoder.fingerprint != before
+    folder = save_image_encoder(encoder, tmp_path / "photo")
+    assert load_image_encoder(folder).fingerprint == encoder.fingerprint != before
     modes = {name: (folder / name).stat().st_mode for name in ("config.json", "model.safetensors")}
     assert modes["model.safetensors"] == modes["config.json"]
 
@@ -200,6 +199,6 @@ def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path, value, me
     encoder = create_image_encoder(weights=None)
     with torch.no_grad():
         encoder.head.out.bias[0] = value
-    with pytest.raises(InputError, match=f"'head.out.bias' of the photo encoder .*{message}"):
-        save_photo_encoder(encoder, tmp_path / "photo")
+    with pytest.raises(InputError, match=f"'head.out.bias' of the image encoder .*{message}"):
+        save_image_encoder(encoder, tmp_path / "photo")
     assert not (tmp_path / "photo").exists()

@@ -8,7 +8,6 @@ from safetensors.torch import load_file, save_file
 from factcheck.errors import InputError
 from factcheck.models.folder import (
     fingerprint,
-    load_compatible_weights,
     load_model,
     not_finite,
     resolve_model,
@@ -17,6 +16,7 @@ from factcheck.models.folder import (
 )
 from factcheck.models.text import load_text_model
 from factcheck.models.verdict import VerdictConfig, VerdictModel
+from factcheck.models.weights import load_compatible_weights
 
 SELECTION = {"top_k": 3, "retrieval_encoder": "bundled", "retrieval_method": "hybrid"}
 

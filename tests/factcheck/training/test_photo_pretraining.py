@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from factcheck.errors import InputError
-from factcheck.models.image import create_image_encoder, load_photo_encoder, save_photo_encoder
+from factcheck.models.folder import create_image_encoder, load_image_encoder, save_image_encoder
 from factcheck.training.images.data import GroupedPhotos, PhotoDataModule, cache_photos
 from factcheck.training.images.module import (
     PhotoPretrainModule,
@@ -155,7 +155,7 @@ def test_groups_hold_neighbours_and_every_photo_occurs_once():
 
 
 def test_grouping_by_an_encoder_puts_doubles_together(root, tmp_path):
-    folder = save_photo_encoder(_module().export_encoder(), tmp_path / "photo")
+    folder = save_image_encoder(_module().export_encoder(), tmp_path / "photo")
     data = _data(root, tmp_path, grouping=str(folder), group=2)
     data.setup()
     photos = np.array(data._train.photos)
@@ -179,7 +179,7 @@ def test_checkpoints_of_other_kinds_are_refused(tmp_path):
 def test_the_encoder_of_a_checkpoint_is_the_one_that_the_weights_folder_made(root, tmp_path):
     start = create_image_encoder(weights=None, embed_dim=24, layout_dim=0)
     start.mean, start.std = (0.1, 0.2, 0.3), (0.4, 0.5, 0.6)
-    module = _module(weights=str(save_photo_encoder(start, tmp_path / "start")))
+    module = _module(weights=str(save_image_encoder(start, tmp_path / "start")))
     trainer = _trainer(tmp_path, 1)
     trainer.strategy.connect(module)
     trainer.save_checkpoint(tmp_path / "last.ckpt")
@@ -308,5 +308,5 @@ def test_training_learns_and_exports(root, tmp_path):
         module.on_train_batch_end(None, batch, 0)
         losses.append(float(loss))
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    folder = save_photo_encoder(module.export_encoder(), tmp_path / "photo")
-    assert load_photo_encoder(folder).fingerprint == module.export_encoder().fingerprint
+    folder = save_image_encoder(module.export_encoder(), tmp_path / "photo")
+    assert load_image_encoder(folder).fingerprint == module.export_encoder().fingerprint

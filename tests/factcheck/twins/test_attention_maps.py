@@ -3,7 +3,7 @@ import torch
 
 from factcheck import InputError
 from factcheck.models import attention_maps
-from factcheck.models.image import create_image_encoder
+from factcheck.models.folder import create_image_encoder
 from factcheck.twins.attention_maps import explicit_pass
 from factcheck.twins.twins import Twins
 
