@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from factcheck.labels import Stance
-from factcheck.training.verdict.contrasts import alter, make_contrast
+from factcheck.training.verdict.contrasts import alter, make_contrast, other_subject
 
 EVIDENCE = (
     "On 3 June the mayor of Velmora, Renata Oduya, opened the northern bridge.",
@@ -33,9 +33,11 @@ def difference(old, new):
     ("claim", "details"),
     [
         ("The bridge is 240 metres long.", {"240"}),
-        ("It cost 1,250,000 euros in 2019.", {"1,250,000", "2019."}),
+        ("It cost 1,250,000 euros in 2019.", {"1,250,000"}),  # other things cost as much in other years
+        ("It was built in 2019.", {"2019."}),  # once
         ("The bridge was opened by Renata Oduya.", {"Renata Oduya.", "opened"}),
-        ("In June something happened to the northern bridge.", {"June", "northern"}),
+        ("In June something happened to the northern bridge.", {"northern"}),
+        ("The northern bridge opened in June.", {"northern", "opened", "June."}),
         ("Ferries came every twenty minutes.", {"twenty"}),
     ],
 )
@@ -53,7 +55,8 @@ def test_a_new_detail_is_of_the_same_kind_and_not_true_by_chance():
     }
     assert "35" in new  # the evidence's own other number, half of the time
     assert not new & {"240", "2019", "1974"}  # a length does not become a year
-    years = {difference("In 2019.", c)[1][0] for c in results(lambda r: alter("In 2019.", " ".join(EVIDENCE), r))}
+    made = results(lambda r: alter("Built in 2019.", " ".join(EVIDENCE), r))
+    years = {difference("Built in 2019.", c)[1][0] for c in made}
     assert "1974." in years
     assert all((len(year) == 5 and 1980 < int(year[:4]) < 2060) or year == "1974." for year in years)
     money = {
@@ -63,15 +66,24 @@ def test_a_new_detail_is_of_the_same_kind_and_not_true_by_chance():
     assert any("," in amount for amount in money)
 
 
-def test_names_come_from_the_evidence_or_from_another_text():
-    claim, other = "Velmora has a bridge of Harbour Steel.", "They met in Porto Alegre with Ada Lint."
+def test_a_name_behind_a_relation_with_one_holder_is_altered_and_no_other():
+    claim, other = "Velmora has a bridge built by Harbour Steel.", "They met in Porto Alegre with Ada Lint."
     new = results(lambda rng: alter(claim, " ".join(EVIDENCE), rng, other))
-    assert "Velmora has a bridge of Renata Oduya." in new
-    assert "Velmora has a bridge of Ada Lint." in new
-    assert "Porto Alegre has a bridge of Harbour Steel." in new
-    assert not any("Harbour has" in text or "COVID" in text for text in new)
+    assert "Velmora has a bridge built by Renata Oduya." in new
+    assert "Velmora has a bridge built by Ada Lint." in new
+    assert not any(text.startswith("Porto Alegre") or "Harbour has" in text or "COVID" in text for text in new)
+    assert results(lambda rng: alter("Near Velmora stands Harbour Steel.", " ".join(EVIDENCE), rng, other)) == {None}
     virus = "The virus SARS-CoV-2 causes COVID-19, said Renata Oduya."
     assert results(lambda rng: alter("It is about COVID-19.", virus, rng, other)) == {"It is not about COVID-19."}
+
+
+def test_somebody_else_in_the_subjects_place():
+    other = "They met in Porto Alegre with Ada Lint and Renata Oduya."
+    made = results(lambda rng: other_subject("Renata Oduya opened the bridge.", " ".join(EVIDENCE), other, rng))
+    assert made == {"Porto Alegre opened the bridge.", "Ada Lint opened the bridge."}
+    rng = np.random.default_rng(0)
+    assert other_subject("The bridge opened.", " ".join(EVIDENCE), other, rng) is None
+    assert other_subject("Renata Oduya opened it.", " ".join(EVIDENCE), "nobody", rng) is None
 
 
 def test_what_has_no_detail_is_left_alone():
@@ -84,26 +96,27 @@ def test_what_has_no_detail_is_left_alone():
 
 
 def test_contrasts_have_the_stance_that_follows_from_how_they_were_made():
-    claim = "Renata Oduya opened a bridge of 240 metres."
+    claim = "Renata Oduya opened a bridge of 240 metres in June."
+    other = "They met in Porto Alegre with Ada Lint."
     seen = set()
-    for seed in range(400):
-        made = make_contrast(claim, EVIDENCE, Stance.SUPPORT, np.random.default_rng(seed))
+    for seed in range(900):
+        made = make_contrast(claim, EVIDENCE, Stance.SUPPORT, np.random.default_rng(seed), other)
         if made is None:
             continue
         text, evidence, stance = made
-        seen.add((stance, text == claim, evidence == EVIDENCE))
         source = [s for s in EVIDENCE if text.rstrip(".") in s]
-        if stance is Stance.SUPPORT:
-            assert source
-            assert evidence == EVIDENCE
-        elif stance is Stance.INSUFFICIENT:
-            assert len(source) == 1
+        elsewhere = text.startswith(("Ada Lint", "Porto Alegre"))
+        seen.add((stance, bool(source), elsewhere, evidence == EVIDENCE))
+        assert text != claim
+        if len(evidence) < len(EVIDENCE):
             assert evidence == tuple(s for s in EVIDENCE if s != source[0])
-        else:
-            assert not source
-            assert text != claim
-            assert evidence == EVIDENCE
-    assert seen == {(Stance.SUPPORT, False, True), (Stance.INSUFFICIENT, False, False), (Stance.REFUTE, False, True)}
+    assert seen == {
+        (Stance.SUPPORT, True, False, True),  # a sentence of the evidence
+        (Stance.SUPPORT, False, False, True),  # with a number written otherwise, or a bound that it keeps
+        (Stance.INSUFFICIENT, True, False, False),  # a sentence that has been taken away
+        (Stance.INSUFFICIENT, False, True, True),  # somebody else
+        (Stance.REFUTE, False, False, True),  # altered
+    }
 
 
 def test_a_claim_that_is_not_supported_is_not_used_itself():
