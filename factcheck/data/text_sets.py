@@ -38,7 +38,9 @@ def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
 
     Yields:
         Dicts with ``id`` (the line number where there is none), ``claim``, ``document`` (list of sentences),
-        ``evidence`` (indexes into ``document`` of the gold sentences, or None if unknown), ``label`` (a stance) and ``source``.
+        ``evidence`` (indexes into ``document`` of the gold sentences, or None if unknown), ``label`` (a stance, ``not_support``
+        where the source only says "does not follow", or None where the row has ``p``), ``source``, ``language`` (or None)
+        and ``p``: another model's probabilities of support, insufficient and refute, or None.
 
     Raises:
         InputError: no such file, or a line that is not such a row; names file, line and field.
@@ -56,13 +58,16 @@ def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
                 f"{where}, 'evidence': expected null or indexes below {len(document)}, the number of sentences, "
                 f"found {str(evidence)[:60]}"
             )
+        soft = _soft(row.get("p"), where)
         yield {
             "id": str(row.get("id") if row.get("id") is not None else where.rsplit(" ", 1)[-1]),
             "claim": _text(row, "claim", where),
             "document": document,
             "evidence": evidence,
-            "label": _label(row, where, STANCES),
+            "label": None if soft and "label" not in row else _label(row, where, (*STANCES, NOT_SUPPORT)),
             "source": _source(row, path),
+            "language": row.get("language"),
+            "p": soft,
         }
 
 
@@ -92,6 +97,23 @@ def _label(row: dict[str, Any], where: str, allowed: tuple[Stance | str, ...]) -
     if value not in allowed:
         raise InputError(f"{where}, 'label': expected one of {', '.join(allowed)}, found {value!r}")
     return str(value)
+
+
+def _soft(value: object, where: str) -> tuple[float, float, float] | None:
+    """A row's ``p``, checked."""
+    if value is None:
+        return None
+    if (
+        not isinstance(value, list)
+        or len(value) != len(STANCES)
+        or not all(isinstance(p, int | float) and 0 <= p <= 1 for p in value)
+        or abs(sum(value) - 1) > 0.02  # probabilities may have been rounded
+    ):
+        raise InputError(
+            f"{where}, 'p': expected {len(STANCES)} probabilities that add up to 1, found {str(value)[:60]}"
+        )
+    support, insufficient, refute = map(float, value)
+    return support, insufficient, refute
 
 
 def _source(row: dict[str, Any], path: str | Path) -> str:

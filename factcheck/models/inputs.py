@@ -72,6 +72,15 @@ class InputBuilder:
         self.transform = transform
         self.token_relations = token_relations
 
+    def shorter(self, max_length: int) -> "InputBuilder":
+        """A builder of the same inputs, cut at ``max_length`` tokens or its own limit, whichever is less.
+
+        Raises:
+            InputError: see :class:`InputBuilder`.
+        """
+        length = min(max_length, self.max_length)
+        return InputBuilder(self.tokenizer, length, self.max_claim_tokens, self.transform, self.token_relations)
+
     def segments(self, row: TextRow) -> tuple[str, str]:
         """The two text segments of a row."""
         claim = f"{row.claim} | {row.claim_ocr}" if row.claim_ocr else row.claim

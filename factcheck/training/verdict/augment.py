@@ -13,6 +13,7 @@ import numpy as np
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, Stance, compose_label
 from factcheck.models.inputs import TextRow
+from factcheck.training.facts import furnish
 from factcheck.training.verdict.contrasts import make_contrast
 from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
 from factcheck.training.verdict.rows import TrainingRow
@@ -29,6 +30,7 @@ class Change(NamedTuple):
     own_evidence: bool = False
     contrast: int | None = None
     unrelated: int | None = None
+    furniture: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Augmentation:
     distractors: float = 0.0
     own_evidence: float = 0.0
     unrelated_evidence: float = 0.0
+    furniture: float = 0.0
     contrasts: Mapping[str, float] = field(default_factory=dict)  # by source
 
     def __post_init__(self) -> None:
@@ -63,7 +66,9 @@ class Augmentation:
         contrast = rng.random(count) < [self.contrasts.get(source, 0.0) for source in sources]
         contrasts = _seeds(rng, contrast)
         unrelated = rng.random(count) < self.unrelated_evidence
-        return list(map(Change, photos, distractors, own, contrasts, _seeds(rng, unrelated)))
+        unrelateds = _seeds(rng, unrelated)
+        furniture = _seeds(rng, rng.random(count) < self.furniture)
+        return list(map(Change, photos, distractors, own, contrasts, unrelateds, furniture))
 
 
 class Augmenter:
@@ -83,6 +88,13 @@ class Augmenter:
 
     def __call__(self, row: TrainingRow, change: Change) -> TrainingRow:
         """The changed row; its photos are the loader's business."""
+        row = self._evidence(row, change)
+        if change.furniture is not None:
+            claim = furnish(row.text.claim, np.random.default_rng(change.furniture))
+            row = replace(row, text=replace(row.text, claim=claim))
+        return row
+
+    def _evidence(self, row: TrainingRow, change: Change) -> TrainingRow:
         if change.unrelated is not None:
             return self._unrelated(row, np.random.default_rng(change.unrelated))
         if change.contrast is not None:

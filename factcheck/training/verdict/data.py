@@ -18,7 +18,7 @@ from factcheck.training.sampler import MixtureBatchSampler
 from factcheck.training.verdict.augment import Augmentation, Augmenter, Change
 from factcheck.training.verdict.losses import UNLABELLED
 from factcheck.training.verdict.predict import ClaimChunks
-from factcheck.training.verdict.rows import TrainingRow, read_training_rows, with_evidence, with_soft_labels
+from factcheck.training.verdict.rows import TrainingRow, made_rows, read_training_rows, with_evidence, with_soft_labels
 
 __all__ = ["VerdictDataModule"]
 
@@ -44,6 +44,7 @@ class VerdictDataModule(pl.LightningDataModule):
             same file: the stance head learns its probabilities, too (see ``soft_label_weight`` of the module). Rows of such a
             claims table need no label.
         source_weights: further factor on the draws of rows of a ``source`` (as named in the files).
+        languages: keep only rows of these languages (ISO 639-1), and those of files that state none; null keeps all.
         image_root: folder that image paths are relative to; by default each file's own folder.
         columns: names of columns in the files, as ``{"claim": "text"}``, for tables with names of their own.
         top_k: evidence sentences selected for a row.
@@ -51,6 +52,9 @@ class VerdictDataModule(pl.LightningDataModule):
             sentence out.
         retrieval_encoder: text encoder for the selection (``bundled``, folder or id).
         retrieval_method: ``hybrid``, ``dense`` or ``bm25``.
+        training_retrieval_method: another one for the training files; ``bm25`` reads a quarter of a million rows in a minute.
+        training_tokens: longest text of a training row, claim and evidence; null is the model's own limit. What is read in training need
+            not be as long as what is read later, and its length is what a step costs.
         batch_size: rows a step and process.
         modality_dropout: probability that a training row's photos are both left out, whatever its class, in [0, 1).
         distractors: share of the training batches whose rows get sentences of other rows of their source among their
@@ -59,6 +63,9 @@ class VerdictDataModule(pl.LightningDataModule):
         own_evidence: share of the training rows whose claim comes first among its evidence, and is supported by it, in [0, 1).
         unrelated_evidence: share of the training rows whose evidence is that of another row, of any source, and which it therefore
             leaves undecided, in [0, 1): a document that says nothing of the claim does not refute it.
+        furniture: share of the training rows whose claim gets what news and social media put around a sentence, in [0, 1).
+        made: claims with evidence made from templates (:mod:`factcheck.training.facts`), as further rows of weight 1; their sources
+            are called ``made-quantity``, ``made-role`` and so on.
         contrasts: by ``source`` (as named in the files), the share of the training rows, in [0, 1), that become claims made of
             their evidence, some with one number, name or word altered (:mod:`factcheck.training.verdict.contrasts`).
         num_workers: loader processes; 0 loads in the training process.
@@ -76,17 +83,22 @@ class VerdictDataModule(pl.LightningDataModule):
         test: list[str] | str | None = None,
         soft_labels: dict[str, str] | None = None,
         source_weights: dict[str, float] | None = None,
+        languages: list[str] | None = None,
         image_root: str | None = None,
         columns: dict[str, str] | None = None,
         top_k: int = 5,
         min_share: float = 0.0,
         retrieval_encoder: str = "bundled",
         retrieval_method: str = "hybrid",
+        training_retrieval_method: str | None = None,
+        training_tokens: int | None = None,
         batch_size: int = 32,
         modality_dropout: float = 0.0,
         distractors: float = 0.0,
         own_evidence: float = 0.0,
         unrelated_evidence: float = 0.0,
+        furniture: float = 0.0,
+        made: int = 0,
         contrasts: dict[str, float] | None = None,
         num_workers: int = 0,
         predict: str | None = None,
@@ -97,12 +109,13 @@ class VerdictDataModule(pl.LightningDataModule):
         super().__init__()
         self.save_hyperparameters()  # `factcheck export` stores the evidence selection with the model
         self.augmentation = Augmentation(
-            modality_dropout, distractors, own_evidence, unrelated_evidence, contrasts or {}
+            modality_dropout, distractors, own_evidence, unrelated_evidence, furniture, contrasts or {}
         )
         for name, number, least in (
             ("top_k", top_k, 1),
             ("batch_size", batch_size, 1),
             ("num_workers", num_workers, 0),
+            ("made", made, 0),
         ):
             if number < least:
                 raise InputError(f"{name} must be at least {least}, found {number}")
@@ -115,10 +128,13 @@ class VerdictDataModule(pl.LightningDataModule):
         self.soft_labels = soft_labels or {}
         if unknown := sorted(set(self.soft_labels) - set(self.train_files)):
             raise InputError(f"soft_labels names {unknown}, which train does not; it has {sorted(self.train_files)}")
-        self.source_weights = source_weights or {}
+        self.made = made
+        self.source_weights, self.languages = source_weights or {}, languages
         self.image_root = Path(image_root).expanduser() if image_root else None
         self.columns, self.top_k, self.min_share = columns, top_k, min_share
         self.retrieval_encoder, self.retrieval_method = retrieval_encoder, retrieval_method
+        self.training_tokens = training_tokens
+        self.training_retrieval_method = training_retrieval_method or retrieval_method
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.predict, self.predict_out, self.abstain_below = predict, predict_out, abstain_below
         self._rows: dict[str, list[TrainingRow]] = {}
@@ -163,7 +179,10 @@ class VerdictDataModule(pl.LightningDataModule):
                 rows = read_training_rows(path, columns=self.columns, unlabelled=verdicts is not None)
             if verdicts is not None:
                 rows = with_soft_labels(rows, self.root / Path(verdicts).expanduser())
-            self._rows[name] = with_evidence(rows, self.top_k, self.retrieval_encoder, self.retrieval_method)
+            if self.languages is not None:
+                rows = [row for row in rows if row.language is None or row.language in self.languages]
+            method = self.training_retrieval_method if name in self.train_files else self.retrieval_method
+            self._rows[name] = with_evidence(rows, self.top_k, self.retrieval_encoder, method)
         return self._rows[name]
 
     def train_dataloader(self) -> DataLoader:
@@ -172,12 +191,20 @@ class VerdictDataModule(pl.LightningDataModule):
         for name, weight in self.train_files.items():
             rows += [(self._images(name), row) for row in self.rows(name)]
             weights += [weight * self.source_weights.get(row.source, 1.0) for row in self.rows(name)]
+        for row in made_rows(self.made, self.seed):
+            rows.append((self.root, row))
+            weights.append(self.source_weights.get(row.source, 1.0))
         known = {row.source for _, row in rows}
         for option, named in (("source_weights", self.source_weights), ("contrasts", self.augmentation.contrasts)):
             if unknown := sorted(set(named) - known):
                 raise InputError(f"{option} names {unknown}, which no training row has; sources are {sorted(known)}")
+        # Characters: the tokens of a quarter of a million rows would take minutes to count and make the batches no shorter.
+        builder = self._builder()
+        if self.training_tokens is not None:
+            builder = builder.shorter(self.training_tokens)
+        longest = 5 * builder.max_length
         self._sampler = MixtureBatchSampler(
-            self._builder().lengths([row.text for _, row in rows]),
+            [min(_cost(row), longest) for _, row in rows],
             weights,
             self.batch_size,
             self.seed,
@@ -187,7 +214,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self._take_up()
         dataset = _RowDataset(rows, Augmenter([row for _, row in rows], self.top_k))
         batches = _Epochs(self._sampler, self.trainer, self.augmentation, [row.source for _, row in rows])
-        return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(self._builder()), **self._workers())
+        return _ResumableLoader(dataset, batch_sampler=batches, collate_fn=_Collate(builder), **self._workers())
 
     def val_dataloader(self) -> DataLoader:
         """Every validation row once, in order of length."""

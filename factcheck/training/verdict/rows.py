@@ -36,6 +36,7 @@ class TrainingRow:
         stance, relation, label: targets of the three heads, or ``UNLABELLED``.
         source: data set the row comes from.
         soft: another model's probabilities of the three stances, or None.
+        language: ISO 639-1 code, where the file states one.
     """
 
     id: str
@@ -49,12 +50,14 @@ class TrainingRow:
     source: str
     split: bool = False
     soft: tuple[float, float, float] | None = None
+    language: str | None = None
 
 
 def read_training_rows(
     path: str | Path, *, columns: dict[str, str] | None = None, unlabelled: bool = False
 ) -> list[TrainingRow]:
-    """Read a labelled file: a claims table (see :func:`factcheck.data.open_claims`) or an entailment set.
+    """Read a labelled file: a claims table (see :func:`factcheck.data.open_claims`), claims as text or an entailment set (see
+    :mod:`factcheck.data.text_sets`).
 
     Args:
         path: the file.
@@ -68,7 +71,11 @@ def read_training_rows(
     if _is_entailment(path):
         from factcheck.data import read_entailment
 
-        return [_entailment_row(number, row) for number, row in enumerate(read_entailment(path))]
+        return [_text_row(number, row) for number, row in enumerate(read_entailment(path))]
+    if _is_claims_text(path):
+        from factcheck.data import read_claims_text
+
+        return [_text_row(number, row) for number, row in enumerate(read_claims_text(path))]
     from factcheck.data import clean_text, open_claims, row_fields
 
     sources = row_fields(path, "source", columns=columns)
@@ -113,6 +120,32 @@ def _with_label(row: TrainingRow, label: FactifyLabel | None) -> TrainingRow:
     if label is None or row.claim_image is None or row.document_image is None:
         return row
     return replace(row, label=FACTIFY_LABELS.index(label))
+
+
+def made_rows(count: int, seed: int) -> list[TrainingRow]:
+    """Rows made from templates, see :mod:`factcheck.training.facts`."""
+    import numpy as np
+
+    from factcheck.training.facts import make_fact
+
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(count):
+        kind, claim, evidence, stance = make_fact(rng)
+        rows.append(
+            TrainingRow(
+                id=f"made-{number}",
+                text=TextRow(claim, evidence),
+                document=(),
+                claim_image=None,
+                document_image=None,
+                stance=STANCES.index(stance),
+                relation=UNLABELLED,
+                label=UNLABELLED,
+                source=kind,
+            )
+        )
+    return rows
 
 
 def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[TrainingRow]:
@@ -213,18 +246,28 @@ def _is_entailment(path: Path) -> bool:
     return path.suffix == ".jsonl" and {"premise", "hypothesis"} <= _first_line(path).keys()
 
 
-def _entailment_row(number: int, row: dict) -> TrainingRow:
+def _is_claims_text(path: Path) -> bool:
+    """A JSONL of claims whose documents are lists of sentences, with the data set of each: without photos, so far as seen."""
+    first = _first_line(path) if path.suffix == ".jsonl" else {}
+    return {"claim", "document", "source"} <= first.keys() and isinstance(first["document"], list)
+
+
+def _text_row(number: int, row: dict) -> TrainingRow:
     from factcheck.data import clean_text
 
-    label = row["label"]
+    label, target = row["label"], UNLABELLED
+    if label is not None:
+        target = NOT_SUPPORT if label == "not_support" else STANCES.index(stance_of(parse_label(label)))
     return TrainingRow(
-        id=str(number),
+        id=row.get("id", str(number)),
         text=TextRow(clean_text(row["claim"])),
         document=tuple(row["document"]),
         claim_image=None,
         document_image=None,
-        stance=NOT_SUPPORT if label == "not_support" else STANCES.index(stance_of(parse_label(label))),
+        stance=target,
         relation=UNLABELLED,
         label=UNLABELLED,
         source=row["source"],
+        soft=row.get("p"),
+        language=row.get("language"),
     )

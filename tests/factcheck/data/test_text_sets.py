@@ -32,8 +32,15 @@ def test_entailment(tmp_path):
 
 def test_claims_text(tmp_path):
     first, second = read_claims_text(written(tmp_path, CLAIM, {k: CLAIM[k] for k in ("claim", "document", "label")}))
-    assert first == CLAIM | {"id": "3"}
+    assert first == CLAIM | {"id": "3", "language": None, "p": None}
     assert (second["id"], second["evidence"], second["source"]) == ("2", None, "set")
+
+
+def test_claims_with_half_a_label_or_with_anothers_probabilities(tmp_path):
+    taught = {k: CLAIM[k] for k in ("claim", "document")} | {"p": [0.2, 0.5, 0.3], "language": "en"}
+    half, soft = read_claims_text(written(tmp_path, CLAIM | {"label": "not_support"}, taught))
+    assert half["label"] == "not_support"
+    assert (soft["label"], soft["p"], soft["language"]) == (None, (0.2, 0.5, 0.3), "en")
 
 
 @pytest.mark.parametrize(
@@ -48,9 +55,11 @@ def test_claims_text(tmp_path):
         ),
         (
             read_claims_text,
-            CLAIM | {"label": "not_support"},
-            "line 1, 'label': expected one of support, insufficient, refute, found",
+            CLAIM | {"label": "maybe"},
+            "line 1, 'label': expected one of support, insufficient, refute, not_support, found",
         ),
+        (read_claims_text, CLAIM | {"p": [0.5, 0.5]}, "line 1, 'p': expected 3 probabilities that add up to 1"),
+        (read_claims_text, CLAIM | {"p": [0.5, 0.4, 0.4]}, "line 1, 'p': expected 3 probabilities that add up to 1"),
         (read_claims_text, CLAIM | {"evidence": [2]}, "line 1, 'evidence': expected null or indexes below 2"),
         (read_claims_text, CLAIM | {"evidence": "1"}, "line 1, 'evidence': expected null or indexes"),
         (read_claims_text, CLAIM | {"document": "x"}, "line 1, 'document': expected a list of sentences"),
