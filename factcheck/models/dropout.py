@@ -1,5 +1,7 @@
 """Dropout whose random numbers cost little on a CPU."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -34,13 +36,13 @@ class _Masked(torch.autograd.Function):
     """``input * keep * scale``, remembering a byte an element."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, input: Tensor, keep: Tensor, scale: float) -> Tensor:
+    def forward(ctx: Any, input: Tensor, keep: Tensor, scale: float) -> Tensor:
         ctx.save_for_backward(keep)
         ctx.scale = scale
         return (input * scale).mul_(keep)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         (keep,) = ctx.saved_tensors
         return (gradient * ctx.scale).mul_(keep), None, None
 

@@ -23,14 +23,14 @@ class TokenType:
 class FusionTransformer(nn.Module):
     """Pre-norm transformer encoder over ``[VERDICT] ‖ text ‖ claim image ‖ document image ‖ image pair`` tokens.
 
-    Shape letters: B batch, T text tokens, I image tokens of one photo, D fusion width.
+    Shape letters: B batch, T text tokens, I image tokens of one image, D fusion width.
 
     A masked token is given −inf before the softmax, so neither its value nor their number changes any output. Following
     Vaswani et al. (arXiv 1706.03762) with the normalisation before each sub-layer (Xiong et al., arXiv 2002.04745).
 
     Args:
         text_dim: width of the text transformer's tokens.
-        image_dim: width of the image encoder's feature map; None builds a model without photos.
+        image_dim: width of the image encoder's feature map; None builds a model without images.
         pair_dim: width of the image-pair feature vector; used only with ``image_dim``.
         dim: fusion width D, a multiple of ``heads``.
         depth: number of layers, ≥ 1.
@@ -63,11 +63,11 @@ class FusionTransformer(nn.Module):
         # The verdict starts from the text model's own summary token: what the pair of texts says reaches the heads
         # through the residual stream from the first step on, and the layers learn what to add.
         self.summary_proj = nn.Sequential(nn.LayerNorm(text_dim), nn.Linear(text_dim, dim))
+        self.image_proj: nn.Sequential | None = None
+        self.pair_proj: nn.Sequential | None = None
         if image_dim is not None:
             self.image_proj = nn.Sequential(nn.LayerNorm(image_dim), nn.Linear(image_dim, dim))
             self.pair_proj = nn.Sequential(nn.Linear(pair_dim, dim), nn.GELU(), nn.Linear(dim, dim))
-        else:
-            self.image_proj = self.pair_proj = None
         layer = nn.TransformerEncoderLayer(
             dim, heads, 4 * dim, dropout, activation="gelu", batch_first=True, norm_first=True
         )
@@ -81,20 +81,18 @@ class FusionTransformer(nn.Module):
         self,
         text: Tensor,
         text_mask: Tensor,
-        claim_image: Tensor | None = None,
-        document_image: Tensor | None = None,
+        images: tuple[Tensor, Tensor] | None = None,
+        masks: tuple[Tensor, Tensor] | None = None,
         pair: Tensor | None = None,
-        claim_image_mask: Tensor | None = None,
-        document_image_mask: Tensor | None = None,
     ) -> Tensor:
         """The verdict vector.
 
         Args:
             text: (B, T, text_dim) hidden states of the text transformer, its summary token first.
             text_mask: (B, T) true where a token is real.
-            claim_image, document_image: (B, I, image_dim) image tokens; both or neither.
-            pair: (B, pair_dim) features of the pair of photos.
-            claim_image_mask, document_image_mask: (B,) true where the row has that photo.
+            images: tokens (B, I, image_dim) of the claim's and of the document's image; None for a text-only pass.
+            masks: (B,) true where the row has that image; with ``images``.
+            pair: (B, pair_dim) features of the pair of images; with ``images``.
 
         Returns:
             (B, D).
@@ -104,16 +102,13 @@ class FusionTransformer(nn.Module):
         verdict = self.verdict + types[TokenType.VERDICT] + self.summary_proj(text[:, 0])  # (B, D)
         tokens = [verdict[:, None], self.text_proj(text) + types[TokenType.TEXT]]
         valid = [text_mask.new_ones(batch, 1, dtype=torch.bool), text_mask.bool()]
-        if self.image_proj is not None and claim_image is not None:
-            pairs = (
-                (claim_image, claim_image_mask, TokenType.CLAIM_IMAGE),
-                (document_image, document_image_mask, TokenType.DOCUMENT_IMAGE),
-            )
-            for image, mask, kind in pairs:
+        if self.image_proj is not None and self.pair_proj is not None and images is not None and masks is not None:
+            kinds = (TokenType.CLAIM_IMAGE, TokenType.DOCUMENT_IMAGE)
+            for image, mask, kind in zip(images, masks, kinds, strict=True):
                 tokens.append(self.image_proj(image) + types[kind])
                 valid.append(mask[:, None].expand(batch, image.shape[1]))
             tokens.append((self.pair_proj(pair) + types[TokenType.PAIR])[:, None])
-            valid.append((claim_image_mask & document_image_mask)[:, None])
+            valid.append((masks[0] & masks[1])[:, None])
         x = torch.cat(tokens, dim=1)  # (B, 1 + T + 2I + 1, D)
         padding = ~torch.cat(valid, dim=1)
         x = self.layers(x, src_key_padding_mask=padding)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from factcheck.twins.twins import Twins
 from factcheck.twins.variants import create_twins
 
 __all__ = ["DescriptorHead", "ImageEncoder", "build_image_encoder", "fingerprint_of", "six_views"]
@@ -59,7 +60,7 @@ class ImageEncoder(nn.Module):
     """A Twins backbone with a copy descriptor.
 
     Args:
-        backbone: a model with timm's ``forward_features`` and ``forward_intermediates``.
+        backbone: the network.
         head: makes descriptors of all stages' maps; None for the L2-normalised mean of the last map.
         name: the backbone's name, for the fingerprint and the saved configuration.
         input_size: side of the square input, in pixels, that the weights were trained for.
@@ -75,7 +76,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Twins,
         head: DescriptorHead | None,
         *,
         name: str,
@@ -122,7 +123,7 @@ class ImageEncoder(nn.Module):
         """Normalised images (B, 3, H, W) to image tokens as a map (B, C, h, w)."""
         if self.view_size is not None:
             x = _resize(x, self.view_size)
-        return self.backbone.forward_intermediates(x, norm=True, intermediates_only=True)[-1]
+        return self.backbone.stage_maps(x)[-1]
 
     def embed(self, x: Tensor) -> Tensor:
         """Normalised images (B, 3, H, W) to copy descriptors (B, D), float32, of length 1."""
@@ -138,7 +139,7 @@ class ImageEncoder(nn.Module):
         return tokens[: len(x)], F.normalize(descriptors.unflatten(0, views.shape[:2]).mean(0), dim=1)
 
     def _describe(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.backbone.forward_intermediates(x, norm=True, intermediates_only=True)
+        maps = self.backbone.stage_maps(x)
         if self.head is None:
             return maps[-1], F.normalize(maps[-1].mean((2, 3)).float(), dim=1)
         return maps[-1], self.head(maps).float()

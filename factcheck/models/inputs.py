@@ -12,6 +12,7 @@ from factcheck.errors import InputError
 from factcheck.models.token_relations import TokenRelations, match_words, relate_tokens
 
 if TYPE_CHECKING:
+    from PIL import Image
     from transformers import BatchEncoding, PreTrainedTokenizerBase
 
     from factcheck.data.transforms import ImageTransform
@@ -109,8 +110,10 @@ class InputBuilder:
             lengths += map(len, self._encode(pairs, return_attention_mask=False)[0]["input_ids"])
         return lengths
 
-    def photos(self, images: Sequence[object | None]) -> tuple[Tensor, Tensor]:
+    def photos(self, images: "Sequence[Image.Image | None]") -> tuple[Tensor, Tensor]:
         """Pixels (B, 3, S, S) of decoded photos and the mask (B,) of those that are present; absent ones are zeros."""
+        if self.transform is None:
+            raise InputError("these inputs are made for a model without an image encoder; it reads no images")
         size = self.transform.size
         pixels = torch.zeros(len(images), 3, size, size, dtype=torch.float32)
         mask = torch.zeros(len(images), dtype=torch.bool)

@@ -10,7 +10,7 @@ from retrieval.encoders import pretrained
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = [
     "BUNDLED_TEXT_MODEL",
@@ -37,7 +37,7 @@ def load_tokenizer(name: str) -> "PreTrainedTokenizerBase":
     return _load(load, name, "tokenizer", "tokenizer_config.json")
 
 
-def load_text_model(name: str) -> "nn.Module":
+def load_text_model(name: str) -> "PreTrainedModel":
     """The pre-trained encoder ``name`` in float32, without a pooling layer; its ``config.hidden_size`` is the token width.
 
     Raises:
@@ -51,7 +51,7 @@ def load_text_model(name: str) -> "nn.Module":
     )
 
 
-def build_text_model(config: dict[str, Any]) -> "nn.Module":
+def build_text_model(config: dict[str, Any]) -> "PreTrainedModel":
     """An encoder with random weights from a ``transformers`` configuration dictionary (weights are loaded afterwards)."""
     from transformers import AutoConfig, AutoModel
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,11 @@ from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, relation_of, stance_of
 from factcheck.models.fusion import FusionTransformer
 from factcheck.models.token_relations import TokenRelations, relation_count
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+    from factcheck.models.image import ImageEncoder
 
 __all__ = ["VerdictConfig", "VerdictModel", "VerdictOutput", "current_settings", "pair_features"]
 
@@ -74,9 +79,9 @@ class VerdictOutput:
 
     Attributes:
         stance_logits: (B, 3), order of ``labels.STANCES``.
-        image_logits: (B, 2), order of ``labels.IMAGE_RELATIONS``; None for a text-only model. Meaningless where a photo is absent.
+        image_logits: (B, 2), order of ``labels.IMAGE_RELATIONS``; None for a text-only model. Meaningless where an image is absent.
         label_logits: (B, 5), order of ``labels.FACTIFY_LABELS``; None for a text-only model. Meaningless likewise.
-        image_similarity: (B,) cosine of the photo descriptors in [-1, 1]; None for a text-only model.
+        image_similarity: (B,) cosine of the image descriptors in [-1, 1]; None for a text-only model.
     """
 
     stance_logits: Tensor
@@ -114,14 +119,17 @@ class VerdictModel(nn.Module):
         image: the image encoder (see :func:`factcheck.models.folder.create_image_encoder`) or None.
     """
 
-    def __init__(self, config: VerdictConfig, text: nn.Module, image: nn.Module | None = None) -> None:
+    _stance_index: Tensor
+    _relation_index: Tensor
+
+    def __init__(self, config: VerdictConfig, text: "PreTrainedModel", image: "ImageEncoder | None" = None) -> None:
         super().__init__()
         self.config = config
         self.text = text
         self.image = image
         text_dim = int(text.config.hidden_size)
-        image_dim = int(image.num_features) if image is not None else None
-        pair_dim = 2 * int(image.embed_dim) + 1 if image is not None else 0
+        image_dim = image.num_features if image is not None else None
+        pair_dim = 2 * image.embed_dim + 1 if image is not None else 0
         self.fusion = FusionTransformer(
             text_dim, image_dim, pair_dim, config.fusion_dim, config.fusion_depth, config.fusion_heads, config.dropout
         )
@@ -141,8 +149,8 @@ class VerdictModel(nn.Module):
             self.cosine_head = nn.Linear(1, len(IMAGE_RELATIONS))
             self.label_head = nn.Linear(dim, len(FACTIFY_LABELS))
             for layer in (self.label_head, self.image_head, self.pair_head[-1]):
-                nn.init.zeros_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                for parameter in layer.parameters():
+                    nn.init.zeros_(parameter)
             with torch.no_grad():
                 self.cosine_head.weight.copy_(torch.tensor([[5.0], [-5.0]]))
                 self.cosine_head.bias.copy_(torch.tensor([-2.5, 2.5]))
@@ -172,13 +180,15 @@ class VerdictModel(nn.Module):
             claim_image_mask, document_image_mask: (B,) bool.
         """
         text = self.encode_text(input_ids, attention_mask, token_type_ids, token_relations)
-        photos = None
-        if self.image is not None and claim_pixels is not None:
-            photos = (
-                self.encode_image(claim_pixels, claim_image_mask),
-                self.encode_image(document_pixels, document_image_mask),
-            )
-        return self.decide(text, attention_mask, photos, claim_image_mask, document_image_mask)
+        if self.image is None or claim_pixels is None:
+            return self.decide(text, attention_mask)
+        if document_pixels is None or claim_image_mask is None or document_image_mask is None:
+            raise InputError("pixels of both images and both masks are needed where there are any")
+        images = (
+            self.encode_image(claim_pixels, claim_image_mask),
+            self.encode_image(document_pixels, document_image_mask),
+        )
+        return self.decide(text, attention_mask, images, claim_image_mask, document_image_mask)
 
     def encode_text(
         self,
@@ -200,18 +210,17 @@ class VerdictModel(nn.Module):
             raise InputError(
                 f"this model reads token relations; build its inputs with InputBuilder(..., token_relations={kind!r})"
             )
-        tokens = self.text.get_input_embeddings()(input_ids) + self.match_embed(
-            token_relations
-        )  # (B, T, embedding width)
+        words = self.text.get_input_embeddings()(input_ids)  # (B, T, embedding width)
+        tokens = words + self.match_embed(token_relations)
         return self.text(inputs_embeds=tokens, attention_mask=attention_mask, **extra).last_hidden_state
 
     def encode_image(self, pixels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, h·w, C) and unit descriptors (B, E) of photos (B, 3, H, W); zeros, at no cost, where ``mask`` is false."""
+        """Tokens (B, h·w, C) and unit descriptors (B, E) of images (B, 3, H, W); zeros, at no cost, where ``mask`` is false."""
         if self.image is None:
-            raise InputError("this model was built without a image encoder; it cannot read photos")
+            raise InputError("this model was built without an image encoder; it cannot read images")
         rows = mask.nonzero()[:, 0]
         if len(rows) == 0:
-            # One stand-in photo gives the shapes (every row is masked anyway).
+            # One stand-in image gives the shapes (every row is masked anyway).
             features, embedding = self.image.forward_all(pixels[:1] * 0)
             features, embedding = features * 0, embedding * 0
             rows = rows.new_zeros(1)
@@ -228,20 +237,19 @@ class VerdictModel(nn.Module):
         self,
         text: Tensor,
         attention_mask: Tensor,
-        photos: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+        images: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
         claim_image_mask: Tensor | None = None,
         document_image_mask: Tensor | None = None,
     ) -> VerdictOutput:
-        """Fusion and heads, from encoded text and photos (so that leave-one-out runs encode each photo once)."""
-        if photos is None:
+        """Fusion and heads, from encoded text and images (so that leave-one-out runs encode each image once)."""
+        if images is None or claim_image_mask is None or document_image_mask is None:
             return VerdictOutput(self.stance_head(self.fusion(text, attention_mask)))
-        (claim_tokens, claim_embedding), (document_tokens, document_embedding) = photos
+        (claim_tokens, claim_embedding), (document_tokens, document_embedding) = images
         pair = pair_features(claim_embedding, document_embedding)
         cosine = pair[:, :1]
         pair = self.pair_norm(pair)
-        verdict = self.fusion(
-            text, attention_mask, claim_tokens, document_tokens, pair, claim_image_mask, document_image_mask
-        )
+        masks = (claim_image_mask, document_image_mask)
+        verdict = self.fusion(text, attention_mask, (claim_tokens, document_tokens), masks, pair)
         stance = self.stance_head(verdict)
         image = self.image_head(verdict) + self.pair_head(pair) + self.cosine_head(cosine)
         return VerdictOutput(stance, image, self.compose(stance, image) + self.label_head(verdict), cosine[:, 0])
@@ -253,6 +261,8 @@ class VerdictModel(nn.Module):
         return stance[:, self._stance_index] + relation[:, self._relation_index]
 
 
-def _embedding_dim(text: nn.Module) -> int:
+def _embedding_dim(text: "PreTrainedModel") -> int:
     """Width of the token embeddings of a text transformer."""
-    return int(text.get_input_embeddings().weight.shape[1])
+    weight = text.get_input_embeddings().weight
+    assert isinstance(weight, Tensor)
+    return weight.shape[1]

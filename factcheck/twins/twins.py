@@ -197,6 +197,12 @@ class Twins(nn.Module):
                 maps.append(grid.contiguous() if output_fmt == "NCHW" else grid.permute(0, 2, 3, 1))
         return maps if intermediates_only else (x, maps)
 
+    def stage_maps(self, x: Tensor) -> list[Tensor]:
+        """The maps (B, D_k, H_k, W_k) of all stages, the last one normalised; x: (B, C, H, W)."""
+        maps = self.forward_intermediates(x, norm=True, intermediates_only=True)
+        assert isinstance(maps, list)
+        return maps
+
     def prune_intermediate_layers(
         self, indices: int | Sequence[int] = 1, prune_norm: bool = False, prune_head: bool = True
     ) -> list[int]:

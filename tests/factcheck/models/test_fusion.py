@@ -16,11 +16,9 @@ def inputs(batch=3, tokens=7):
     return {
         "text": torch.randn(batch, tokens, 12),
         "text_mask": torch.ones(batch, tokens, dtype=torch.bool),
-        "claim_image": torch.randn(batch, 4, 6),
-        "document_image": torch.randn(batch, 4, 6),
+        "images": (torch.randn(batch, 4, 6), torch.randn(batch, 4, 6)),
+        "masks": (torch.ones(batch, dtype=torch.bool), torch.ones(batch, dtype=torch.bool)),
         "pair": torch.randn(batch, 5),
-        "claim_image_mask": torch.ones(batch, dtype=torch.bool),
-        "document_image_mask": torch.ones(batch, dtype=torch.bool),
     }
 
 
@@ -34,12 +32,12 @@ def test_masked_text_changes_nothing(fusion):
     torch.testing.assert_close(fusion(**shorter), before, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("side", ["claim", "document"])
+@pytest.mark.parametrize("side", [0, 1])
 def test_an_absent_photo_is_masked_and_takes_the_pair_with_it(fusion, side):
     x = inputs()
-    x[f"{side}_image_mask"][0] = False
+    x["masks"][side][0] = False
     before = fusion(**x)
-    x[f"{side}_image"][0] = 1e3
+    x["images"][side][0] = 1e3
     x["pair"][0] = 1e3
     torch.testing.assert_close(fusion(**x), before)
     x["pair"][1] = 0
@@ -48,21 +46,23 @@ def test_an_absent_photo_is_masked_and_takes_the_pair_with_it(fusion, side):
 
 def test_rows_without_photos_equal_a_text_only_pass(fusion):
     x = inputs()
-    x["claim_image_mask"][:] = x["document_image_mask"][:] = False
+    x["masks"][0][:] = x["masks"][1][:] = False
     torch.testing.assert_close(fusion(**x), fusion(x["text"], x["text_mask"]), atol=1e-5, rtol=1e-5)
 
 
 def test_every_part_reaches_the_verdict(fusion):
-    for name in ("text", "claim_image", "document_image", "pair"):
-        x = inputs()
-        x[name].requires_grad_(True)
-        fusion(**x).square().sum().backward()
-        assert (x[name].grad.abs().flatten(1).sum(1) > 0).all(), name
+    x = inputs()
+    parts = [x["text"], *x["images"], x["pair"]]
+    for part in parts:
+        part.requires_grad_(True)
+    fusion(**x).square().sum().backward()
+    for number, part in enumerate(parts):
+        assert (part.grad.abs().flatten(1).sum(1) > 0).all(), number
 
 
 def test_claim_and_document_photos_are_told_apart(fusion):
     x = inputs()
-    swapped = {**x, "claim_image": x["document_image"], "document_image": x["claim_image"]}
+    swapped = {**x, "images": x["images"][::-1]}
     assert not torch.allclose(fusion(**x), fusion(**swapped), atol=1e-4)
 
 
