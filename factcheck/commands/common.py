@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 
-def column_mapping(text: str | None) -> dict[str, str] | None:
-    """``claim=text,document=body`` as ``{"claim": "text", "document": "body"}``.
+def column_mapping(text: str | None, flag: str = "--columns") -> dict[str, str] | None:
+    """What ``flag`` says: ``claim=text,document=body`` as ``{"claim": "text", "document": "body"}``.
 
     Raises:
         InputError: a piece is not of the form ``name=column``.
@@ -37,10 +37,10 @@ def column_mapping(text: str | None) -> dict[str, str] | None:
         name, equals, column = piece.partition("=")
         if not (equals and name.strip() and column.strip()):
             raise InputError(
-                f"--columns: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)"
+                f"{flag}: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)"
             )
         if name.strip() in mapping:
-            raise InputError(f"--columns: {name.strip()!r} is given twice; give each field one column")
+            raise InputError(f"{flag}: {name.strip()!r} is given twice; give each field one column")
         mapping[name.strip()] = column.strip()
     return mapping
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar, quiet_libraries
 from factcheck.commands.inputs import check_image_root, check_model
+from factcheck.commands.judging import add_judge_arguments, judge_of, print_dry_run, print_usage
 from factcheck.errors import InputError
 
 __all__ = ["add_arguments", "print_summary", "run"]
@@ -52,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="start over instead of finishing an interrupted run, whose verdicts stay as they are (of photos that were missing then, too)",
     )
     parser.add_argument("--device", help="torch device (default: cpu)")
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="say how many rows, tokens and seconds it would take, and what it would cost",
+    )
+    add_judge_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -84,8 +91,10 @@ def run(args: argparse.Namespace) -> int:
 
         photos = None if args.photos == "none" else image_vectors_of(manifest, args.photos)
         evidence = open_index(args.evidence, image_encoder=photos)
+    judge = judge_of(args)
     verifier = Verifier.load(
         args.model,
+        judge=judge,
         top_k=args.top_k,
         abstain_below=args.abstain_below,
         attribution=not args.no_attribution,
@@ -94,6 +103,9 @@ def run(args: argparse.Namespace) -> int:
         evidence=evidence,
         device=args.device,
     )
+    if args.dry_run:
+        print_dry_run(verifier, open_claims(args.claims, columns=columns, on_error=args.on_error), args.judge_price)
+        return 0
     with progress_bar("verifying", resumes=True) as progress:
         summary = verify_file(
             verifier,
@@ -109,6 +121,7 @@ def run(args: argparse.Namespace) -> int:
     if not summary.rows:
         print(f"factcheck: warning: {args.claims} holds 0 rows; so does the verdict table", file=sys.stderr)
     print_summary(summary)
+    print_usage(judge, args.judge_price)
     return 0
 
 

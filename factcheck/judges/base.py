@@ -3,12 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from factcheck.models.inputs import TextRow
+from factcheck.models.inputs import TextRow
 
-__all__ = ["Judge", "Judgement"]
+__all__ = ["Judge", "Judgement", "RowWithImages"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +27,17 @@ class Judgement:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RowWithImages(TextRow):
+    """The texts of a row with its encoded images, for judges that look at them.
+
+    Attributes:
+        images: the claim's and the document's, as bytes of a file; None for one that is not there.
+    """
+
+    images: tuple[bytes | None, bytes | None] = (None, None)
+
+
 class Judge(ABC):
     """Says what evidence means for a claim. The image relation is not its business: that stays with the photo encoder.
 
@@ -38,9 +47,11 @@ class Judge(ABC):
     Attributes:
         leave_one_out: whether attribution may ask again without each sentence. False where each question costs money or
             seconds; attribution is then null.
+        reads_images: whether rows come as :class:`RowWithImages`.
     """
 
     leave_one_out: bool = True
+    reads_images: bool = False
 
     @property
     @abstractmethod
@@ -48,7 +59,7 @@ class Judge(ABC):
         """Changes with whatever changes judgements (weights, calibration, prompt); goes into the verdict table."""
 
     @abstractmethod
-    def judge(self, rows: "Sequence[TextRow]") -> list[Judgement]:
+    def judge(self, rows: Sequence[TextRow]) -> list[Judgement]:
         """One judgement a row, in order.
 
         Args:

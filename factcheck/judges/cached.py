@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from factcheck.judges.base import Judge, Judgement
+from factcheck.judges.base import Judge, Judgement, RowWithImages
 from retrieval.content_cache import ContentCache, content_key
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class CachedJudge(Judge):
 
     def __init__(self, judge: Judge, cache: ContentCache) -> None:
         self.inner, self.cache = judge, cache
-        self.leave_one_out = judge.leave_one_out
+        self.leave_one_out, self.reads_images = judge.leave_one_out, judge.reads_images
         self.hits = 0
 
     @property
@@ -51,7 +51,7 @@ class CachedJudge(Judge):
         return [found[key] if key in found else answers[key] for key in keys]
 
     def _key(self, row: "TextRow") -> bytes:
-        images = [image or b"" for image in getattr(row, "images", ()) or ()]
+        images = [image or b"" for image in row.images] if isinstance(row, RowWithImages) else []
         texts = [row.claim, row.claim_ocr, row.document_ocr, *row.evidence]
         return content_key("judge", self.inner.fingerprint, *texts, str(len(images)), *images)
 

@@ -10,7 +10,10 @@ from factcheck.judges.base import Judge
 __all__ = ["JUDGES", "load_judge"]
 
 #: Scheme of a name to the function ``module:function`` that makes the judge of what follows the colon.
-JUDGES: dict[str, str] = {}
+JUDGES: dict[str, str] = {
+    "hf": "factcheck.judges.huggingface:CrossEncoderJudge",
+    "openai": "factcheck.judges.server:from_name",
+}
 
 
 def load_judge(name: str, **options: Any) -> Judge:

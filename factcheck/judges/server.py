@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from factcheck.errors import InputError
 from factcheck.judges.answers import ANSWER_SCHEMA, InvalidAnswer, read_answer
-from factcheck.judges.base import Judge, Judgement
+from factcheck.judges.base import Judge, Judgement, RowWithImages
 from retrieval.arguments import checked_int
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class ServerJudge(Judge):
         self.concurrency = checked_int("concurrency", concurrency, 1)
         self.retries = checked_int("retries", retries, 0)
         self.max_tokens = checked_int("max_tokens", max_tokens, 1)
-        self.images = images
+        self.reads_images = images
         self.usage = ServerUsage()
         self.prompt = resources.files(__package__).joinpath("stance_prompt.md").read_text("utf-8")
         self._client = _client(self.url, timeout)
@@ -122,7 +122,7 @@ class ServerJudge(Judge):
     @property
     def fingerprint(self) -> str:
         """Changes with model name, prompt, form of the answer and whether photos are sent; not with the server's address."""
-        parts = json.dumps([self.model, self.prompt, ANSWER_SCHEMA, self.max_tokens, self.images], sort_keys=True)
+        parts = json.dumps([self.model, self.prompt, ANSWER_SCHEMA, self.max_tokens, self.reads_images], sort_keys=True)
         return "openai-" + hashlib.sha256(parts.encode()).hexdigest()[:16]
 
     def judge(self, rows: "Sequence[TextRow]") -> list[Judgement]:
@@ -165,7 +165,8 @@ class ServerJudge(Judge):
 
     def _content(self, row: "TextRow") -> str | list[dict[str, Any]]:
         question = self._question(row)
-        pictures = [image for image in getattr(row, "images", ()) or () if image] if self.images else []
+        given = row.images if isinstance(row, RowWithImages) else ()
+        pictures = [image for image in given if image]
         if not pictures:
             return question
         return [{"type": "text", "text": question}, *map(_image_part, pictures)]

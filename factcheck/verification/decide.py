@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from factcheck.data.images import decode_image
 from factcheck.errors import InputError
-from factcheck.judges.base import Judge, Judgement
+from factcheck.judges.base import Judge, Judgement, RowWithImages
 from factcheck.judges.fusion import EncodedImages, FusionJudge, JointJudgement
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, Stance, relation_of, stance_of
+from factcheck.models.inputs import TextRow
 from factcheck.verification.rows import IMAGES, Row, Variant
 
 if TYPE_CHECKING:
@@ -136,13 +137,31 @@ class EncodedRows:
             return [
                 _joint_decision(judgement) for judgement in self._fusion.judge_together(texts, self._taken(variants))
             ]
-        judgements = self._judge.judge(texts)
+        judgements = self._judgements(self._judge, variants, texts)
         pairs = [
             i for i, v in enumerate(variants) if all(self.has_images[v.row]) and v.claim_image and v.document_image
         ]
         joint = self._fusion.judge_together([texts[i] for i in pairs], self._taken([variants[i] for i in pairs]))
         photos = dict(zip(pairs, joint, strict=True))
         return [_decision(judgement, photos.get(i)) for i, judgement in enumerate(judgements)]
+
+    def _judgements(self, judge: Judge, variants: Sequence[Variant], texts: Sequence[TextRow]) -> list[Judgement]:
+        """Another judge's judgements; it is not asked about rows without evidence, which are insufficient by definition."""
+        asked = [i for i, text in enumerate(texts) if text.evidence]
+        rows = [texts[i] for i in asked]
+        if judge.reads_images:
+            rows = [self._with_images(variants[i], texts[i]) for i in asked]
+        found = dict(zip(asked, judge.judge(rows), strict=True))
+        return [found.get(i) or Judgement(stance=(0.0, 1.0, 0.0)) for i in range(len(texts))]
+
+    def _with_images(self, variant: Variant, text: TextRow) -> RowWithImages:
+        source = self.rows[variant.row].source
+        wanted = (variant.claim_image, variant.document_image)
+        first, second = (
+            (source.image(name) or {}).get("bytes") if readable and keep else None
+            for name, readable, keep in zip(IMAGES, self.has_images[variant.row], wanted, strict=True)
+        )
+        return RowWithImages(text.claim, text.evidence, text.claim_ocr, text.document_ocr, (first, second))
 
     def can_leave_out(self) -> bool:
         """Whether the judge may be asked again without parts of the evidence."""

@@ -289,6 +289,14 @@ class Verifier:
                 )
         return [results[number] for number in range(len(results))]
 
+    def prepared_rows(self, table: pa.Table) -> list[Row]:
+        """The rows of a claims table that can be verified, with the evidence that would be judged; nothing is decided.
+
+        Raises:
+            InputError: see :meth:`verify_batch`.
+        """
+        return self._prepare(table)[0]
+
     def decided_rows(self, table: pa.Table) -> Iterator[DecidedRows]:
         """The rows of a claims table that can be verified, decided, in batches of like length, with their photos encoded.
 
@@ -298,7 +306,7 @@ class Verifier:
         Raises:
             InputError: see :meth:`verify_batch`.
         """
-        return self._decided(self._prepare(table)[0])
+        return self._decided(self.prepared_rows(table))
 
     def _prepare(self, table: pa.Table) -> tuple[list[Row], dict[int, VerdictRow]]:
         """The usable rows with evidence, and the results of the unusable ones by number."""

@@ -8,6 +8,7 @@ from judge_models import ChatServer, completion, question
 
 from factcheck.errors import InputError
 from factcheck.judges.answers import InvalidAnswer, read_answer
+from factcheck.judges.base import RowWithImages
 from factcheck.judges.cached import CachedJudge
 from factcheck.judges.server import ServerJudge, from_name
 from factcheck.models.inputs import TextRow
@@ -187,17 +188,12 @@ def test_instructions_in_documents_are_text(serve):
 
 
 def test_photos_go_along_only_where_asked_for(serve):
-    from dataclasses import dataclass
-
-    @dataclass(frozen=True)
-    class Row(TextRow):
-        images: tuple = (b"\x89PNG....", None)
-
+    row = RowWithImages("a", ("b",), images=(b"\x89PNG....", None))
     server, judge = serve(lambda body, n: (200, {}, completion(answer())))
-    judge.judge([Row("a", ("b",))])
+    judge.judge([row])
     assert isinstance(server.bodies[0]["messages"][1]["content"], str)
     server, judge = serve(lambda body, n: (200, {}, completion(answer())), images=True)
-    judge.judge([Row("a", ("b",))])
+    judge.judge([row])
     parts = server.bodies[0]["messages"][1]["content"]
     assert [part["type"] for part in parts] == ["text", "image_url"]
     assert parts[1]["image_url"]["url"].startswith("data:image/png;base64,iVBORy4")

@@ -1,0 +1,171 @@
+"""The flags that name a judge, and the judge that they name."""
+
+import argparse
+import time
+from typing import TYPE_CHECKING, Any
+
+from factcheck.commands.common import column_mapping, counted, positive
+from factcheck.errors import InputError
+
+if TYPE_CHECKING:
+    from factcheck.data import ClaimsSource
+    from factcheck.judges import Judge
+    from factcheck.verification import Verifier
+
+__all__ = ["add_judge_arguments", "judge_of", "print_dry_run", "print_usage"]
+
+# Of an answer, for estimates: what a hosted or a well-served model writes.
+_TOKENS_A_SECOND = 40
+
+_SERVER_ONLY = ("judge_images", "judge_concurrency", "judge_timeout", "judge_max_tokens", "judge_price")
+_CLASSIFIER_ONLY = ("judge_labels", "judge_length", "judge_dtype", "judge_claim_first")
+
+
+def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    group = parser.add_argument_group("another judge of the stance")
+    group.add_argument(
+        "--judge",
+        metavar="JUDGE",
+        help="hf:ID_OR_FOLDER, a Hugging Face sequence classifier, or openai:URL#MODEL, a language model on a server",
+    )
+    group.add_argument(
+        "--judge-labels", metavar="NAME=STANCE,…", help="hf: what the model's labels mean, where they do not say"
+    )
+    group.add_argument("--judge-length", type=positive, metavar="N", help="hf: tokens of claim and evidence together")
+    group.add_argument("--judge-dtype", choices=("float32", "bfloat16", "float16"), help="hf: default float32")
+    group.add_argument(
+        "--judge-claim-first",
+        action="store_true",
+        default=None,
+        help="hf: the model reads the claim before the evidence",
+    )
+    group.add_argument("--judge-images", action="store_true", default=None, help="openai: send the photos, too")
+    group.add_argument("--judge-concurrency", type=positive, metavar="N", help="openai: requests at a time (default 8)")
+    group.add_argument("--judge-timeout", type=float, metavar="SECONDS", help="openai: for one request (default 120)")
+    group.add_argument("--judge-max-tokens", type=positive, metavar="N", help="openai: longest answer (default 400)")
+    group.add_argument("--judge-price", metavar="IN,OUT", help="openai: price of a million tokens asked and answered")
+    group.add_argument(
+        "--judge-cache",
+        metavar="FILE",
+        help="where a judge's answers are kept ('none': nowhere; default: the user's cache folder)",
+    )
+
+
+def judge_of(args: argparse.Namespace) -> "Judge | None":
+    """The judge that the flags name, with its cache; None for the model's own.
+
+    Raises:
+        InputError: a flag of another kind of judge, or the judge cannot be had.
+    """
+    given = [name for name in (*_SERVER_ONLY, *_CLASSIFIER_ONLY) if getattr(args, name) is not None]
+    if args.judge is None:
+        if given:
+            raise InputError(f"`{given[0]}` belongs to a judge", field=given[0], hint="name one with `judge`")
+        return None
+    scheme = args.judge.partition(":")[0]
+    others = {"hf": _SERVER_ONLY, "openai": _CLASSIFIER_ONLY}.get(scheme, ())
+    if wrong := [name for name in given if name in others]:
+        raise InputError(f"`{wrong[0]}` means nothing for a judge {scheme}:…", field=wrong[0])
+    from factcheck.judges import load_judge
+
+    judge = load_judge(args.judge, **_options(args, scheme))
+    if args.judge_cache == "none":
+        return judge
+    from factcheck.judges.cached import CachedJudge
+    from retrieval.content_cache import ContentCache
+    from retrieval.encoders.pretrained import cache_folder
+
+    return CachedJudge(judge, ContentCache(args.judge_cache or cache_folder("judges") / "answers.sqlite"))
+
+
+def print_usage(judge: "Judge | None", price: str | None) -> None:
+    """What a server was asked, on standard output; nothing for other judges."""
+    usage = getattr(getattr(judge, "inner", judge), "usage", None)
+    if usage is None:
+        return
+    hits = getattr(judge, "hits", 0)
+    known = f", {counted(hits, 'answer')} known from before" if hits else ""
+    cost = usage.cost(_price(price))
+    spent = "" if cost is None else f", cost {cost:.4f}"
+    print(
+        f"  judge: {counted(usage.requests, 'request')}, {usage.prompt_tokens} + {usage.completion_tokens} tokens{spent}"
+        f"{known}" + (f", {usage.retries} sent again" if usage.retries else "")
+    )
+
+
+def print_dry_run(verifier: "Verifier", claims: "ClaimsSource", price: str | None) -> None:
+    """Rows, tokens, cost and time of a run, on standard output; a server is asked nothing.
+
+    Evidence is selected as the run would do it. Time is measured on the first rows where the judge runs on this machine.
+    """
+    from factcheck.judges.server import ServerUsage
+
+    judge: Any = verifier.judge
+    inner: Any = getattr(judge, "inner", judge)
+    rows = questions = known = asked = answered = 0
+    seconds, timed = 0.0, 0
+    for table in claims.batches(256):
+        rows += len(table)
+        texts = [row.text() for row in verifier.prepared_rows(table) if row.has_evidence]
+        questions += len(texts)
+        if judge is not None and hasattr(judge, "known"):
+            before = judge.known(texts)
+            known += sum(before)
+            texts = [text for text, is_known in zip(texts, before, strict=True) if not is_known]
+        if hasattr(inner, "estimate"):
+            more = inner.estimate(texts)
+            asked, answered = asked + more[0], answered + more[1]
+        elif not timed:
+            start = time.monotonic()
+            (judge or verifier.fusion).judge(texts[:64])
+            seconds, timed = time.monotonic() - start, len(texts[:64])
+    print(
+        f"{counted(rows, 'row')}, {questions} with evidence to judge"
+        + (f", {known} known from before" if known else "")
+    )
+    if hasattr(inner, "estimate"):
+        cost = ServerUsage(prompt_tokens=asked, completion_tokens=answered).cost(_price(price))
+        spent = "" if cost is None else f", cost about {cost:.2f}"
+        print(f"  about {asked} tokens asked and {answered} answered{spent}")
+        minutes = answered / _TOKENS_A_SECOND / inner.concurrency / 60
+        print(
+            f"  about {minutes:.1f} min at {_TOKENS_A_SECOND} tokens a second and {inner.concurrency} requests at a time"
+        )
+    elif timed:
+        print(
+            f"  about {seconds / timed * (questions - known) / 60:.1f} min, by the first {counted(timed, 'row')}; without attribution"
+        )
+
+
+def _options(args: argparse.Namespace, scheme: str) -> dict[str, Any]:
+    if scheme == "openai":
+        _price(args.judge_price)
+        names = {
+            "images": args.judge_images,
+            "concurrency": args.judge_concurrency,
+            "timeout": args.judge_timeout,
+            "max_tokens": args.judge_max_tokens,
+        }
+    else:
+        labels = column_mapping(args.judge_labels, flag="--judge-labels")
+        names = {
+            "labels": labels,
+            "max_length": args.judge_length,
+            "dtype": args.judge_dtype,
+            "claim_first": args.judge_claim_first,
+            "device": getattr(args, "device", None),
+        }
+    return {name: value for name, value in names.items() if value is not None}
+
+
+def _price(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        asked, answered = (float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(
+            f"`judge_price` is {text!r}", field="judge_price", hint="write two numbers, as 0.15,0.60"
+        ) from None
+    return asked, answered
