@@ -165,11 +165,9 @@ class ServerJudge(Judge):
 
     def _content(self, row: "TextRow") -> str | list[dict[str, Any]]:
         question = self._question(row)
-        given = row.images if isinstance(row, RowWithImages) else ()
-        pictures = [image for image in given if image]
-        if not pictures:
-            return question
-        return [{"type": "text", "text": question}, *map(_image_part, pictures)]
+        given = row.images if self.reads_images and isinstance(row, RowWithImages) else ()
+        pictures = [_image_part(image) for image in given if image]
+        return [{"type": "text", "text": question}, *pictures] if pictures else question
 
     def _ask(self, row: "TextRow") -> str:
         """The text of the model's answer.

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from judge_models import MARKERS, NAMES, save_with_order, tokenizer, train_cross_encoder
+from judge_models import MARKERS, NAMES, save_with_order, tokenizer
 
 from factcheck.errors import InputError
 from factcheck.judges.huggingface import CrossEncoderJudge
@@ -15,13 +15,13 @@ DENIED, CONFIRMED, MENTIONED = (TextRow("w1 confirmed w2", (f"w3 {marker} w4",))
 
 
 @pytest.fixture(scope="module")
-def trained():
-    return train_cross_encoder()
+def trained(cross_encoder):
+    return cross_encoder
 
 
 @pytest.fixture(scope="module")
-def nli(trained, tmp_path_factory):
-    return save_with_order(trained, (0, 1, 2), dict(enumerate(NAMES)), tmp_path_factory.mktemp("nli"))
+def nli(cross_encoder_folder):
+    return cross_encoder_folder
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])

@@ -1,18 +1,23 @@
 """What every stance judge keeps to, and how the verifier works with one that is not the fusion model.
 
-A new judge adds itself to ``JUDGES`` as a function of the tiny model's folder.
+A new judge adds a context manager to ``JUDGES`` that yields it.
 """
 
+import contextlib
 import dataclasses
+import json
 
 import pyarrow as pa
 import pytest
+from judge_models import ChatServer, completion, question
 
 from factcheck import InputError, Verifier
 from factcheck.data import normalize_claims
 from factcheck.judges import Judge, Judgement, load_judge
+from factcheck.judges.cached import CachedJudge
 from factcheck.labels import FACTIFY_LABELS
 from factcheck.models.inputs import TextRow
+from retrieval.content_cache import ContentCache
 
 
 class WordJudge(Judge):
@@ -37,7 +42,44 @@ class WordJudge(Judge):
         return Judgement(stance=(share, 1 - share, 0.0), explanation=f"{share:.2f} of the words", cited=cited[-1:])
 
 
-JUDGES = {"fusion": lambda folder: Verifier.load(folder).fusion, "words": lambda folder: WordJudge()}
+@contextlib.contextmanager
+def fusion(request):
+    yield Verifier.load(request.getfixturevalue("tiny_model")).fusion
+
+
+@contextlib.contextmanager
+def words(request):
+    yield WordJudge()
+
+
+@contextlib.contextmanager
+def classifier(request):
+    yield load_judge(f"hf:{request.getfixturevalue('cross_encoder_folder')}")
+
+
+@contextlib.contextmanager
+def server(request):
+    def reply(body, number):
+        refute = min(0.9, len(question(body)["claim"]) / 1000)
+        stances = {"support": (1 - refute) / 3, "insufficient": (1 - refute) / 3, "refute": (1 + 2 * refute) / 3}
+        return (
+            200,
+            {},
+            completion(json.dumps({"label": "refute", "probabilities": stances, "evidence": [], "reason": "So."})),
+        )
+
+    chat = ChatServer(reply)
+    yield load_judge(f"openai:{chat.url}#tiny", concurrency=3)
+    chat.close()
+
+
+@contextlib.contextmanager
+def cached(request):
+    with ContentCache(request.getfixturevalue("tmp_path_factory").mktemp("cache") / "answers.sqlite") as cache:
+        yield CachedJudge(WordJudge(), cache)
+
+
+JUDGES = (fusion, words, classifier, server, cached)
 ROWS = [
     TextRow("A dog runs", ["A dog runs in the park.", "The water is blue."]),
     TextRow("The water is blue", ["The court says no."], "photo", "news"),
@@ -46,9 +88,10 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module", params=JUDGES)
-def judge(request, tiny_model):
-    return JUDGES[request.param](tiny_model)
+@pytest.fixture(scope="module", params=JUDGES, ids=lambda make: make.__name__)
+def judge(request):
+    with request.param(request) as made:
+        yield made
 
 
 def test_three_probabilities_a_row_in_order(judge):
@@ -131,7 +174,7 @@ def test_attribution_leaves_out_nothing_where_asking_again_costs(tiny_model, tab
 
     judge = Dear()
     rows = Verifier.load(tiny_model, judge=judge, photo_attribution=True).verify_batch(table).to_pylist()
-    assert judge.asked == table.num_rows
+    assert judge.asked == table.num_rows - 1  # nothing is asked about a row without evidence
     assert all(item["attribution"] is None for row in rows for item in row["evidence"])
     assert all(row["photo_attribution"] is None for row in rows)
 
