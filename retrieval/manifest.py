@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from retrieval.durable import sync
+from retrieval.durable import replacing
 from retrieval.errors import InputError
 
 __all__ = [
@@ -100,12 +100,8 @@ def _fault(manifest: dict[str, Any]) -> str | None:
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     """Put a manifest in place at one stroke: until then the old index is the index."""
-    partial = folder / (MANIFEST + ".tmp")
-    with partial.open("w", encoding="utf-8") as stream:
+    with replacing(folder / MANIFEST) as partial, partial.open("w", encoding="utf-8") as stream:
         json.dump(manifest, stream, indent=2, ensure_ascii=False)
-    sync(partial)
-    partial.replace(folder / MANIFEST)
-    sync(folder)
 
 
 def file_checksums(folder: Path) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from retrieval.build.text_files import TextLines, files_below, read_text_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["CORPUS_FORMATS", "Document", "Photo", "detect_format", "read_corpus"]
+__all__ = ["CORPUS_FORMATS", "Document", "Photo", "detect_format", "documents_of", "read_corpus"]
 
 CORPUS_FORMATS = ("jsonl", "csv", "tsv", "parquet", "beir", "text")
 
@@ -158,11 +158,7 @@ def read_corpus(
     path = Path(path)
     if format is not None and format not in CORPUS_FORMATS:
         raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
-    unknown = set(columns or {}) - set(_ALIASES)
-    if unknown:
-        raise InputError(
-            f"unknown field {sorted(unknown)[0]!r} in the column mapping; fields are {', '.join(_ALIASES)}"
-        )
+    _check_columns(columns)
     found = detect_format(path)
     format = format or found
     if format == "text":
@@ -173,6 +169,26 @@ def read_corpus(
             raise InputError(f"BEIR corpus: {path} is missing")
     rows = {"csv": _read_csv, "tsv": _read_csv, "parquet": _read_parquet}.get(format, _read_jsonl)(path)
     return _documents(rows, path, dict(columns or {}), format == "beir", photos)
+
+
+def documents_of(
+    rows: Iterator[_Row], path: Path, columns: Mapping[str, str] | None = None, photos: bool = True
+) -> Iterator[Document]:
+    """The documents of rows (number, values, where garbled); ``path`` names them in messages, its folder holds their photos.
+
+    Raises:
+        InputError: an unknown field in ``columns``, or a row that cannot be read.
+    """
+    _check_columns(columns)
+    return _documents(rows, path, dict(columns or {}), False, photos)
+
+
+def _check_columns(columns: Mapping[str, str] | None) -> None:
+    unknown = set(columns or {}) - set(_ALIASES)
+    if unknown:
+        raise InputError(
+            f"unknown field {sorted(unknown)[0]!r} in the column mapping; fields are {', '.join(_ALIASES)}"
+        )
 
 
 def _documents(

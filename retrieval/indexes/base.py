@@ -1,14 +1,14 @@
 """The contract of every index."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from retrieval.arguments import checked_int
+from retrieval.durable import replacing
 from retrieval.errors import InputError
 
 __all__ = ["EvidenceIndex", "Passages", "top_rows"]
@@ -127,27 +127,16 @@ def _check_lengths(passages: Passages) -> None:
         raise InputError(f"expected one vector a text, got {len(vectors)} vectors for {len(texts)} texts")
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A path beside ``path``, with the same ending, to write a file to; it then takes the place of ``path``."""
-    partial = path.with_name(f"partial-{path.name}")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
 def save_array(path: Path, array: np.ndarray | None) -> None:
     """Replace an ``.npy`` file; None removes it."""
     if array is None:
         path.unlink(missing_ok=True)
         return
-    with replacing(path) as partial:
+    with replacing(path, durable=False) as partial:
         np.save(partial, array)
 
 
 def save_text(path: Path, text: str) -> None:
     """Replace a UTF-8 file."""
-    with replacing(path) as partial:
+    with replacing(path, durable=False) as partial:
         partial.write_text(text, "utf-8")

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from retrieval.arguments import checked_choice
+from retrieval.durable import replacing
 from retrieval.errors import InputError
 from retrieval.indexes.base import (
     EvidenceIndex,
     Passages,
     check_new_ids,
     check_search,
-    replacing,
     save_array,
     save_text,
 )
@@ -224,7 +224,7 @@ class FaissIndex(EvidenceIndex):
 
         folder.mkdir(parents=True, exist_ok=True)
         # The vectors may be mapped from this very file.
-        with replacing(folder / "vectors.faiss") as partial:
+        with replacing(folder / "vectors.faiss", durable=False) as partial:
             faiss.write_index(self._index, str(partial))
         save_array(folder / "ids.npy", self._ids)
         save_array(folder / "deleted.npy", self._deleted if len(self._deleted) else None)

@@ -15,12 +15,13 @@ from corpora import ROWS, write_jsonl
 
 import retrieval.build.build as build_module
 from retrieval import InputError, build_index, open_index
+from retrieval.build.folder import only_one_build
 
 
 def test_second_build_in_one_folder_is_refused(corpus, tmp_path, hashing_encoder):
     out = tmp_path / "index"
     out.mkdir()
-    with build_module._only_one(out), pytest.raises(InputError, match="another build is running"):
+    with only_one_build(out), pytest.raises(InputError, match="another build is running"):
         build_index(corpus, out, encoder=hashing_encoder)
 
 
