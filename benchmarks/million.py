@@ -23,7 +23,7 @@ import psutil
 from retrieval import load_encoder
 from retrieval.build.assemble import build_vectors
 from retrieval.indexes import FaissIndex, Passages
-from retrieval.indexes.faiss import PREFERENCES, _nested_parameters
+from retrieval.indexes.faiss_kinds import PREFERENCES, nested_parameters
 
 
 def enlarge(real: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -48,7 +48,7 @@ def raw_search(
     index: FaissIndex, vectors: np.ndarray, queries: np.ndarray, wide: int, rescore: bool
 ) -> Callable[[], Any]:
     """What a program would write on FAISS itself: search, and where codes are all the index has, score again."""
-    params = _nested_parameters(index.raw, None, None, index.rerank)
+    params = nested_parameters(index.raw, None, None, index.rerank)
 
     def call() -> None:
         _, rows = index.raw.search(queries, wide, params=params)

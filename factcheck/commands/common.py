@@ -36,9 +36,7 @@ def column_mapping(text: str | None, flag: str = "--columns") -> dict[str, str] 
     for piece in text.split(","):
         name, equals, column = piece.partition("=")
         if not (equals and name.strip() and column.strip()):
-            raise InputError(
-                f"{flag}: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)"
-            )
+            raise InputError(f"{flag}: {piece!r} is not of the form NAME=COLUMN (for example claim=text,document=body)")
         if name.strip() in mapping:
             raise InputError(f"{flag}: {name.strip()!r} is given twice; give each field one column")
         mapping[name.strip()] = column.strip()

@@ -27,7 +27,7 @@ from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.load import load_encoder
 from retrieval.errors import InputError
 from retrieval.build.assemble import check_unique
-from retrieval.indexes.faiss import PREFERENCES, check_factory
+from retrieval.indexes.faiss_kinds import PREFERENCES, check_factory
 from retrieval.durable import only_one
 from retrieval.manifest import FORMAT_VERSION, file_checksums, write_manifest
 from retrieval.text.sentences import MAX_CHARS
@@ -102,7 +102,7 @@ def build_index(
             the same corpus and settings is continued. None keeps no folder: the index is there to be searched at once, and
             gone with the process.
         encoder: name or folder as for :func:`retrieval.load_encoder`, or an encoder (then opening needs the same one).
-        preset: ``fast``, ``small`` or ``exact``; see :func:`retrieval.indexes.faiss.choose_factory`.
+        preset: ``fast``, ``small`` or ``exact``; see :func:`retrieval.indexes.faiss_kinds.choose_factory`.
         factory: FAISS factory string instead of a preset.
         image_encoder: makes the documents' images searchable.
         format: corpus format of a path; None finds it.

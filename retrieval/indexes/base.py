@@ -27,7 +27,8 @@ class Passages:
     vectors: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.vectors if self.texts is None else self.texts) if self else 0
+        held = self.vectors if self.texts is None else self.texts
+        return 0 if held is None else len(held)
 
     def __bool__(self) -> bool:
         return self.texts is not None or self.vectors is not None

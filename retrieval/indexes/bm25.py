@@ -36,7 +36,7 @@ class BM25Index(EvidenceIndex):
         self._tokens: list[np.ndarray] = []
         self._ids = np.empty(0, np.int64)
         self._deleted = np.empty(0, np.int64)
-        self._scorer = None
+        self._scorer: Any = None
         self._folder: Path | None = None
 
     def add(self, ids: np.ndarray, passages: Passages) -> None:
@@ -155,7 +155,7 @@ class BM25Index(EvidenceIndex):
                 gains[np.ix_(np.flatnonzero(places), scores["indices"][part])] += share / (1 - share)
         # An occurrence at the end of a run begins no pair, one at its start ends none.
         gain = gains.max(0)
-        return (_rarity(count, np.count_nonzero(gain)) * gain / (1 + gain)).astype(np.float32)
+        return (_rarity(count, int(np.count_nonzero(gain))) * gain / (1 + gain)).astype(np.float32)
 
     def _load_tokens(self) -> None:
         """Read back the words that an opened index left on disk, which only an addition needs."""

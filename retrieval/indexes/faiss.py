@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.arguments import checked_choice
 from retrieval.durable import replacing
 from retrieval.errors import InputError
 from retrieval.indexes.base import (
@@ -21,15 +20,19 @@ from retrieval.indexes.base import (
     save_array,
     save_text,
 )
+from retrieval.indexes.faiss_kinds import (
+    choose_factory,
+    construct,
+    faiss_module,
+    innermost,
+    keeps_vectors,
+    nested_parameters,
+    reason_of,
+    takes_selector,
+)
 
-__all__ = ["PREFERENCES", "FaissIndex", "check_factory", "choose_factory"]
+__all__ = ["FaissIndex"]
 
-#: What a factory may be chosen for: speed, memory, or exact results.
-PREFERENCES = ("fast", "small", "exact")
-#: Below this many vectors an exhaustive search takes under a millisecond and needs no training.
-FLAT_BELOW = 20_000
-#: Clusters of an inverted file at most. A search visits a 32nd of the vectors anyway; more clusters would need more to train on.
-MOST_LISTS = 4096
 #: Candidates a result that are scored again with full vectors after a search in compressed ones.
 RERANK = 20
 #: Bytes of candidates' full vectors that are scored at once: what a core's second-level cache holds. More is slower by half.
@@ -40,36 +43,6 @@ EXHAUSTIVE_BELOW = 4096
 EXHAUSTIVE_BYTES, EXHAUSTIVE_QUERIES = 8 << 20, 1024
 #: Bytes of results that are held at once where they are filtered after the search.
 FILTERED_BYTES = 64 << 20
-
-
-def choose_factory(count: int, dimension: int, preference: str) -> str:
-    """The FAISS factory string for ``count`` vectors.
-
-    ``exact`` compares with every vector. ``fast`` visits part of the clusters of an inverted file, in 4-bit product
-    quantisation with full vectors behind it (Johnson et al. 2019; André et al. 2015). ``small`` keeps the codes alone:
-    half a byte for each pair of dimensions (48 bytes at 384) and an id; its candidates are scored again with vectors
-    from the store on disk.
-
-    Raises:
-        InputError: unknown preference.
-    """
-    checked_choice("preference", preference, PREFERENCES)
-    if preference == "exact" or count < FLAT_BELOW:
-        return "Flat"
-    lists = min(MOST_LISTS, 2 ** round(math.log2(2 * math.sqrt(count))))
-    pieces = max(1, dimension // 4)
-    while dimension % pieces:
-        pieces -= 1
-    return f"IVF{lists},PQ{pieces}x4fs" + (",RFlat" if preference == "fast" else "")
-
-
-def check_factory(factory: str, dimension: int) -> None:
-    """Reject a FAISS factory string that would fail later, in building, searching or saving; takes no vectors.
-
-    Raises:
-        InputError: FAISS does not understand it, or it names a kind of index that cannot do what an index here must.
-    """
-    _construct(factory, dimension)
 
 
 class FaissIndex(EvidenceIndex):
@@ -100,7 +73,7 @@ class FaissIndex(EvidenceIndex):
         rerank: int = RERANK,
     ) -> None:
         factory = factory or choose_factory(expected, dimension, preference)
-        self._index = _construct(factory, dimension)
+        self._index = construct(factory, dimension)
         self.factory, self.rerank = factory, rerank
         self._ids: np.ndarray | None = None
         self._deleted = np.empty(0, np.int64)
@@ -118,7 +91,7 @@ class FaissIndex(EvidenceIndex):
     @property
     def clusters(self) -> int:
         """Clusters of the inverted file (of a code book, where there is none): the fewest vectors that can train it."""
-        import faiss
+        faiss = faiss_module()
 
         try:
             return int(faiss.extract_index_ivf(self._index).nlist)
@@ -156,12 +129,12 @@ class FaissIndex(EvidenceIndex):
                 self._index.train(np.ascontiguousarray(sample, np.float32))
             except RuntimeError as error:
                 raise InputError(
-                    f"FAISS factory {self.factory!r} could not be trained on {len(sample)} vectors: {_reason(error)}"
+                    f"FAISS factory {self.factory!r} could not be trained on {len(sample)} vectors: {reason_of(error)}"
                 ) from None
 
     def _accept_small_sample(self) -> None:
         """Keep FAISS from printing that it would like 39 vectors a cluster: how many there are was chosen."""
-        import faiss
+        faiss = faiss_module()
 
         with contextlib.suppress(RuntimeError):  # no inverted file
             faiss.extract_index_ivf(self._index).cp.min_points_per_centroid = 1
@@ -208,7 +181,7 @@ class FaissIndex(EvidenceIndex):
         wide = top_k if self._store is None else top_k * self.rerank
         scores, rows = self._nearest(vectors, top_k, min(wide, self._index.ntotal), allowed)
         if self._store is not None:
-            scores, rows = self._score_again(vectors, rows, top_k)
+            scores, rows = _score_again(self._store, vectors, rows, top_k)
         scores[rows < 0] = -np.inf
         if rows.shape[1] < top_k:
             missing = ((0, 0), (0, top_k - rows.shape[1]))
@@ -220,7 +193,7 @@ class FaissIndex(EvidenceIndex):
 
     def save(self, folder: Path) -> None:
         """Write ``vectors.faiss``, ``index.json`` and, where there are any, ids and the mask of deleted vectors."""
-        import faiss
+        faiss = faiss_module()
 
         folder.mkdir(parents=True, exist_ok=True)
         # The vectors may be mapped from this very file.
@@ -234,7 +207,7 @@ class FaissIndex(EvidenceIndex):
     @classmethod
     def open(cls, folder: Path, *, writable: bool = False) -> "FaissIndex":
         """Open a saved index, memory-mapped and read-only (shared by processes) unless ``writable``."""
-        import faiss
+        faiss = faiss_module()
 
         try:
             about = json.loads((folder / "index.json").read_text("utf-8"))
@@ -271,14 +244,14 @@ class FaissIndex(EvidenceIndex):
         self, vectors: np.ndarray, top_k: int, wide: int, allowed: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores and positions of ``wide`` candidates for the ``top_k`` best, without the deleted and those not allowed."""
-        import faiss
+        faiss = faiss_module()
 
         if allowed is None and not len(self._deleted):
             settings = self.rerank, top_k
             made = self._plain_parameters  # another thread may put others in its place
             if made is None or made[0] != settings:
                 effort = self._effort(top_k, self._index.ntotal)
-                made = self._plain_parameters = settings, _nested_parameters(self._index, None, effort, self.rerank)
+                made = self._plain_parameters = settings, nested_parameters(self._index, None, effort, self.rerank)
             return self._index.search(vectors, wide, params=made[1])
         mask = np.full(self._index.ntotal, allowed is None)
         if allowed is not None:
@@ -287,11 +260,11 @@ class FaissIndex(EvidenceIndex):
         matching = np.flatnonzero(mask)
         if len(matching) <= max(EXHAUSTIVE_BELOW, len(mask) // 32) and (full := self._full_vectors()) is not None:
             return _exhaustive(vectors, wide, matching, full)
-        if not _takes_selector(self._index):
+        if not takes_selector(self._index):
             return self._filter_afterwards(vectors, wide, mask)
         keep = np.packbits(mask, bitorder="little")  # FAISS holds only a pointer to it
         effort = self._effort(top_k, len(matching))
-        params = _nested_parameters(self._index, faiss.IDSelectorBitmap(keep), effort, self.rerank)
+        params = nested_parameters(self._index, faiss.IDSelectorBitmap(keep), effort, self.rerank)
         return self._index.search(vectors, wide, params=params)
 
     def _effort(self, top_k: int, matching: int) -> int | None:
@@ -299,9 +272,9 @@ class FaissIndex(EvidenceIndex):
 
         The fewer vectors a filter leaves, the more must be visited to meet as many of them as without it.
         """
-        import faiss
+        faiss = faiss_module()
 
-        index = _innermost(self._index)
+        index = innermost(self._index)
         share = max(1, matching) / self._index.ntotal
         if isinstance(index, faiss.IndexIVF):
             usual = self._probe or max(16, index.nlist // 32)
@@ -313,13 +286,13 @@ class FaissIndex(EvidenceIndex):
 
     def _full_vectors(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """What gives the vectors, float32 (n, D), at n positions; None where there is none, or every vector is compared as it is."""
-        import faiss
+        faiss = faiss_module()
 
-        if isinstance(_innermost(self._index), faiss.IndexFlat):
+        if isinstance(innermost(self._index), faiss.IndexFlat):
             return None
         if (stored := self._full) is not None:
             return lambda positions: stored.take(positions, axis=0, mode="clip").astype(np.float32)
-        kept = _keeps_vectors(self._index)
+        kept = keeps_vectors(self._index)
         return None if kept is None else kept.reconstruct_batch
 
     def _filter_afterwards(self, vectors: np.ndarray, wide: int, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -332,7 +305,7 @@ class FaissIndex(EvidenceIndex):
         while len(waiting):
             # Refinement searches this many times as deep again.
             effort = self._effort(depth, matching)
-            params = _nested_parameters(self._index, None, effort, max(1, min(self.rerank, total // depth)))
+            params = nested_parameters(self._index, None, effort, max(1, min(self.rerank, total // depth)))
             short = []
             block = max(1, FILTERED_BYTES // (12 * depth))
             for start in range(0, len(waiting), block):
@@ -349,24 +322,25 @@ class FaissIndex(EvidenceIndex):
             waiting, depth = np.concatenate(short), min(total, 4 * depth)
         return scores, rows
 
-    def _score_again(self, vectors: np.ndarray, rows: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
-        """Exact scores of the candidates (n, wide) from the stored vectors; the ``top_k`` best of each."""
-        top_scores = np.full((len(rows), top_k), -np.inf, np.float32)
-        top = np.full((len(rows), top_k), -1, np.int64)
-        # Ascending positions read the memory-mapped file forwards, and put ties to the lower one; -1 comes first.
-        rows = np.sort(rows, axis=1)
-        block = max(1, RESCORED_BYTES // (4 * vectors.shape[1] * rows.shape[1]))
-        for start in range(0, len(rows), block):
-            part = rows[start : start + block]
-            # take() with a mode it need not check for errors is several times faster than indexing; -1 is masked below.
-            full = self._store.take(part, axis=0, mode="clip").astype(np.float32)  # (n, wide, D)
-            exact = np.matmul(full, vectors[start : start + block, :, None])[..., 0]  # (n, wide)
-            exact[part < 0] = -np.inf
-            order = np.argsort(-exact, axis=1, kind="stable")[:, :top_k]
-            width = order.shape[1]
-            top_scores[start : start + block, :width] = np.take_along_axis(exact, order, 1)
-            top[start : start + block, :width] = np.take_along_axis(part, order, 1)
-        return top_scores, top
+
+def _score_again(store: np.ndarray, vectors: np.ndarray, rows: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Exact scores of the candidates (n, wide) from the stored vectors; the ``top_k`` best of each."""
+    top_scores = np.full((len(rows), top_k), -np.inf, np.float32)
+    top = np.full((len(rows), top_k), -1, np.int64)
+    # Ascending positions read the memory-mapped file forwards, and put ties to the lower one; -1 comes first.
+    rows = np.sort(rows, axis=1)
+    block = max(1, RESCORED_BYTES // (4 * vectors.shape[1] * rows.shape[1]))
+    for start in range(0, len(rows), block):
+        part = rows[start : start + block]
+        # take() with a mode it need not check for errors is several times faster than indexing; -1 is masked below.
+        full = store.take(part, axis=0, mode="clip").astype(np.float32)  # (n, wide, D)
+        exact = np.matmul(full, vectors[start : start + block, :, None])[..., 0]  # (n, wide)
+        exact[part < 0] = -np.inf
+        order = np.argsort(-exact, axis=1, kind="stable")[:, :top_k]
+        width = order.shape[1]
+        top_scores[start : start + block, :width] = np.take_along_axis(exact, order, 1)
+        top[start : start + block, :width] = np.take_along_axis(part, order, 1)
+    return top_scores, top
 
 
 def _exhaustive(
@@ -389,103 +363,3 @@ def _exhaustive(
         order = np.argsort(-scores, axis=1, kind="stable")
         found.append((np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)))
     return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
-
-
-def _construct(factory: str, dimension: int) -> Any:
-    """The FAISS index of a factory string, checked."""
-    import faiss
-
-    try:
-        index = faiss.index_factory(dimension, factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
-        raise InputError(
-            f"FAISS does not understand factory {factory!r} for dimension {dimension}: {_reason(error)}"
-        ) from None
-    reason = _unusable(index)
-    if reason:
-        raise InputError(f"FAISS factory {factory!r} cannot be used: {reason}")
-    return index
-
-
-def _reason(error: RuntimeError) -> str:
-    """What FAISS says, in one line, without the place in its source and the condition there."""
-    return re.sub(r"^Error in .*? at \S+:\d+: |Error: '.*?' failed: ", "", str(error).strip().splitlines()[0]).strip()
-
-
-def _unusable(index: Any) -> str | None:
-    """Why an index cannot be filled in steps, searched and saved; None where it can."""
-    import faiss
-
-    index = faiss.downcast_index(index)
-    name = type(index).__name__
-    if isinstance(index, faiss.IndexPreTransform):
-        return _unusable(index.index)
-    if isinstance(index, faiss.IndexRefine):
-        # FAISS ends the process where these give no single distances.
-        if not isinstance(faiss.downcast_index(index.refine_index), faiss.IndexFlatCodes):
-            return "candidates can be refined with plain vectors or codes only; use RFlat or Refine(SQ8)"
-        return _unusable(index.base_index)
-    if name.startswith("IndexIDMap"):
-        return "passages have ids without it; leave IDMap out"
-    if isinstance(index, faiss.IndexNSG | faiss.IndexNNDescent):
-        return "its graph takes no additions once it is built; use HNSW"
-    if isinstance(index, faiss.IndexIVFAdditiveQuantizerFastScan):
-        return "it does not take the number of clusters to visit; leave fs out, or use PQ"
-    kinds = faiss.IndexFlatCodes | faiss.IndexFastScan | faiss.IndexHNSW | faiss.IndexIVF
-    if not isinstance(index, kinds) or isinstance(index, faiss.IndexLattice):
-        return f"indexes of FAISS's class {name} cannot be added to or saved"
-    return None
-
-
-def _takes_selector(index: Any) -> bool:
-    """Whether FAISS can restrict a search to some of the vectors."""
-    import faiss
-
-    index = _innermost(index)
-    if isinstance(index, faiss.IndexIVF):
-        return not isinstance(index, faiss.IndexIVFAdditiveQuantizer)
-    return isinstance(index, faiss.IndexFlat | faiss.IndexScalarQuantizer | faiss.IndexHNSW)
-
-
-def _innermost(index: Any) -> Any:
-    """What searches inside a composite index."""
-    import faiss
-
-    index = faiss.downcast_index(index)
-    if isinstance(index, faiss.IndexRefine):
-        return _innermost(index.base_index)
-    if isinstance(index, faiss.IndexPreTransform):
-        return _innermost(index.index)
-    return index
-
-
-def _keeps_vectors(index: Any) -> Any:
-    """The part of an approximate index from which single vectors can be read; None where there is none."""
-    import faiss
-
-    index = faiss.downcast_index(index)
-    if isinstance(index, faiss.IndexRefine):
-        return faiss.downcast_index(index.refine_index)
-    return index if isinstance(index, faiss.IndexHNSW) else None
-
-
-def _nested_parameters(index: Any, selector: Any, effort: int | None, rerank: int) -> Any:
-    """Parameters for each layer of a composite index, outermost first; ``effort`` as of :meth:`FaissIndex._effort`."""
-    import faiss
-
-    index = faiss.downcast_index(index)
-    if isinstance(index, faiss.IndexRefine):
-        base = _nested_parameters(index.base_index, selector, effort, rerank)
-        return faiss.IndexRefineSearchParameters(k_factor=float(rerank), base_index_params=base)
-    if isinstance(index, faiss.IndexPreTransform):
-        return faiss.SearchParametersPreTransform(
-            index_params=_nested_parameters(index.index, selector, effort, rerank)
-        )
-    if isinstance(index, faiss.IndexIVF):
-        options = {"sel": selector} if selector is not None else {}
-        kind = faiss.IVFPQSearchParameters if isinstance(index, faiss.IndexIVFPQ) else faiss.SearchParametersIVF
-        return kind(nprobe=effort, **options)
-    if isinstance(index, faiss.IndexHNSW):
-        options = {"sel": selector} if selector is not None else {}
-        return faiss.SearchParametersHNSW(efSearch=effort, **options)
-    return None if selector is None else faiss.SearchParameters(sel=selector)

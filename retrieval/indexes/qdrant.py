@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,8 @@ class QdrantIndex(EvidenceIndex):
             if not self._client.collection_exists(collection):
                 params = models.VectorParams(size=dimension, distance=models.Distance.DOT)
                 self._client.create_collection(collection, vectors_config=params)
-            params = self._client.get_collection(collection).config.params.vectors
-            found, distance = params.size, params.distance
+            held: Any = self._client.get_collection(collection).config.params.vectors
+            found, distance = held.size, held.distance
         except Exception as error:
             where = url or path
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -122,8 +122,8 @@ class CrossEncoderReranker(Reranker):
                 inputs = {"input_ids": tokens, "attention_mask": mask}
                 if types is not None:
                     inputs["token_type_ids"] = pad([types[i] for i in rows], 0)[0]
-                inputs = {key: torch.from_numpy(value).to(device) for key, value in inputs.items()}
-                scores[rows] = self._decide(self._model(**inputs).logits).cpu().numpy()
+                given = {key: torch.from_numpy(value).to(device) for key, value in inputs.items()}
+                scores[rows] = self._decide(self._model(**given).logits).cpu().numpy()
         return scores
 
     def _decide(self, logits: "torch.Tensor") -> "torch.Tensor":

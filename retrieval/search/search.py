@@ -99,7 +99,7 @@ class EvidenceSearch:
                 r, s = self._distinct(query, r, s, top_k, kept, most, allowed)
             found.append([self._candidate(int(row), float(score)) for row, score in zip(r, s, strict=True) if row >= 0])
         if self._reranker is not None:
-            found = self._rerank(queries, found)
+            found = _rerank(self._reranker, queries, found)
         if self._diversity is not None:
             found = [self._diverse(candidates, top_k) for candidates in found]
         return [[candidate.hit for candidate in candidates[:top_k]] for candidates in found]
@@ -136,22 +136,24 @@ class EvidenceSearch:
         hit = Hit(document["id"], row - document["first_sentence"], start, end, text, score, about)
         return Candidate(row, hit)
 
-    def _rerank(self, queries: Sequence[str], found: list[list[Candidate]]) -> list[list[Candidate]]:
-        pairs = [(query, c.hit.text) for query, candidates in zip(queries, found, strict=True) for c in candidates]
-        scores = self._reranker.score([a for a, _ in pairs], [b for _, b in pairs])
-        ranked, position = [], 0
-        for candidates in found:
-            part = rerank_scores(scores[position : position + len(candidates)], self._reranker.weight)
-            position += len(candidates)
-            scored = [c.with_score(float(s)) for c, s in zip(candidates, part, strict=True)]
-            ranked.append(sorted(scored, key=lambda c: (-c.hit.score, c.row)))
-        return ranked
-
     def _diverse(self, candidates: list[Candidate], top_k: int) -> list[Candidate]:
         vectors = self._vectors[[c.row for c in candidates]].astype(np.float32)
         scores = np.array([c.hit.score for c in candidates])
         order = maximal_marginal_relevance(scores, vectors, top_k, self._diversity)
         return [candidates[i] for i in order]
+
+
+def _rerank(reranker: Reranker, queries: Sequence[str], found: list[list[Candidate]]) -> list[list[Candidate]]:
+    """Candidates of each query in the order of the re-ranker."""
+    pairs = [(query, c.hit.text) for query, candidates in zip(queries, found, strict=True) for c in candidates]
+    scores = reranker.score([a for a, _ in pairs], [b for _, b in pairs])
+    ranked, position = [], 0
+    for candidates in found:
+        part = rerank_scores(scores[position : position + len(candidates)], reranker.weight)
+        position += len(candidates)
+        scored = [c.with_score(float(s)) for c, s in zip(candidates, part, strict=True)]
+        ranked.append(sorted(scored, key=lambda c: (-c.hit.score, c.row)))
+    return ranked
 
 
 def open_index(

@@ -101,8 +101,10 @@ def select_evidence(
             hint="load one with `load_encoder` or use `method` 'bm25'",
         )
     kept = [_distinct(document) for document in documents]
-    dense = _cosines(claims, documents, kept, encoder) if method != "bm25" and encoder else None
-    results = []
+    dense: list[tuple[np.ndarray, np.ndarray]] = []
+    if method != "bm25" and encoder is not None:
+        dense = _cosines(claims, documents, kept, encoder)
+    results: list[list[Hit]] = []
     for row, (claim, document) in enumerate(zip(claims, documents, strict=True)):
         texts = [document[i].text for i in kept[row]]
         if not texts:

@@ -8,7 +8,7 @@ from retrieval.build import assemble
 from retrieval.errors import InputError
 from retrieval.indexes import BM25Index, FaissIndex, HybridIndex, Passages, QdrantIndex
 from retrieval.indexes import faiss as faiss_index
-from retrieval.indexes.faiss import check_factory, choose_factory
+from retrieval.indexes.faiss_kinds import check_factory, choose_factory
 from retrieval.indexes.hybrid import reciprocal_rank_fusion
 
 DIMENSION, COUNT = 32, 400
