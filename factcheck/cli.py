@@ -2,16 +2,20 @@
 
 import argparse
 import importlib
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from factcheck._version import __version__
+from factcheck.commands.common import set_up_logging
 from factcheck.commands.messages import flags_of, in_words_of_the_command_line
 from factcheck.errors import InputError
 
 __all__ = ["main"]
+
+logger = logging.getLogger("factcheck")
 
 #: subcommand → (module with ``add_arguments(parser)`` and ``run(args)``, one line of help)
 COMMANDS = {
@@ -22,6 +26,7 @@ COMMANDS = {
     "export": ("factcheck.commands.export", "turn a training checkpoint into a model folder"),
     "index": ("factcheck.commands.index", "build, search and inspect an evidence index"),
     "photos": ("factcheck.commands.photos", "evaluate photo encoders at copy detection"),
+    "verdicts": ("factcheck.commands.verdicts", "change the threshold of verdict tables, or merge shards of one"),
     "demo": ("factcheck.commands.demo", "verify the bundled sample with the bundled model"),
 }
 #: Subcommands of the Lightning CLI, which parses its own arguments.
@@ -34,8 +39,9 @@ LIGHTNING = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status (0 done, 2 the user must correct something)."""
+    """Run the command line; returns the exit status (0 done, 2 the user must correct something, others as the command says)."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    set_up_logging()
     flags: dict[str, str] = {}  # of the chosen command, for messages
     try:
         if argv and argv[0] in LIGHTNING:
@@ -52,12 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.query, unknown = [*args.query, *unknown], []
         if unknown:
             raise InputError(f"unknown argument {unknown[0]!r}; see 'factcheck {argv[0]} --help'")
+        set_up_logging(args.log_format)
         return int(args.run(args) or 0)
     except InputError as error:
-        print(f"factcheck: error: {in_words_of_the_command_line(error, flags)}", file=sys.stderr)
+        logger.error("%s", in_words_of_the_command_line(error, flags))
         return 2
     except KeyboardInterrupt:
-        print("factcheck: interrupted", file=sys.stderr)
+        logger.error("interrupted")
         return 130
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; that is its choice, not an error.
@@ -67,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # A disk that is full, a file without the right to it: the user's to correct, wherever it shows.
         what = error.strerror or str(error).strip().split("\n")[0] or type(error).__name__
         place = f"{error.filename!r}: " if error.filename else ""
-        print(f"factcheck: error: {place}{what}", file=sys.stderr)
+        logger.error("%s%s", place, what)
         return 2
 
 
@@ -98,6 +105,12 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         if name == chosen:
             command = importlib.import_module(module)
             command.add_arguments(sub)
+            sub.add_argument(
+                "--log-format",
+                choices=("text", "json"),
+                default="text",
+                help="what standard error gets: lines for people (default), or a JSON object a line",
+            )
             sub.set_defaults(run=command.run, flags=flags_of(sub))
     for name, summary in LIGHTNING.items():
         commands.add_parser(name, help=summary)

@@ -93,6 +93,7 @@ class Verdict:
     ``photo_evidence`` is where the claim's photo was found again in the evidence index, nearest first; None unless it was
     looked for (a claim with a photo and without a document, an index with photos). ``photo_context`` says what is known of either
     photo itself: its dates and edits, as facts with a kind and a value; None where nothing is.
+    ``content_hash`` changes with anything that the verdict rests on: the row, the models and the options.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Verdict:
     photo_attribution: Mapping[str, float | None] | None = None
     photo_evidence: tuple[PhotoEvidence, ...] | None = None
     photo_context: "Mapping[str, Any] | None" = None
+    content_hash: str | None = None
 
 
 def claims_schema() -> "pa.Schema":
@@ -205,5 +207,6 @@ def verdict_schema() -> "pa.Schema":
             ("photo_attribution", pa.struct([("claim_image", pa.float32()), ("document_image", pa.float32())])),
             ("photo_evidence", pa.list_(photo)),
             ("photo_context", pa.struct([("claim_image", facts), ("document_image", facts)])),
+            ("content_hash", pa.string()),
         ]
     )

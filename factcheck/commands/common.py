@@ -3,23 +3,29 @@
 import argparse
 import contextlib
 import json
+import logging
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 from factcheck.errors import InputError
 from retrieval.durable import replacing
 
 __all__ = [
+    "Stop",
     "column_mapping",
+    "count_or_share",
     "counted",
-    "late_progress",
     "positive",
     "probability",
-    "progress_bar",
     "quiet_libraries",
+    "set_up_logging",
     "share",
+    "stoppable",
     "write_json",
 ]
 
@@ -63,6 +69,22 @@ def positive(text: str) -> int:
     return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
 
 
+def count_or_share(text: str) -> int | float:
+    """An argparse type: a whole number (``20``), or a share of all as ``0.01`` or ``1%``.
+
+    >>> count_or_share("20"), count_or_share("1%")
+    (20, 0.01)
+    """
+    expected = "a number of rows such as 20, or a share such as 0.01 or 1%"
+    if text.isdigit():
+        return int(text)
+    value = _number(text.removesuffix("%"), float, lambda value: value >= 0, expected)
+    share = value / 100 if text.endswith("%") else value
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+    return float(share)
+
+
 def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], expected: str) -> Any:
     try:
         value = kind(text)
@@ -73,84 +95,90 @@ def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], 
     return value
 
 
-@contextlib.contextmanager
-def late_progress(what: str, seconds: float = 2.0) -> Iterator[Callable[[int, int | None], None]]:
-    """As :func:`progress_bar`, for work that is mostly over at once: nothing is shown before it has taken ``seconds``."""
-    start = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        shown: Callable[[int, int | None], None] | None = None
+class _TextFormatter(logging.Formatter):
+    """``factcheck: warning: …`` for what is wrong; what goes on is stamped with the time, as logs want it."""
 
-        def update(done: int, total: int | None) -> None:
-            nonlocal shown
-            if shown is None and time.monotonic() - start >= seconds:
-                shown = stack.enter_context(progress_bar(what))
-            if shown is not None:
-                shown(done, total)
-
-        yield update
+    def format(self, record: logging.LogRecord) -> str:
+        if record.levelno >= logging.WARNING:
+            return f"factcheck: {record.levelname.lower()}: {record.getMessage()}"
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(record.created))} {record.getMessage()}"
 
 
-@contextlib.contextmanager
-def progress_bar(what: str, *, resumes: bool = False) -> Iterator[Callable[[int, int | None], None]]:
-    """Progress on standard error: a bar on a terminal; where output goes to a file, a line at the start and one a minute.
+class _JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger, message, and what a record brings as ``facts``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        said = {"time": stamp, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        return json.dumps(said | getattr(record, "facts", {}), ensure_ascii=False)
+
+
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to whatever ``sys.stderr`` is at the time."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+def set_up_logging(form: str = "text") -> None:
+    """Let what the packages log be read on standard error; the one place where handlers are set.
 
     Args:
-        what: what is being done.
-        resumes: the first update says how many rows an interrupted run has left done (else it is work like the rest).
+        form: ``text`` or ``json``.
     """
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    handler = _StandardError()
+    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    for name in ("factcheck", "retrieval"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
 
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield _progress_lines(what, resumes)
+
+class Stop:
+    """Whether somebody asked the program to end (SIGINT, SIGTERM).
+
+    Attributes:
+        signal: the signal that came; None while none has.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __call__(self) -> bool:
+        """True once a signal has come."""
+        return self.signal is not None
+
+    @property
+    def exit_code(self) -> int:
+        """What a shell reports of a program that the signal ended: 130 or 143."""
+        return 128 + (self.signal or 0)
+
+
+@contextlib.contextmanager
+def stoppable(what: str) -> Iterator[Stop]:
+    """Let the first SIGINT or SIGTERM only be noted, so that ``what`` is in hand can be finished; a second one ends it at once."""
+    stop = Stop()
+
+    def note(number: int, _frame: Any) -> None:
+        if stop.signal is not None:
+            raise KeyboardInterrupt
+        stop.signal = number
+        logging.getLogger("factcheck").warning("finishing %s, then stopping; once more to stop at once", what)
+
+    if threading.current_thread() is not threading.main_thread():  # only there can signals be handled
+        yield stop
         return
-    columns: tuple[Any, ...] = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _progress_lines(what: str, resumes: bool, seconds: float = 60.0) -> Callable[[int, int | None], None]:
-    """A function that prints ``what: 1200 of 5000, 3 min left`` when its last line is ``seconds`` old."""
-    start = last = time.monotonic()
-    first: int | None = None
-
-    def say(text: str) -> None:
-        print(f"{what}: {text}", file=sys.stderr, flush=True)
-
-    def update(done: int, total: int | None) -> None:
-        nonlocal last, first
-        of = "" if total is None else f" of {total}"
-        if first is None:
-            first = done  # what a resumed run finds done took no time
-            if resumes:
-                say(f"resuming after {counted(done, 'row')}{of}" if done else f"{done}{of}")
-        now = time.monotonic()
-        if now - last < seconds:
-            return
-        last = now
-        left = ""
-        if total is not None and done > first:
-            left = f", {(now - start) / (done - first) * (total - done) / 60:.0f} min left"
-        say(f"{done}{of}{left}")
-
-    if not resumes:
-        say("started")
-    return update
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def quiet_libraries() -> None:

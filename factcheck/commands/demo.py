@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from factcheck.commands.common import counted, progress_bar, quiet_libraries
+from factcheck.commands.common import counted, quiet_libraries
+from factcheck.commands.progress import progress_bar
 from factcheck.commands.verify import print_summary
 from factcheck.outputs import check_output_folder
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     out, report = folder / "verdicts.parquet", folder / "report.html"
     with progress_bar("verifying", resumes=True) as progress:
-        summary = verify_file(Verifier.load("bundled"), claims, out, resume=False, progress=progress)
+        summary = verify_file(Verifier.load("bundled"), claims, out, fresh=True, progress=progress)
     given = [row for table in open_claims(claims, on_error="mark").batches() for row in table.to_pylist()]
     table = Table(show_lines=False)
     for name in ("id", "claim", "gold", "verdict", "confidence", "evidence of highest attribution", "status"):

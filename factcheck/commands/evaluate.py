@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, counted, late_progress, quiet_libraries, share, write_json
+from factcheck.commands.common import column_mapping, counted, quiet_libraries, share, write_json
 from factcheck.commands.inputs import check_model
+from factcheck.commands.progress import late_progress
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, refuse_standard_output, same_file
 from factcheck.verification.verdict_table import check_verdicts

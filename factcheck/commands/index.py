@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factcheck.commands import index_evaluate
-from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar
+from factcheck.commands.common import column_mapping, counted, positive, probability
+from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
 
@@ -109,9 +110,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
+    from retrieval.build.folder import check_index_folder
+
     from factcheck.commands.common import quiet_libraries
     from retrieval.build.corpus import detect_format, read_corpus
-    from retrieval.build.folder import check_index_folder
 
     columns = column_mapping(args.columns)
     # A mistake must show at once, not after the encoder is loaded.

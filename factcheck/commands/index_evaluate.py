@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from factcheck.commands.common import positive, progress_bar
+from factcheck.commands.common import positive
+from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, refuse_standard_output
 

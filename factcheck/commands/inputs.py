@@ -19,7 +19,7 @@ def check_model(name: str, flag: str = "--model") -> None:
         return
     if path.is_dir():
         raise InputError(
-            f"{flag} {name!r} is no model folder: it has no config.json; 'factcheck export' makes one from a checkpoint"
+            f"{flag} {name!r} is not a model folder: it has no config.json; 'factcheck export' makes one from a checkpoint"
         )
     if path.is_file():
         raise InputError(
@@ -32,13 +32,13 @@ def check_model(name: str, flag: str = "--model") -> None:
 
 
 def check_image_root(path: str | None) -> None:
-    """Refuse an ``--image-root`` that is no folder.
+    """Refuse an ``--image-root`` that is not a folder.
 
     Raises:
         InputError: see above.
     """
     if path is not None and not Path(path).is_dir():
-        raise InputError(f"--image-root {path!r} is no folder; give the folder that image paths are relative to")
+        raise InputError(f"--image-root {path!r} is not a folder; give the folder that image paths are relative to")
 
 
 def check_checkpoint(path: str, name: str = "checkpoint") -> None:
@@ -50,4 +50,4 @@ def check_checkpoint(path: str, name: str = "checkpoint") -> None:
     if not Path(path).is_file():
         raise InputError(f"{name} {path!r}: no such file; 'factcheck fit' writes checkpoints")
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{name} {path!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote")
+        raise InputError(f"{name} {path!r} is not a checkpoint; give a .ckpt file that 'factcheck fit' wrote")

@@ -2,8 +2,9 @@
 
 import argparse
 
-from factcheck.commands.common import column_mapping, positive, progress_bar, quiet_libraries, write_json
+from factcheck.commands.common import column_mapping, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
+from factcheck.commands.progress import progress_bar
 from factcheck.outputs import check_output_file
 
 __all__ = ["add_arguments", "run"]

@@ -1,17 +1,37 @@
 """``factcheck verify``: a table of claims in, the verdict table out."""
 
 import argparse
-import sys
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, counted, positive, probability, progress_bar, quiet_libraries
+from factcheck.commands.common import (
+    Stop,
+    column_mapping,
+    count_or_share,
+    counted,
+    positive,
+    probability,
+    quiet_libraries,
+    stoppable,
+    write_json,
+)
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.judging import add_judge_arguments, judge_of, print_dry_run, print_usage
+from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
+
+if TYPE_CHECKING:
+    from factcheck.verification.stream import RunSummary
+    from factcheck.verification.verifier import Verifier
 
 __all__ = ["add_arguments", "print_summary", "run"]
 
+logger = logging.getLogger(__name__)
+
 _REASONS_SHOWN = 8
+#: Exit status of a run that finished with more rows in error than allowed.
+TOO_MANY_ERRORS = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,13 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
     parser.add_argument("--top-k", type=positive, help="evidence sentences a claim (default: as the model was trained)")
     parser.add_argument(
-        "--abstain-below", type=probability, help="mark verdicts of lower confidence as abstained, in [0, 1]"
-    )
-    parser.add_argument(
-        "--on-error",
-        choices=("mark", "fail"),
-        default="mark",
-        help="bad rows: mark them (default) or stop at the first",
+        "--abstain-below",
+        type=probability,
+        help="mark verdicts of lower confidence as abstained, in [0, 1]; 'factcheck verdicts threshold' changes it afterwards",
     )
     parser.add_argument(
         "--no-attribution", action="store_true", help="skip the attribution scores (several times faster)"
@@ -46,12 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also say how much the stance's probability drops without either photo (column photo_attribution)",
     )
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
-    parser.add_argument("--chunk-size", type=positive, default=256, help="rows in memory at once (default 256)")
-    parser.add_argument(
-        "--no-resume",
-        action="store_true",
-        help="start over instead of finishing an interrupted run, whose verdicts stay as they are (of photos that were missing then, too)",
-    )
     parser.add_argument("--device", help="torch device (default: cpu)")
     parser.add_argument(
         "--dry-run",
@@ -59,42 +69,135 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="say how many rows, tokens and seconds it would take, and what it would cost",
     )
     add_judge_arguments(parser)
+    _add_run_arguments(parser.add_argument_group("the run"))
+
+
+def _add_run_arguments(group: Any) -> None:
+    group.add_argument("--chunk-size", type=positive, default=256, help="rows in memory at once (default 256)")
+    group.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start over instead of finishing an interrupted run, whose verdicts stay as they are (of photos that were missing then, too)",
+    )
+    group.add_argument(
+        "--since",
+        metavar="VERDICTS",
+        help="earlier verdict table: rows of which nothing has changed keep their verdicts, others are verified",
+    )
+    group.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="I/N",
+        help="verify the I-th of N stretches of the rows only, I from 0; writes OUT.I-of-N.parquet for 'factcheck verdicts merge'",
+    )
+    group.add_argument(
+        "--on-error",
+        choices=("mark", "fail"),
+        default="mark",
+        help="bad rows: mark them (default) or stop at the first",
+    )
+    group.add_argument(
+        "--max-errors",
+        type=count_or_share,
+        metavar="N|SHARE",
+        help=f"exit with status {TOO_MANY_ERRORS} if more rows than this are in error (default: if all are)",
+    )
+    group.add_argument(
+        "--metrics",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="figures of the run, as JSON or (FILE.prom) as Prometheus text; may be given twice",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Verify and print a summary."""
+    from factcheck.outputs import check_output_file
     from factcheck.verification.verdict_table import check_output
 
     # A mistake must show at once, not after everything is loaded.
-    check_output(Path(args.out), Path(args.claims))
+    out = _shard_name(Path(args.out), args.shard)
+    check_output(out, Path(args.claims))
+    for path in args.metrics:
+        check_output_file("metrics", path, {"the claims table": args.claims, "the verdict table": out})
     columns = column_mapping(args.columns)
     from factcheck.data import open_claims
 
     open_claims(args.claims, columns=columns, on_error=args.on_error)
     check_image_root(args.image_root)
     check_model(args.model)
-    manifest = None
     if args.photos and not args.evidence:
-        raise InputError("--photos names the photo encoder of an index; give the index as --evidence DIR, too")
+        raise InputError("`photos` names the image encoder of an index", hint="give the index as `evidence`, too")
+    with stoppable("the chunk in hand") as stop:
+        verifier = _verifier(args)
+        if args.dry_run:
+            print_dry_run(verifier, open_claims(args.claims, columns=columns, on_error=args.on_error), args.judge_price)
+            return 0
+        summary = _verify(verifier, args, out, columns, stop)
+    if summary is None:
+        return stop.exit_code
+    for path in args.metrics:
+        _write_metrics(path, summary)
+    if not summary.rows:
+        logger.warning("%s holds 0 rows; so does the verdict table", args.claims)
+    print_summary(summary)
+    print_usage(verifier.judge, args.judge_price)
+    return _status(summary, args.max_errors)
+
+
+def _verify(
+    verifier: "Verifier", args: argparse.Namespace, out: Path, columns: dict[str, str] | None, stop: Stop
+) -> "RunSummary | None":
+    """The finished run; None where it was stopped, which is said."""
+    from factcheck.verification.stream import RunInterrupted, verify_file
+
+    try:
+        if stop():
+            raise RunInterrupted(0, None)
+        with progress_bar("verifying", resumes=True, unit="row") as progress:
+            return verify_file(
+                verifier,
+                args.claims,
+                out,
+                columns=columns,
+                image_root=args.image_root,
+                on_error=args.on_error,
+                chunk_size=args.chunk_size,
+                fresh=args.fresh,
+                since=args.since,
+                shard=args.shard,
+                progress=progress,
+                should_stop=stop,
+            )
+    except RunInterrupted as stopped:
+        of = "" if stopped.total is None else f" of {stopped.total}"
+        again = " without --fresh" if args.fresh else ""
+        logger.warning("stopped with %d%s rows done; the same command%s goes on from there", stopped.done, of, again)
+        return None
+
+
+def _verifier(args: argparse.Namespace) -> "Verifier":
+    manifest = None
     if args.evidence:
         from retrieval.manifest import read_manifest
 
         manifest = read_manifest(Path(args.evidence))
     quiet_libraries()
-    from factcheck.verification.stream import verify_file
+    from factcheck.judges.device import find_device
     from factcheck.verification.verifier import Verifier
 
+    find_device(args.device)  # before an index is opened, which may take a while
     evidence = None
     if manifest is not None:
         from factcheck.verification.image_vectors import image_vectors_of
         from retrieval import open_index
 
-        photos = None if args.photos == "none" else image_vectors_of(manifest, args.photos)
-        evidence = open_index(args.evidence, image_encoder=photos)
-    judge = judge_of(args)
-    verifier = Verifier.load(
+        images = None if args.photos == "none" else image_vectors_of(manifest, args.photos)
+        evidence = open_index(args.evidence, image_encoder=images)
+    return Verifier.load(
         args.model,
-        judge=judge,
+        judge=judge_of(args),
         top_k=args.top_k,
         abstain_below=args.abstain_below,
         attribution=not args.no_attribution,
@@ -103,38 +206,56 @@ def run(args: argparse.Namespace) -> int:
         evidence=evidence,
         device=args.device,
     )
-    if args.dry_run:
-        print_dry_run(verifier, open_claims(args.claims, columns=columns, on_error=args.on_error), args.judge_price)
-        return 0
-    with progress_bar("verifying", resumes=True) as progress:
-        summary = verify_file(
-            verifier,
-            args.claims,
-            args.out,
-            columns=columns,
-            image_root=args.image_root,
-            on_error=args.on_error,
-            chunk_size=args.chunk_size,
-            resume=not args.no_resume,
-            progress=progress,
-        )
-    if not summary.rows:
-        print(f"factcheck: warning: {args.claims} holds 0 rows; so does the verdict table", file=sys.stderr)
-    print_summary(summary)
-    print_usage(judge, args.judge_price)
-    return 0
 
 
-def print_summary(summary) -> None:
+def print_summary(summary: "RunSummary") -> None:
     """A few lines on standard output: rows, statuses, labels, and what the reasons are, most frequent first."""
     resumed = f" ({summary.resumed} of them from an interrupted run)" if summary.resumed else ""
-    if summary.dropped:
-        print(f"dropped {counted(summary.dropped, 'chunk')} of an earlier run with other input, model or options")
-    print(f"{counted(summary.rows, 'row')}{resumed} -> {summary.out}")
+    taken = f" ({summary.taken_over} of them taken over)" if summary.taken_over else ""
+    print(f"{counted(summary.rows, 'row')}{resumed}{taken} -> {summary.out}")
     for title, counts in (("status", summary.statuses), ("label", summary.labels)):
         if counts:
             print(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
+    if summary.duplicate_ids:
+        print(f"  {counted(summary.duplicate_ids, 'row')} with an id that an earlier row has")
     for reason, count in summary.reasons.most_common(_REASONS_SHOWN):
         print(f"  {count} x {reason}")
     if len(summary.reasons) > _REASONS_SHOWN:
         print(f"  and {len(summary.reasons) - _REASONS_SHOWN} more kinds of reason; each row has its own in the table")
+
+
+def _status(summary: "RunSummary", most: int | float | None) -> int:
+    """0, or :data:`TOO_MANY_ERRORS`, which is said."""
+    errors = summary.statuses["error"]
+    allowed = most * summary.rows if isinstance(most, float) else most
+    if summary.rows and errors == summary.rows:
+        logger.error("every row is in error; the reasons are in %s", summary.out)
+        return TOO_MANY_ERRORS
+    if allowed is not None and errors > allowed:
+        logger.error("%d of %d rows are in error, more than --max-errors allows", errors, summary.rows)
+        return TOO_MANY_ERRORS
+    return 0
+
+
+def _write_metrics(path: str, summary: "RunSummary") -> None:
+    from factcheck.verification.metrics import prometheus_text, run_metrics
+    from retrieval.durable import replacing
+
+    metrics = run_metrics(summary)
+    if not path.endswith(".prom"):
+        write_json(path, metrics)
+        return
+    with replacing(path) as partial:  # a node exporter may read the folder at any moment
+        partial.write_text(prometheus_text(metrics), "utf-8")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdigit() and count.isdigit() and int(number) < int(count)):
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, such as 0/4, found {text!r}")
+    return int(number), int(count)
+
+
+def _shard_name(out: Path, shard: tuple[int, int] | None) -> Path:
+    """``V.parquet`` as ``V.00002-of-00008.parquet``, so that all shards may be given one name."""
+    return out if shard is None else out.with_name(f"{out.stem}.{shard[0]:05d}-of-{shard[1]:05d}{out.suffix}")

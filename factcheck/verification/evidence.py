@@ -111,10 +111,11 @@ def _searched(claims: Sequence[ClaimRow], source: EvidenceSource, top_k: int) ->
         found = source.search([claim.claim for claim in group], top_k=top_k, filters=filters)
         photos = getattr(source, "photos", None)
         for claim, hits in zip(group, found, strict=True):
-            cleaned = tuple(clean_text(hit.text) for hit in hits)
-            reason = () if any(cleaned) else ("evidence: no readable sentence" if hits else "evidence: nothing found",)
+            readable = [(hit, text) for hit in hits if (text := clean_text(hit.text))]
+            missing = "evidence: no readable sentence" if hits else "evidence: nothing found"
+            reasons = claim.reasons if readable else (*claim.reasons, missing)
             seen = _image_evidence(claim, photos, filters) if photos is not None and photos.ready else None
-            rows.append(Row(claim, tuple(hits), cleaned, seen, (*claim.reasons, *reason)))
+            rows.append(Row(claim, tuple(h for h, _ in readable), tuple(t for _, t in readable), seen, reasons))
     return rows
 
 

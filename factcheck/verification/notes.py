@@ -18,7 +18,8 @@ class Notes:
         language, differences, explanation, photo_context: the columns of these names; None leaves them to another annotator.
         reasons: what is wrong with the row, each opening with its column or subject and a colon (``language: de; …``); a row
             that has any is ``degraded``.
-        abstain: whether the verdict counts as abstained whatever its confidence. Needs a reason that says so.
+        abstain: whether the verdict counts as abstained whatever its confidence. One of the reasons must then open with a word
+            of :data:`factcheck.verification.verdict_table.ABSTAINING`, by which another threshold finds such rows again.
     """
 
     language: str | None = None

@@ -10,7 +10,7 @@ from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCE_LABELS, STA
 from factcheck.verification.decide import Decision
 from factcheck.verification.notes import Notes
 from factcheck.verification.rows import Row
-from factcheck.verification.verdict_table import join_reasons
+from factcheck.verification.verdict_table import below, join_reasons
 
 if TYPE_CHECKING:
     from retrieval import Hit
@@ -82,7 +82,7 @@ def verdict_row(
         "image_relation": relation.value if relation is not None else None,
         "confidence": decision.confidence,
         # Without evidence nothing was judged, however certain "insufficient" is then.
-        "abstained": not decision.has_evidence or notes.abstain or decision.confidence < abstain_below,
+        "abstained": not decision.has_evidence or notes.abstain or below(decision.confidence, abstain_below),
         "probabilities": _named(FACTIFY_LABELS, decision.label),
         "stance_probabilities": _named(STANCES, decision.stance),
         "image_similarity": decision.similarity,

@@ -6,11 +6,13 @@ import json
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -20,21 +22,38 @@ from factcheck.records import verdict_schema
 from retrieval.durable import replacing
 
 __all__ = [
+    "ABSTAINING",
+    "below",
     "check_output",
     "check_verdicts",
+    "completed",
     "join_reasons",
     "merge_parts",
+    "read_about",
     "read_verdicts",
     "reason_kinds",
+    "with_threshold",
     "write_part",
+    "write_tables",
 ]
 
 FORMATS = (".parquet", ".jsonl", ".csv", ".tsv")
 # Columns that a verdict table may lack: they say more than a verdict needs.
-_LATER = ("language", "differences", "explanation", "photo_attribution", "photo_evidence", "photo_context")
+_LATER = (
+    "language",
+    "differences",
+    "explanation",
+    "photo_attribution",
+    "photo_evidence",
+    "photo_context",
+    "content_hash",
+)
 _NESTED = tuple(field.name for field in verdict_schema() if pa.types.is_nested(field.type))
+#: What a reason opens with where the row abstains whatever its confidence.
+ABSTAINING = ("language",)
 # Bytes of a verdict table's first line that are read to know it for one.
 _LONGEST_LINE = 2**24
+_ABOUT = b"factcheck"
 
 
 # A reason without the line it is about and without its details; a column's name counts as no detail.
@@ -53,6 +72,24 @@ def reason_kinds(reason: str | None) -> list[str]:
     ['not UTF-8', 'claim_image: image not fetched']
     """
     return [match[1] for part in (reason or "").split("; ") if (match := _KIND.match(part)) and part]
+
+
+def below(confidence: float, threshold: float) -> bool:
+    """Whether a confidence is under a threshold, at the precision at which tables hold it: at the threshold it is not."""
+    return bool(np.float32(confidence) < np.float32(threshold))
+
+
+def with_threshold(verdicts: pa.Table, abstain_below: float) -> pa.Table:
+    """The table with ``abstained`` as it is at another threshold in [0, 1].
+
+    Rows that abstain whatever their confidence stay so: those in error, without evidence, or with a reason of :data:`ABSTAINING`.
+    """
+    told = pc.match_substring_regex(pc.coalesce(verdicts["reason"], ""), rf"(^|; )({'|'.join(ABSTAINING)}): ")
+    unjudged = pc.equal(pc.coalesce(pc.list_value_length(verdicts["evidence"]), 0), 0)
+    forced = pc.or_(pc.or_(pc.equal(verdicts["status"], "error"), unjudged), told)
+    under = pc.less(verdicts["confidence"], pa.scalar(np.float32(abstain_below), pa.float32()))
+    place = verdicts.schema.get_field_index("abstained")
+    return verdicts.set_column(place, verdicts.schema.field(place), pc.or_(forced, pc.coalesce(under, True)))
 
 
 def check_output(out: Path, claims: Path | None = None, *, field: str = "out") -> None:
@@ -119,21 +156,58 @@ def write_part(path: Path, verdicts: pa.Table) -> None:
 
 
 def merge_parts(parts: Path, out: Path) -> Iterator[pa.Table]:
-    """Merge the chunks of a run into ``out``, yielding each as it is written; ``out`` appears after the last.
+    """:func:`write_tables` of the Parquet files of a folder, in the order of their names."""
+    return write_tables((pq.read_table(path) for path in sorted(parts.glob("*.parquet"))), out)
+
+
+def write_tables(
+    tables: Iterable[pa.Table], out: Path, *, columns: Sequence[str] = (), about: Mapping[str, Any] | None = None
+) -> Iterator[pa.Table]:
+    """Write verdicts to ``out``, yielding each table as it is written; ``out`` appears after the last.
 
     Where ``out`` is a symbolic link, its target is written and the link stays.
+
+    Args:
+        tables: verdicts, in order, with :func:`factcheck.records.verdict_schema`.
+        out: the table; its ending chooses the format.
+        columns: names of further columns of text that each table has.
+        about: kept with a Parquet table, see :func:`read_about`.
 
     Raises:
         InputError: the file cannot be written, for one because the disk is full.
     """
-    paths = sorted(parts.glob("*.parquet"))
     schema = verdict_schema()
+    for name in columns:
+        schema = schema.append(pa.field(name, pa.string()))
+    if about is not None:
+        schema = schema.with_metadata({_ABOUT: json.dumps(about)})
     with replacing(out) as partial, contextlib.ExitStack() as stack:
         write = _writer(partial, out.suffix.lower(), schema, stack)
-        for path in paths:
-            table = pq.read_table(path, schema=schema)
-            write(table)
+        for table in tables:
+            write(table.select(schema.names).cast(schema))
             yield table
+
+
+def read_about(path: str | Path) -> dict[str, Any]:
+    """What a Parquet verdict table says of the run that made it; empty for one that says nothing, or another format."""
+    if Path(path).suffix.lower() != ".parquet":
+        return {}
+    try:
+        about = json.loads((pq.read_schema(path).metadata or {})[_ABOUT])
+    except (KeyError, ValueError, OSError, pa.ArrowException):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
+def completed(table: pa.Table, own: Sequence[str] = ()) -> pa.Table:
+    """A verdict table with every column of :func:`factcheck.records.verdict_schema`, null where it lacks one, and its ``own``."""
+    schema = verdict_schema()
+    for name in _LATER:
+        if name not in table.schema.names:
+            table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
+    for name in own:
+        schema = schema.append(pa.field(name, pa.string()))
+    return table.select(schema.names).cast(schema)
 
 
 def read_verdicts(path: str | Path) -> pa.Table:
@@ -165,10 +239,7 @@ def read_verdicts(path: str | Path) -> pa.Table:
         else:
             raise InputError(f"verdict table {str(path)!r}: unknown ending {suffix!r}; use one of {', '.join(FORMATS)}")
         _check_columns(path, set(table.schema.names))
-        for name in _LATER:
-            if name not in table.schema.names:
-                table = table.append_column(schema.field(name), pa.nulls(table.num_rows, schema.field(name).type))
-        return table.select(schema.names).cast(schema)
+        return completed(table)
     except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
         if isinstance(error, InputError):
             raise

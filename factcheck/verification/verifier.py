@@ -1,5 +1,7 @@
 """The verifier: a loaded model that turns claims into verdicts."""
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from factcheck._version import __version__
 from factcheck.data import clean_text, normalize_claims
 from factcheck.data.canonical import kind_of
 from factcheck.errors import InputError
@@ -31,9 +34,10 @@ from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.notes import Annotator, merged
 from factcheck.verification.rows import IMAGES, ClaimRow, Row
 from factcheck.verification.single import claim_table
+from factcheck.verification.summary import Clock
 from factcheck.verification.verdict_rows import VerdictRow, error_row, verdict_row
 from retrieval.arguments import checked_int, checked_share
-from retrieval.search.select import METHODS
+from retrieval.search.select import METHODS, SELECTION_VERSION
 
 if TYPE_CHECKING:
     from factcheck.models.verdict import VerdictModel
@@ -248,12 +252,40 @@ class Verifier:
         row["image_relation"] = ImageRelation(row["image_relation"]) if row["image_relation"] else None
         return Verdict(**row)
 
-    def verify_batch(self, table: pa.Table) -> pa.Table:
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All that a verdict rests on beside its row, as JSON can hold it; the threshold changes no verdict."""
+        options = self.options
+        evidence = self.evidence
+        return {
+            "version": f"{__version__}.{SELECTION_VERSION}",
+            "model": self.fingerprint,
+            "encoder": getattr(self.encoder, "fingerprint", type(self.encoder).__name__),
+            "evidence": None if evidence is None else getattr(evidence, "fingerprint", type(evidence).__name__),
+            "annotators": [getattr(note, "fingerprint", type(note).__name__) for note in self.annotators],
+            "top_k": options.top_k,
+            "retrieval_method": options.retrieval_method,
+            "min_share": options.min_share,
+            "attribution": options.attribution,
+            "photo_attribution": options.photo_attribution,
+        }
+
+    def content_hashes(self, table: pa.Table) -> list[str]:
+        """The ``content_hash`` of each row's verdict: equal where row, models and options are.
+
+        Raises:
+            InputError: see :meth:`verify_batch`.
+        """
+        salt = json.dumps(self.facts).encode()
+        return [_content_hash(salt, row) for row in _normalized(table).drop_columns(["label"]).to_pylist()]
+
+    def verify_batch(self, table: pa.Table, *, clock: Clock | None = None) -> pa.Table:
         """One verdict a row, in order; pure: photos come as bytes, no file and no network is touched.
 
         Args:
             table: a claims table; only ``claim`` is required (see :func:`factcheck.records.claims_schema` for the canonical
                 form and :func:`factcheck.data.load_images` for the stage that reads photo files).
+            clock: counts the time by stage.
 
         Returns:
             A table with :func:`factcheck.records.verdict_schema`.
@@ -262,20 +294,15 @@ class Verifier:
             InputError: ``table`` is no :class:`pyarrow.Table`, or has no ``claim`` column. A bad *row* raises nothing: it
                 comes back with status ``error`` and a reason.
         """
-        return pa.Table.from_pylist([row.to_dict() for row in self.verdict_rows(table)], schema=verdict_schema())
-
-    def verdict_rows(self, table: pa.Table) -> list[VerdictRow]:
-        """The rows of :meth:`verify_batch` with their reasons still apart.
-
-        Raises:
-            InputError: see :meth:`verify_batch`.
-        """
-        rows, results = self._prepare(table)
-        for decided in self._decided(rows):
+        clock = clock or Clock()
+        table = _normalized(table)
+        rows, results = self._prepare(table, clock)
+        for decided in self._decided(rows, clock):
             encoded = decided.encoded
             again = encoded.can_leave_out()
-            sentences = attribute_sentences(decided) if self.options.attribution and again else None
-            images = attribute_images(decided) if self.options.photo_attribution and again else None
+            with clock.stage("attribution"):
+                sentences = attribute_sentences(decided) if self.options.attribution and again else None
+                images = attribute_images(decided) if self.options.photo_attribution and again else None
             for i, (row, decision) in enumerate(zip(decided.rows, decided.decisions, strict=True)):
                 results[row.number] = verdict_row(
                     row,
@@ -287,7 +314,9 @@ class Verifier:
                     attributions=None if sentences is None else sentences[i],
                     image_attributions=None if images is None else images[i],
                 )
-        return [results[number] for number in range(len(results))]
+        contents = self.content_hashes(table)
+        made = [{**results[i].to_dict(), "content_hash": contents[i]} for i in range(table.num_rows)]
+        return pa.Table.from_pylist(made, schema=verdict_schema())
 
     def prepared_rows(self, table: pa.Table) -> list[Row]:
         """The rows of a claims table that can be verified, with the evidence that would be judged; nothing is decided.
@@ -295,7 +324,7 @@ class Verifier:
         Raises:
             InputError: see :meth:`verify_batch`.
         """
-        return self._prepare(table)[0]
+        return self._prepare(_normalized(table), Clock())[0]
 
     def decided_rows(self, table: pa.Table) -> Iterator[DecidedRows]:
         """The rows of a claims table that can be verified, decided, in batches of like length, with their photos encoded.
@@ -306,38 +335,62 @@ class Verifier:
         Raises:
             InputError: see :meth:`verify_batch`.
         """
-        return self._decided(self.prepared_rows(table))
+        return self._decided(self.prepared_rows(table), Clock())
 
-    def _prepare(self, table: pa.Table) -> tuple[list[Row], dict[int, VerdictRow]]:
+    def _prepare(self, table: pa.Table, clock: Clock) -> tuple[list[Row], dict[int, VerdictRow]]:
         """The usable rows with evidence, and the results of the unusable ones by number."""
-        claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint)
+        with clock.stage("clean"):
+            claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint)
         options = self.options
-        rows = find_evidence(
-            claims,
-            self.encoder,
-            top_k=options.top_k,
-            method=options.retrieval_method,
-            min_share=options.min_share,
-            source=self.evidence,
-        )
+        with clock.stage("select"):
+            rows = find_evidence(
+                claims,
+                self.encoder,
+                top_k=options.top_k,
+                method=options.retrieval_method,
+                min_share=options.min_share,
+                source=self.evidence,
+            )
         return rows, results
 
-    def _decided(self, rows: list[Row]) -> Iterator[DecidedRows]:
+    def _decided(self, rows: list[Row], clock: Clock) -> Iterator[DecidedRows]:
         # Rows of like length share a forward pass; the order of the results does not depend on it.
         ordered = sorted(rows, key=lambda row: len(row.claim) + sum(map(len, row.cleaned)))
         for start in range(0, len(ordered), self.options.batch_size):
             part = ordered[start : start + self.options.batch_size]
-            yield decide_rows(EncodedRows(self.fusion, part, self.judge))
+            with clock.stage("images"):
+                encoded = EncodedRows(self.fusion, part, self.judge)
+            with clock.stage("decide"):
+                decided = decide_rows(encoded)
+            yield decided
 
 
-def _claim_rows(table: pa.Table, reads_images: bool, model: str) -> tuple[list[ClaimRow], dict[int, VerdictRow]]:
-    """The rows that can be verified, and the results of the others by number."""
+def _normalized(table: pa.Table) -> pa.Table:
+    """A claims table in its canonical form.
+
+    Raises:
+        InputError: something else, or no claim column.
+    """
     if not isinstance(table, pa.Table):
         raise InputError(
             f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
             "pyarrow.Table.from_pandas(frame) or pyarrow.Table.from_pylist([{'claim': …, 'document': …}])"
         )
-    table = normalize_claims(table)
+    return normalize_claims(table)
+
+
+def _content_hash(salt: bytes, row: dict[str, Any]) -> str:
+    digest = hashlib.blake2b(salt, digest_size=16)
+    # Without paths: the same photo in another folder is the same photo, and of one that is not there the reasons tell.
+    for name in IMAGES:
+        image = row.pop(name) or {}
+        digest.update(b"|" + hashlib.blake2b(image.get("bytes") or b"", digest_size=16).digest())
+    digest.update(json.dumps(row, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _claim_rows(table: pa.Table, reads_images: bool, model: str) -> tuple[list[ClaimRow], dict[int, VerdictRow]]:
+    """The rows of a canonical table that can be verified, and the results of the others by number."""
     images = {name: table[name] for name in IMAGES}
     given = list(zip(*(_given(column, reads_images) for column in images.values()), strict=True))
     rows: list[ClaimRow] = []

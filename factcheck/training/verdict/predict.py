@@ -14,7 +14,7 @@ from pytorch_lightning.callbacks import Callback
 from torch.utils.data import IterableDataset
 
 from factcheck.errors import InputError
-from factcheck.verification.stream import locked_parts
+from factcheck.verification.parts import locked_parts
 from factcheck.verification.verdict_table import check_output, merge_parts, write_part
 
 __all__ = ["ClaimChunks", "VerdictWriter"]

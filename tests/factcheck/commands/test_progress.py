@@ -1,43 +1,74 @@
 """Progress where output goes to a file: lines that a log can hold."""
 
+import json
+from datetime import datetime
+
 import pytest
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from factcheck.commands import common
+from factcheck.commands import progress
+from factcheck.commands.common import set_up_logging
 from factcheck.training.callbacks import ProgressLines
 
 
-def test_lines_say_how_far_and_how_long(monkeypatch, capsys):
-    clock = iter([0.0, 30.0, 60.0, 100.0, 180.0])
-    monkeypatch.setattr(common.time, "monotonic", lambda: next(clock))
-    with common.progress_bar("verifying", resumes=True) as update:
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that goes as far as a test says."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    set_up_logging()
+
+    def wait(seconds):
+        now[0] += seconds
+
+    return wait
+
+
+def lines(capsys):
+    return [line.partition(" ")[2] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_lines_say_how_far_how_fast_and_how_long(clock, capsys):
+    with progress.progress_bar("verifying", resumes=True, unit="row") as update:
         update(200, 1000)  # a resumed run
-        update(400, 1000)  # 60 s: 200 rows
-        update(500, 1000)  # 40 s after the last line: silence
-        update(800, 1000)  # 180 s: 600 rows
-    assert capsys.readouterr().err.splitlines() == [
-        "verifying: resuming after 200 rows of 1000",
-        "verifying: 400 of 1000, 3 min left",
-        "verifying: 800 of 1000, 1 min left",
+        clock(60)
+        update(400, 1000)
+        clock(40)  # silence
+        update(500, 1000)
+        clock(80)
+        update(800, 1000)
+        clock(10)
+        update(1000, 1000)  # the end is told at once
+    assert lines(capsys) == [
+        "verifying: resuming after 200 of 1000 rows",
+        "verifying: 400 of 1000 rows, 3.3 rows/s, 3 min left",
+        "verifying: 800 of 1000 rows, 3.3 rows/s, 1 min left",
+        "verifying: 1000 of 1000 rows, 4.2 rows/s",
     ]
 
 
-def test_lines_without_a_known_total(monkeypatch, capsys):
-    clock = iter([0.0, 61.0])
-    monkeypatch.setattr(common.time, "monotonic", lambda: next(clock))
-    with common.progress_bar("encoding") as update:
-        update(200, None)
-    assert capsys.readouterr().err == "encoding: started\nencoding: 200\n"
+def test_lines_without_a_known_total(clock, capsys):
+    with progress.progress_bar("encoding") as update:
+        update(0, None)
+        clock(61)
+        update(122, None)
+    assert lines(capsys) == ["encoding: started", "encoding: 122, 2.0/s"]
 
 
-def test_a_new_run_says_how_much_there_is_to_do(monkeypatch, capsys):
-    monkeypatch.setattr(common.time, "monotonic", lambda: 0.0)
-    with common.progress_bar("verifying", resumes=True) as update:
+def test_lines_are_stamped_or_json(clock, capsys):
+    with progress.progress_bar("verifying", resumes=True, unit="row") as update:
         update(0, 1000)
-        update(256, 1000)
-    assert capsys.readouterr().err == "verifying: 0 of 1000\n"
+    stamp, _, text = capsys.readouterr().err.partition(" ")
+    assert datetime.fromisoformat(stamp).year >= 2025
+    assert text == "verifying: 0 of 1000 rows\n"
+    set_up_logging("json")
+    with progress.progress_bar("verifying", resumes=True, unit="row") as update:
+        update(0, 1000)
+    said = json.loads(capsys.readouterr().err)
+    assert (said["message"], said["level"]) == ("verifying: 0 of 1000 rows", "info")
+    assert (said["done"], said["total"], said["task"]) == (0, 1000, "verifying")
 
 
 class _Line(pl.LightningModule):

@@ -60,24 +60,12 @@ def test_an_interrupted_run_goes_on_and_gives_the_same_table(verifier, claims, t
     assert not out.with_name("out.parquet.parts").exists()
 
 
-def test_parts_of_another_run_are_not_taken_over(verifier, claims, tiny_model, tmp_path):
-    out = tmp_path / "out.parquet"
-    with pytest.raises(Interrupted):
-        verify_file(verifier, claims, out, chunk_size=6, progress=interrupt_after(3))
-    other = Verifier.load(tiny_model, attribution=False, top_k=1)
-    summary = verify_file(other, claims, out, chunk_size=6)
-    assert (summary.resumed, summary.dropped) == (0, 3)
-    with pytest.raises(Interrupted):
-        verify_file(verifier, claims, out, chunk_size=6, progress=interrupt_after(3))
-    assert verify_file(verifier, claims, out, chunk_size=6, resume=False).resumed == 0
-
-
 def test_two_runs_do_not_write_to_one_table(verifier, claims, tmp_path):
     out = tmp_path / "out.parquet"
 
     def second(done, total):
         with pytest.raises(InputError, match=r"another run is writing to .*out\.parquet\.parts"):
-            verify_file(verifier, claims, out, chunk_size=6, resume=False)
+            verify_file(verifier, claims, out, chunk_size=6, fresh=True)
 
     assert verify_file(verifier, claims, out, chunk_size=6, progress=second).rows == 40
     assert sorted(path.name for path in tmp_path.iterdir()) == ["claims.jsonl", "out.parquet"]

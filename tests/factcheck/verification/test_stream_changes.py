@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -45,7 +46,9 @@ def test_a_table_that_is_rewritten_during_the_run(verifier, tmp_path, left):
     ):
         verify_file(verifier, claims, out, chunk_size=10, progress=change)
     assert not out.exists()
-    summary = verify_file(verifier, claims, out, chunk_size=10)
+    with pytest.raises(InputError, match="holds 10 finished rows of a run with another content of the claims table"):
+        verify_file(verifier, claims, out, chunk_size=10)
+    summary = verify_file(verifier, claims, out, chunk_size=10, fresh=True)
     assert (summary.rows, summary.resumed) == (left, 0)
     assert pq.read_table(out)["id"].to_pylist() == [f"r{i}" for i in range(left)]
     assert all("cat" in item["text"] for row in pq.read_table(out)["evidence"].to_pylist() for item in row)
@@ -55,6 +58,7 @@ def test_a_table_that_is_removed_or_changes_after_its_last_row(verifier, tmp_pat
     claims, out = tmp_path / "c.csv", tmp_path / "o.parquet"
     for action in (claims.unlink, lambda: write_claims(claims, 31)):
         write_claims(claims, 30)
+        (tmp_path / "o.parquet.parts").exists() and shutil.rmtree(tmp_path / "o.parquet.parts")
         with pytest.raises(InputError, match="changed while it was read"):
             verify_file(verifier, claims, out, chunk_size=10, progress=after(30, action))
         assert not out.exists()
