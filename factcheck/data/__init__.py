@@ -8,9 +8,8 @@ if TYPE_CHECKING:
     from factcheck.data.claims import ClaimsSource, open_claims
     from factcheck.data.evidence import document_sentences
     from factcheck.data.extras import row_fields
-    from factcheck.data.images import ImageError, check_image, decode_image
+    from factcheck.data.images import ImageError, check_image, decode_image, load_images
     from factcheck.data.normalize import normalize_claims
-    from factcheck.data.photos import load_images
     from factcheck.data.text import clean_text
     from factcheck.data.text_sets import read_claims_text, read_entailment
 
@@ -38,7 +37,7 @@ __getattr__, __dir__ = lazy_names(
         "clean_text": ".text",
         "decode_image": ".images",
         "document_sentences": ".evidence",
-        "load_images": ".photos",
+        "load_images": ".images",
         "normalize_claims": ".normalize",
         "open_claims": ".claims",
         "read_claims_text": ".text_sets",

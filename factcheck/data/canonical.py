@@ -1,5 +1,8 @@
 """Validating rows and building the canonical claims table of :func:`factcheck.records.claims_schema`."""
 
+import ast
+import contextlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +19,14 @@ from factcheck.records import claims_schema
 from retrieval.identifiers import whole_number
 from retrieval.text.dates import date_range
 
-__all__ = ["RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
+__all__ = ["MISSING_WORDS", "RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
 
 _SCHEMA = claims_schema()
 _SPANS = _SCHEMA.field("document_spans").type
 # Below the 2 GiB that one Arrow array of 32-bit offsets can hold.
 _CHUNK_BYTES = 2**30
 #: What exports write where a text is missing. No claim and no document consists of such a word alone.
-_MISSING_WORDS = frozenset({"none", "null", "n/a", "na", "nan", "-"})
+MISSING_WORDS = frozenset({"none", "null", "n/a", "na", "nan", "-"})
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -52,6 +55,8 @@ class _Problems:
 
     def __init__(self) -> None:
         self.rows: dict[int, list[tuple[str, str]]] = {}
+        #: What was passed over without being wrong; it raises nothing.
+        self.notes: dict[int, list[str]] = {}
 
     def add(self, row: int, column: str, message: str) -> None:
         self.rows.setdefault(row, []).append((column, message))
@@ -64,7 +69,7 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
         rows: what was read.
         where: the table, as messages name it.
         on_error: ``fail`` raises at the first bad row; ``mark`` gives it a reason and the status ``error``, or ``degraded``
-            where only its label is bad (verification needs none, and what needs one must look for it).
+            where only its label or an image is bad (verification needs none, and what needs one must look for it).
         names: canonical name to the table's own column name. Where it has no ``id``, rows are numbered.
 
     Raises:
@@ -121,7 +126,7 @@ def image_array(data: Sequence[bytes | None], paths: Sequence[str | None]) -> pa
 
 def is_missing_word(text: str) -> bool:
     """Whether a whole text is a word that stands for a missing one (``None``, ``null``, ``N/A``, ``NA``, ``nan``, ``-``), in any case."""
-    return len(text) < 16 and text.strip().casefold() in _MISSING_WORDS
+    return len(text) < 16 and text.strip().casefold() in MISSING_WORDS
 
 
 def _absent(value: Any) -> bool:
@@ -214,20 +219,50 @@ def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.Chunked
     paths: list[str | None] = []
     for row, value in enumerate(values):
         content, path = None, None
-        if isinstance(value, str):
-            path = value.strip() or None
-        elif isinstance(value, bytes):
-            content = value
-        elif isinstance(value, dict) and value.keys() <= {"bytes", "path"}:
-            content, path = value.get("bytes"), value.get("path") or None
-            if not isinstance(content, bytes | None) or not isinstance(path, str | None):
-                problems.add(row, name, "expected {bytes, path} with bytes and text")
-                content, path = None, None
-        elif not _absent(value):
-            problems.add(row, name, f"expected a path, bytes or {{bytes, path}}, found {kind_of(value)}")
+        try:
+            found = [_image(item) for item in _listed(value)]
+        except InputError as error:
+            problems.add(row, name, str(error))
+            found = []
+        held = [image for image in found if image != (None, None)]
+        if held:
+            # An address is not fetched: a file or bytes beside it can be used.
+            content, path = next((image for image in held if not _is_address(image[1])), held[0])
+        if len(held) > 1:
+            problems.notes.setdefault(row, []).append(f"{name}: one of {len(held)} images is used")
         data.append(content)
         paths.append(None if path is None else path.encode("utf-8", "replace").decode())
     return image_array(data, paths)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    """The images that a cell names: a list, one written as text (``["a.jpg"]``, as data frames write it into CSV), or the one."""
+    if isinstance(value, str) and value.lstrip()[:1] == "[" and value.rstrip()[-1:] == "]":
+        for read in (json.loads, ast.literal_eval):
+            with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+                value = read(value.strip())
+                break
+    return list(value) if isinstance(value, list | tuple | np.ndarray) else [value]
+
+
+def _image(value: Any) -> tuple[bytes | None, str | None]:
+    """Bytes and path of an image as a cell may hold it, both None where it says that there is none."""
+    if isinstance(value, dict) and value.keys() <= {"bytes", "path"}:
+        content, path = value.get("bytes"), value.get("path")
+        if not isinstance(content, bytes | None) or not isinstance(path, str | None):
+            raise InputError("expected {bytes, path} with bytes and text")
+    elif isinstance(value, bytes):
+        content, path = value, None
+    elif isinstance(value, str) or _absent(value):
+        content, path = None, None if _absent(value) else value
+    else:
+        raise InputError(f"expected a path, bytes, {{bytes, path}} or a list of them, found {kind_of(value)}")
+    path = None if path is None or is_missing_word(path) else path.strip()
+    return content, path or None
+
+
+def _is_address(path: str | None) -> bool:
+    return path is not None and "://" in path
 
 
 def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -> list[str | None]:
@@ -283,7 +318,7 @@ def _string_array(name: str, values: list[str | None], problems: _Problems) -> A
 def _statuses(rows: RawRows, problems: _Problems, documents: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Status and reasons of each row; those of a table that was canonical before are kept.
 
-    A row can be judged without its label, and without its date if it brings its own document.
+    A row can be judged without its label and its images, and without its date if it brings its own document.
     """
     status = ["ok" if value is None else value for value in rows.columns.get("status") or [None] * rows.length]
     reasons: list[list[str]] = [list(told or ()) for told in rows.columns.get("reasons") or [()] * rows.length]
@@ -292,9 +327,12 @@ def _statuses(rows: RawRows, problems: _Problems, documents: pa.Array) -> tuple[
         texts = [f"{column}: {message}" if column else line + message for column, message in faults]
         # A canonical table is checked again, and an empty claim found again.
         reasons[row] += [text for text in texts if text not in reasons[row]]
-        spared = ("label", "date") if documents[row].is_valid else ("label",)
+        spared = {"label", "claim_image", "document_image", *(("date",) if documents[row].is_valid else ())}
         minor = all(column in spared for column, _ in faults) and status[row] != "error"
         status[row] = "degraded" if minor else "error"
+    for row, notes in problems.notes.items():
+        reasons[row] += [note for note in notes if note not in reasons[row]]
+        status[row] = "error" if status[row] == "error" else "degraded"
     return pa.array(status, pa.string()), pa.array(reasons, pa.list_(pa.string()))
 
 

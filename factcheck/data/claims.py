@@ -85,7 +85,7 @@ class ClaimsSource:
             tables = _first_rows(tables, limit)
         if images is False:
             return tables
-        from factcheck.data.photos import load_images
+        from factcheck.data.images import load_images
 
         root = images if images is not True else self.path.parent if self.path is not None else None
         return (load_images(table, root) for table in tables)

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factcheck.data.canonical import RawRows, canonical_table
+from factcheck.data.canonical import MISSING_WORDS, RawRows, canonical_table
 from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
@@ -156,7 +156,8 @@ def _structs(parts: Mapping[str, pa.ChunkedArray], length: int) -> pa.Array:
     data, paths = (a.combine_chunks() if isinstance(a, pa.ChunkedArray) else a for a in (data, paths))
     if isinstance(data, pa.ChunkedArray):
         raise pa.ArrowInvalid("more than one chunk")
-    paths = pc.if_else(pc.equal(pc.utf8_trim_whitespace(paths), ""), None, paths)
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(paths))
+    paths = pc.if_else(pc.is_in(words, pa.array(["", *MISSING_WORDS])), None, paths)
     absent = pc.and_(pc.is_null(data), pc.is_null(paths))
     return pa.StructArray.from_arrays([data, paths], fields=list(_IMAGE), mask=absent)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from factcheck.data.photos import is_url, photo_file
+from factcheck.data.images import image_file, is_url
 from factcheck.errors import InputError
 from factcheck.training.verdict.losses import UNLABELLED
 from factcheck.training.verdict.rows import TrainingRow
@@ -98,7 +98,7 @@ def _has_five_classes(item: tuple[Path, TrainingRow]) -> bool:
 def _present(image: str | bytes | None, folder: Path) -> bool:
     if not isinstance(image, str):
         return image is not None
-    full = None if is_url(image) else photo_file(image, os.path.abspath(folder))
+    full = None if is_url(image) else image_file(image, os.path.abspath(folder))
     return full is not None and os.path.isfile(full)
 
 

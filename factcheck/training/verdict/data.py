@@ -407,13 +407,12 @@ class _Collate:
 
 def _open(image: str | bytes | None, root: Path, min_size: int) -> Any:
     """The decoded photo, or None where verification would not have it: training goes on without it, as verification does."""
-    from factcheck.data.images import decode_image
-    from factcheck.data.photos import read_photo
+    from factcheck.data.images import decode_image, read_image
 
     if image is None:
         return None
     content, path = (image, None) if isinstance(image, bytes) else (None, image)
-    data, _ = read_photo(content, path, os.path.abspath(root))
+    data, _ = read_image(content, path, os.path.abspath(root))
     try:
         return None if data is None else decode_image(data, min_size=min_size)
     except InputError:

@@ -1,6 +1,7 @@
 import io
 import random
 import struct
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ def pixel(data, at=(0, 0), **options):
     return image.getpixel(at)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"])
+@pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "AVIF", "JPEG2000", "GIF", "BMP", "TIFF", "PPM"])
 def test_formats(kind):
     image = decode_image(encoded(photo(), kind))
     assert (image.mode, image.size) == ("RGB", (64, 48))
@@ -125,6 +126,29 @@ def test_truncated_files_give_a_reason(kind):
     data = encoded(photo(256, 256), kind)
     for part in (0.9, 0.5, 0.1):
         assert check_image(data[: int(len(data) * part)]) in {"truncated image", "corrupt image", "not an image"}
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 30, "subsampling": 0}])
+@pytest.mark.parametrize("min_size", [None, 8])
+def test_a_jpeg_that_lacks_only_its_end_marker_is_whole(options, min_size):
+    data = encoded(photo(), "JPEG", **options)
+    assert data.endswith(b"\xff\xd9")
+    whole = decode_image(data, min_size=min_size)
+    for cut in (1, 2):
+        assert decode_image(data[:-cut], min_size=min_size).tobytes() == whole.tobytes()
+    # The last bits of a progressive JPEG refine every pixel a little: of these a few may be missing unnoticed.
+    for cut in (200,) if "progressive" in options else (5, 30, 200):
+        assert check_image(data[:-cut]) == "truncated image", cut
+
+
+def test_heic_is_read_with_its_package_and_named_without(monkeypatch):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    sink = io.BytesIO()
+    pillow_heif.from_pillow(photo()).save(sink)
+    assert decode_image(sink.getvalue()).size == (64, 48)
+    monkeypatch.delitem(Image.OPEN, "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    assert check_image(sink.getvalue()) == "HEIC image (needs the package pillow-heif)"
 
 
 def test_truncated_jpeg_is_called_so():

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from factcheck.data import load_images, normalize_claims
-from factcheck.data.photos import MAX_BYTES
+from factcheck.data.images import MAX_BYTES
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
 

@@ -70,7 +70,10 @@ BAD_CELLS = [
     ({"claim": "a", "date": "2025-W03"}, "date: '2025-W03' is no date such as 2024-05-31"),
     ({"claim": "a", "date": 20240531, "document": "Text."}, "date: expected a date such as 2024-05-31"),
     ({"claim": "a", "id": [1]}, "id: expected text or a whole number, found a list"),
-    ({"claim": "a", "claim_image": 5}, "claim_image: expected a path, bytes or {bytes, path}, found a number (5)"),
+    (
+        {"claim": "a", "claim_image": 5},
+        "claim_image: expected a path, bytes, {bytes, path} or a list of them, found a number (5)",
+    ),
     ({"claim": "a", "claim_ocr": True}, "claim_ocr: expected text, found true or false (True)"),
     ({"claim": "half \ud83d pair"}, "claim: half of a surrogate pair at character 5"),
 ]
@@ -83,7 +86,7 @@ def test_bad_cells(tmp_path, cells, reason):
     fine, bad = rows_of(open_claims(path, on_error="mark"))
     assert fine["status"] == "ok"
     # The date only chooses evidence, which a row with a document brings along.
-    minor = reason.startswith("label") or (reason.startswith("date") and "document" in cells)
+    minor = reason.startswith(("label", "claim_image")) or (reason.startswith("date") and "document" in cells)
     assert bad["status"] == ("degraded" if minor else "error")
     assert bad["reasons"][0].startswith(reason)
     with pytest.raises(InputError, match=r"row 1 \(line 2\), column '\w+': "):
