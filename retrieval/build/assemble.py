@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from retrieval.build.shards import shard_folders
 from retrieval.errors import InputError
 from retrieval.indexes.base import Passages
 from retrieval.indexes.bm25 import BM25Builder
 from retrieval.indexes.faiss import FaissIndex
 from retrieval.npy import NpyReader, NpyWriter
-from retrieval.build.shards import shard_folders
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
 
 __all__ = ["assemble", "build_vectors", "check_unique"]

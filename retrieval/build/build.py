@@ -19,22 +19,19 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, overload
 import numpy as np
 
 from retrieval.arguments import check_image_encoder, checked_choice
-from retrieval.build.assemble import assemble
-from retrieval.encoders.cache import EmbeddingCache
+from retrieval.build.assemble import assemble, check_unique
 from retrieval.build.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
-from retrieval.durable import sync_folder
-from retrieval.encoders.base import TextEncoder
-from retrieval.encoders.load import load_encoder
-from retrieval.errors import InputError
-from retrieval.build.assemble import check_unique
-from retrieval.indexes.faiss_kinds import PREFERENCES, check_factory
-from retrieval.durable import only_one
-from retrieval.manifest import FORMAT_VERSION, file_checksums, write_manifest
-from retrieval.text.sentences import MAX_CHARS
 from retrieval.build.folder import check_index_folder, empty, is_data, only_one_build, place, resume
 from retrieval.build.memory import MemoryCorpus
 from retrieval.build.shards import ShardWriter
 from retrieval.build.text_files import files_below
+from retrieval.durable import sync_folder
+from retrieval.encoders.base import TextEncoder
+from retrieval.encoders.cache import EmbeddingCache
+from retrieval.encoders.load import load_encoder
+from retrieval.indexes.faiss_kinds import PREFERENCES, check_factory
+from retrieval.manifest import FORMAT_VERSION, file_checksums, write_manifest
+from retrieval.text.sentences import MAX_CHARS
 
 if TYPE_CHECKING:
     from retrieval.search.search import EvidenceSearch
@@ -43,6 +40,7 @@ __all__ = ["ImageEncoder", "build_index"]
 
 #: A shard is closed at this many sentences: the work that a kill can lose.
 SHARD_SENTENCES = 2048
+
 
 class ImageEncoder(Protocol):
     """What turns photos into vectors: any object with this method (and a ``fingerprint`` and a ``name``, if it has them)."""

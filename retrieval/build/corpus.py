@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retrieval.build.text_files import TextLines, files_below, read_text_file
 from retrieval.errors import InputError
 from retrieval.identifiers import whole_number
 from retrieval.text.sentences import MAX_CHARS, Sentence, split_sentences
-from retrieval.build.text_files import TextLines, files_below, read_text_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -14,7 +14,10 @@ from retrieval.manifest import DATA_FOLDER, MANIFEST, verify_files
 __all__ = ["check_index_folder", "empty", "is_data", "only_one_build", "place", "resume"]
 
 #: What a build writes into the folder of its index.
-_OWN = re.compile(rf"\.lock|building|manifest\.json(\.tmp)?|\.manifest\.json\..*\.partial\.json|embeddings\.sqlite([.-]\w+)*|{DATA_FOLDER.pattern}")
+_OWN = re.compile(
+    r"\.lock|building|manifest\.json(\.tmp)?|\.manifest\.json\..*\.partial\.json|embeddings\.sqlite([.-]\w+)*|"
+    + DATA_FOLDER.pattern
+)
 #: What a killed build may leave of its plan.
 _PARTIAL_PLAN = re.compile(r"plan\.tmp|\.plan\.json\..*\.partial\.json")
 #: What it writes into a data folder.

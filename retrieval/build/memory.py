@@ -55,10 +55,10 @@ class MemoryCorpus:
 
     def identity(self) -> list[list[Any]]:
         """What of it decides an index: a build continues only on an equal one."""
-        digest, count = hashlib.sha256(), 0
-        for count, row in enumerate(self._each(), 1):
+        digest = hashlib.sha256()
+        for row in self._each():
             digest.update(json.dumps(row, default=repr, sort_keys=True).encode("utf-8", "surrogatepass") + b"\n")
-        return [["", count, digest.hexdigest()]]
+        return [["", digest.hexdigest()]]
 
     def _each(self) -> Iterator[dict[str, Any]]:
         if self._dataset is not None:
@@ -77,9 +77,7 @@ def _table(rows: Any) -> "pa.Table":
     try:
         table = pa.table(rows)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(
-            f"`corpus` cannot be read as a table ({str(error).splitlines()[0]})", field="corpus"
-        ) from None
+        raise InputError(f"`corpus` cannot be read as a table ({str(error).splitlines()[0]})", field="corpus") from None
     # The index of a pandas frame is no column of the corpus.
     return table.select([name for name in table.column_names if not name.startswith("__index_level_")])
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from retrieval.encoders.cache import EmbeddingCache
 from retrieval.build.corpus import Document, Photo
-from retrieval.text.dates import date_range
 from retrieval.encoders.base import TextEncoder
+from retrieval.encoders.cache import EmbeddingCache
 from retrieval.errors import InputError
 from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
+from retrieval.text.dates import date_range
 
 __all__ = ["ShardWriter", "shard_folders"]
 
