@@ -24,6 +24,7 @@ COMMANDS = {
     "attribution": ("factcheck.commands.attribution", "measure whether verdicts rest on the sentences that are named"),
     "robustness": ("factcheck.commands.robustness", "count verdicts that flip when the input is changed"),
     "export": ("factcheck.commands.export", "turn a training checkpoint into a model folder"),
+    "calibrate": ("factcheck.commands.calibrate", "fit confidences of a model or judge on labelled claims"),
     "index": ("factcheck.commands.index", "build, search and inspect an evidence index"),
     "photos": ("factcheck.commands.photos", "evaluate photo encoders at copy detection"),
     "verdicts": ("factcheck.commands.verdicts", "change the threshold of verdict tables, or merge shards of one"),

@@ -46,6 +46,9 @@ def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--judge-max-tokens", type=positive, metavar="N", help="openai: longest answer (default 400)")
     group.add_argument("--judge-price", metavar="IN,OUT", help="openai: price of a million tokens asked and answered")
     group.add_argument(
+        "--judge-profile", metavar="FILE", help="calibration of the judge, which 'factcheck calibrate --judge' writes"
+    )
+    group.add_argument(
         "--judge-cache",
         metavar="FILE",
         help="where a judge's answers are kept ('none': nowhere; default: the user's cache folder)",
@@ -70,21 +73,44 @@ def judge_of(args: argparse.Namespace) -> "Judge | None":
     from factcheck.judges import load_judge
 
     judge = load_judge(args.judge, **_options(args, scheme))
-    if args.judge_cache == "none":
-        return judge
+    if args.judge_cache != "none":
+        judge = _cached(judge, args.judge_cache)
+    return judge if args.judge_profile is None else _calibrated(judge, args)
+
+
+def _cached(judge: "Judge", path: str | None) -> "Judge":
     from factcheck.judges.cached import CachedJudge
     from retrieval.content_cache import ContentCache
     from retrieval.encoders.pretrained import cache_folder
 
-    return CachedJudge(judge, ContentCache(args.judge_cache or cache_folder("judges") / "answers.sqlite"))
+    return CachedJudge(judge, ContentCache(path or cache_folder("judges") / "answers.sqlite"))
+
+
+def _calibrated(judge: "Judge", args: argparse.Namespace) -> "Judge":
+    from factcheck.judges.calibrated import CalibratedJudge, JudgeProfile
+
+    profile = JudgeProfile.read(args.judge_profile)
+    if profile.judge != judge.fingerprint:
+        raise InputError(
+            f"the profile {args.judge_profile!r} is of the judge {profile.judge}, this one is {judge.fingerprint}",
+            field="judge_profile",
+            hint="calibrate this one",
+        )
+    if getattr(args, "abstain_below", None) is None:
+        args.abstain_below = profile.calibration.abstain_below
+    return CalibratedJudge(judge, profile.calibration.stance)
 
 
 def print_usage(judge: "Judge | None", price: str | None) -> None:
     """What a server was asked, on standard output; nothing for other judges."""
-    usage = getattr(getattr(judge, "inner", judge), "usage", None)
+    wrapped: Any = judge
+    hits = 0
+    while hasattr(wrapped, "inner"):
+        hits += getattr(wrapped, "hits", 0)
+        wrapped = wrapped.inner
+    usage = getattr(wrapped, "usage", None)
     if usage is None:
         return
-    hits = getattr(judge, "hits", 0)
     known = f", {counted(hits, 'answer')} known from before" if hits else ""
     cost = usage.cost(_price(price))
     spent = "" if cost is None else f", cost {cost:.4f}"
@@ -102,15 +128,20 @@ def print_dry_run(verifier: "Verifier", claims: "ClaimsSource", price: str | Non
     from factcheck.judges.server import ServerUsage
 
     judge: Any = verifier.judge
-    inner: Any = getattr(judge, "inner", judge)
+    cache: Any = judge
+    while cache is not None and not hasattr(cache, "known"):
+        cache = getattr(cache, "inner", None)
+    inner: Any = judge
+    while hasattr(inner, "inner"):
+        inner = inner.inner
     rows = questions = known = asked = answered = 0
     seconds, timed = 0.0, 0
     for table in claims.batches(256):
         rows += len(table)
         texts = [row.text() for row in verifier.prepared_rows(table) if row.has_evidence]
         questions += len(texts)
-        if judge is not None and hasattr(judge, "known"):
-            before = judge.known(texts)
+        if cache is not None:
+            before = cache.known(texts)
             known += sum(before)
             texts = [text for text, is_known in zip(texts, before, strict=True) if not is_known]
         if hasattr(inner, "estimate"):

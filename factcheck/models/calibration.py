@@ -24,6 +24,7 @@ class Calibration:
         stance_by_length: pairs (tokens, temperature) with tokens rising: the stance's temperature for a text of so many tokens
             (claim and evidence), between them on a straight line in the logarithm of both, beyond them that of the nearest.
             How much too certain a model is grows with what it has to read. Empty: ``stance`` for all.
+        rows: labelled rows that it was fitted on; None where that is not known.
         abstain_below: default confidence threshold in [0, 1].
         target_precision: the precision in (0, 1] that the threshold was chosen for; None where it was not.
         coverage: share of the calibration rows at or above that threshold, in [0, 1]; None likewise.
@@ -36,6 +37,7 @@ class Calibration:
     target_precision: float | None = None
     coverage: float | None = None
     stance_by_length: tuple[tuple[int, float], ...] = ()
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("stance", "image", "label"):
@@ -78,6 +80,11 @@ class Calibration:
             return cls(**json.loads(path.read_text("utf-8")))
         except (ValueError, TypeError) as error:
             raise InputError(f"{path}: unusable calibration ({error}); export the model again") from None
+
+    def write(self, folder: str | Path) -> None:
+        """Store it with the model in ``folder``."""
+        text = json.dumps(self.to_dict(), indent=2) + "\n"
+        (Path(folder) / "calibration.json").write_text(text, "utf-8")
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as a JSON-ready dictionary."""

@@ -1,6 +1,6 @@
 """Temperature scaling on held-out claims (Guo et al., arXiv 1706.04599), and a threshold for a target precision."""
 
-import sys
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +17,15 @@ from factcheck.models.calibration import Calibration
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["calibrate", "check_calibration_tables", "fit_temperature", "fit_temperature_by_length"]
+__all__ = [
+    "calibrate",
+    "calibrate_judge",
+    "check_calibration_tables",
+    "fit_temperature",
+    "fit_temperature_by_length",
+]
 
+_LOG = logging.getLogger("factcheck")
 _BOUNDS = (0.05, 20.0)
 _DECIMALS = 5
 _ENOUGH = 200  # rows that fix one temperature to a few percent
@@ -105,10 +112,10 @@ class _Labelled:
     :func:`factcheck.labels.five_class_labels`).
     """
 
-    stance: list[float]
+    stance: Sequence[float]
     gold_stance: int
     tokens: int
-    label: list[float] | None
+    label: Sequence[float] | None
     gold_label: int | None
 
     def outcome(self, calibration: Calibration) -> tuple[float, bool]:
@@ -164,6 +171,7 @@ def calibrate(
     image_root: str | Path | None = None,
     target_precision: float | None = None,
     columns: Mapping[str, str] | None = None,
+    at_least: int = 1,
 ) -> Calibration:
     """Temperatures of the stance and five-class heads, fitted on labelled claims tables that were not trained on.
 
@@ -175,15 +183,14 @@ def calibrate(
             rows are right this often (see :func:`factcheck.evaluation.metrics.threshold_for_precision`), in (0, 1]. None
             keeps the verifier's.
         columns: names of columns in the tables, as ``{"claim": "text"}``.
+        at_least: fewest labelled rows that will do. A few rows give a temperature that is worth nothing: fifteen gave 5.7 once.
 
     Raises:
-        InputError: a table cannot be read, no row has a label, or no threshold reaches the target.
+        InputError: a table cannot be read, too few rows have a label, or no threshold reaches the target.
     """
-    if target_precision is not None and not 0 < target_precision <= 1:
-        raise InputError(f"target_precision must lie in (0, 1], found {target_precision}")
+    _check_target(target_precision)
     rows = _labelled_rows(verifier, claims, image_root, columns)
-    if not rows:
-        raise InputError(f"calibration: no labelled row in {', '.join(map(str, claims))}")
+    _check_enough(rows, at_least, claims)
     five = [row for row in rows if row.label is not None and row.gold_label is not None]
     # The stance is a verdict's confidence where there is no pair of photos: with enough such rows they alone decide.
     plain = [row for row in rows if row.label is None]
@@ -194,8 +201,73 @@ def calibrate(
         lengths = [row.tokens for row in plain]
         result = replace(result, stance_by_length=fit_temperature_by_length(stances, gold, lengths))
     if five:
-        labels, gold = [row.label for row in five], [row.gold_label for row in five]
+        labels, gold = (
+            [row.label for row in five if row.label],
+            [row.gold_label for row in five if row.gold_label is not None],
+        )
         result = replace(result, label=_fitted("five-class", labels, gold))
+    return _with_threshold(replace(result, rows=len(rows)), rows, target_precision)
+
+
+def calibrate_judge(
+    verifier: "Verifier",
+    claims: Sequence[str | Path],
+    *,
+    image_root: str | Path | None = None,
+    target_precision: float | None = None,
+    columns: Mapping[str, str] | None = None,
+    at_least: int = 1,
+) -> Calibration:
+    """The temperature of another judge's stance, and a threshold; see :func:`calibrate`.
+
+    Args:
+        verifier: one with a judge, which is asked once for the temperature and, with a target, again for the threshold.
+        claims, image_root, target_precision, columns, at_least: as of :func:`calibrate`.
+
+    Raises:
+        InputError: see :func:`calibrate`, or the verifier has no judge but the model's own.
+    """
+    from factcheck.judges.calibrated import CalibratedJudge
+
+    if verifier.judge is None:
+        raise InputError("the verifier has no `judge` but its own model", field="judge", hint="calibrate the model")
+    _check_target(target_precision)
+    rows = _labelled_rows(verifier, claims, image_root, columns)
+    _check_enough(rows, at_least, claims)
+    temperature = _fitted("stance", [row.stance for row in rows], [row.gold_stance for row in rows])
+    result = Calibration(stance=temperature, rows=len(rows))
+    if target_precision is None:
+        return result
+    scaled = verifier.replace(judge=CalibratedJudge(verifier.judge, temperature))
+    rows = _labelled_rows(scaled, claims, image_root, columns)
+    neutral = _with_threshold(replace(result, stance=1.0), rows, target_precision)
+    return replace(neutral, stance=temperature)
+
+
+def _check_target(target_precision: float | None) -> None:
+    if target_precision is not None and not 0 < target_precision <= 1:
+        raise InputError(
+            f"`target_precision` is {target_precision}, expected a number in (0, 1]", field="target_precision"
+        )
+
+
+def _check_enough(rows: Sequence[_Labelled], at_least: int, claims: Sequence[str | Path]) -> None:
+    where = ", ".join(map(str, claims))
+    if len(rows) < at_least:
+        raise InputError(
+            f"calibration: {len(rows)} labelled rows with a verdict in {where}, of which at least {at_least} are needed",
+            field="min_rows",
+            hint=f"give more; {_ENOUGH} fix a temperature to a few percent",
+        )
+    if not rows:
+        raise InputError(f"calibration: no labelled row in {where}")
+    if len(rows) < _ENOUGH:
+        _LOG.warning(
+            "%d labelled rows are few for a calibration: %d fix a temperature to a few percent", len(rows), _ENOUGH
+        )
+
+
+def _with_threshold(result: Calibration, rows: Sequence[_Labelled], target_precision: float | None) -> Calibration:
     if target_precision is None:
         return result
     point = threshold_for_precision(*zip(*(row.outcome(result) for row in rows), strict=True), target_precision)
@@ -207,11 +279,14 @@ def _fitted(head: str, probabilities: Sequence[Sequence[float]], gold: Sequence[
     """The temperature of a head; one that stops at a bound is said on standard error, for it fits no more than these rows."""
     temperature = fit_temperature(probabilities, gold)
     if any(abs(np.log(temperature / bound)) < 0.01 for bound in _BOUNDS):
-        print(
-            f"factcheck: warning: the temperature of the {head} head ended at the bound {temperature:.3g}: its {len(gold)} rows, of "
-            f"{len(set(gold))} of {len(probabilities[0])} classes, are too few or too much alike to calibrate on; give more rows of "
-            "every class",
-            file=sys.stderr,
+        _LOG.warning(
+            "the temperature of the %s head ended at the bound %.3g: its %d rows, of %d of %d classes, are too few or too much "
+            "alike to calibrate on; give more rows of every class",
+            head,
+            temperature,
+            len(gold),
+            len(set(gold)),
+            len(probabilities[0]),
         )
     return temperature
 

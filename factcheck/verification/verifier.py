@@ -213,11 +213,13 @@ class Verifier:
         chosen = self.options.abstain_below
         return self.calibration.abstain_below if chosen is None else chosen
 
-    def replace(self, *, calibration: Calibration | None = None, **options: Any) -> "Verifier":
-        """A verifier of the same loaded models with other options or another calibration.
+    def replace(
+        self, *, calibration: Calibration | None = None, judge: Judge | None = None, **options: Any
+    ) -> "Verifier":
+        """A verifier of the same loaded models with other options, another judge or another calibration.
 
         Args:
-            calibration: None keeps the one there is.
+            calibration, judge: None keeps the one there is.
             options: fields of :class:`VerifierOptions`.
 
         Raises:
@@ -226,6 +228,7 @@ class Verifier:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.options = replace(self.options, **options)
+        other.judge = judge or self.judge
         other.fusion = replace(
             self.fusion, calibration=calibration or self.calibration, batch_size=other.options.batch_size
         )

@@ -132,7 +132,7 @@ def test_the_stored_threshold_does_what_it_was_chosen_for(verifier, factify_fold
 def test_a_precision_out_of_reach_says_what_can_be_had(verifier, factify_folder):
     with pytest.raises(InputError, match=r"0\.999 is not reached on these 20 rows: the highest"):
         calibrate(verifier, [factify_folder / "train.csv"], target_precision=0.999)
-    with pytest.raises(InputError, match="target_precision must lie in"):
+    with pytest.raises(InputError, match="`target_precision` is 95, expected a number in"):
         calibrate(verifier, [factify_folder / "train.csv"], target_precision=95)
 
 
@@ -167,11 +167,12 @@ def test_a_table_of_stances_leaves_the_five_class_temperature_alone(verifier, st
     assert calibrate(own, [stances, factify_folder / "train.csv"], image_root=factify_folder).label != 1.7
 
 
-def test_a_temperature_that_ends_at_a_bound_is_said(capsys, verifier, tmp_path):
+def test_a_temperature_that_ends_at_a_bound_is_said(caplog, verifier, tmp_path):
     one = {"claim": "The dog runs in the park", "document": "The dog runs in the park."}
     verdict = verifier.verify_batch(pa.Table.from_pylist([one])).to_pylist()[0]
     # One row whose verdict is right: the more certain, the better.
     (tmp_path / "one.jsonl").write_text(json.dumps(one | {"label": verdict["stance"]}), "utf-8")
     calibrate(verifier, [tmp_path / "one.jsonl"])
-    said = capsys.readouterr().err
+    said = caplog.text
+    assert "1 labelled rows are few for a calibration" in said
     assert "the temperature of the stance head ended at the bound 0.05: its 1 rows, of 1 of 3 classes" in said

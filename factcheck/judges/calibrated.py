@@ -1,0 +1,103 @@
+"""A judge whose probabilities are softened or sharpened to what they proved to be worth, and the profile that says how."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from factcheck.errors import InputError
+from factcheck.judges.base import Judge, Judgement
+from factcheck.models.calibration import Calibration
+from factcheck.models.inputs import TextRow
+from retrieval.durable import replacing
+
+__all__ = ["CalibratedJudge", "JudgeProfile"]
+
+_KIND = "factcheck-judge-profile"
+_SMALLEST = float(np.finfo(np.float32).tiny)
+# A profile is a page of numbers.
+_MOST_BYTES = 2**16
+
+
+@dataclass(frozen=True)
+class JudgeProfile:
+    """What calibrating a judge found, as it lies on disk.
+
+    Attributes:
+        judge: fingerprint of the judge that it holds for.
+        calibration: of which the stance's temperature and the threshold count.
+    """
+
+    judge: str
+    calibration: Calibration
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON; replaces a profile.
+
+        Raises:
+            InputError: the file is there and is something else, or cannot be written.
+        """
+        if Path(path).exists():
+            self.read(path)
+        content = {"kind": _KIND, "judge": self.judge, "calibration": self.calibration.to_dict()}
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+    @classmethod
+    def read(cls, path: str | Path) -> "JudgeProfile":
+        """Read one.
+
+        Raises:
+            InputError: no such file, or it is not a judge's profile.
+        """
+        path = Path(path)
+        try:
+            if path.stat().st_size > _MOST_BYTES:
+                raise ValueError
+            content: Any = json.loads(path.read_text("utf-8"))
+            if content["kind"] != _KIND or not isinstance(content["judge"], str):
+                raise ValueError
+            return cls(content["judge"], Calibration(**content["calibration"]))
+        except FileNotFoundError:
+            raise InputError(f"judge profile {str(path)!r}: no such file", field="judge_profile") from None
+        except (OSError, ValueError, TypeError, KeyError):
+            raise InputError(
+                f"{str(path)!r} is not a judge's profile", field="judge_profile", hint="`calibrate` writes one"
+            ) from None
+
+
+class CalibratedJudge(Judge):
+    """Another judge, its probabilities raised to 1 / temperature (Guo et al., arXiv 1706.04599).
+
+    Args:
+        judge: whom to ask.
+        temperature: above 1 softens, below 1 sharpens.
+    """
+
+    def __init__(self, judge: Judge, temperature: float) -> None:
+        self.inner, self.temperature = judge, temperature
+        self.leave_one_out, self.reads_images = judge.leave_one_out, judge.reads_images
+
+    @property
+    def fingerprint(self) -> str:
+        """The judge's with the temperature."""
+        return f"{self.inner.fingerprint} at {self.temperature:.4g}"
+
+    def judge(self, rows: Sequence[TextRow]) -> list[Judgement]:
+        """One judgement a row; see :class:`~factcheck.judges.base.Judge`."""
+        return [self._scaled(judgement) for judgement in self.inner.judge(rows)]
+
+    def _scaled(self, judgement: Judgement) -> Judgement:
+        if judgement.stance is None:
+            return judgement
+        values = np.clip(np.asarray(judgement.stance, np.float64), _SMALLEST, 1.0) ** (1 / self.temperature)
+        support, insufficient, refute = (float(value) for value in values / values.sum())
+        return Judgement(
+            stance=(support, insufficient, refute),
+            explanation=judgement.explanation,
+            cited=judgement.cited,
+            problem=judgement.problem,
+        )
