@@ -110,10 +110,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _build(args: argparse.Namespace) -> int:
-    from retrieval.build.folder import check_index_folder
-
     from factcheck.commands.common import quiet_libraries
     from retrieval.build.corpus import detect_format, read_corpus
+    from retrieval.build.folder import check_index_folder
 
     columns = column_mapping(args.columns)
     # A mistake must show at once, not after the encoder is loaded.

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from corpora import ROWS, write_jsonl
-from retrieval.build.folder import only_one_build
 
 import retrieval.build.build as build_module
 from retrieval import InputError, build_index, open_index
+from retrieval.build.folder import only_one_build
 
 
 def test_second_build_in_one_folder_is_refused(corpus, tmp_path, hashing_encoder):
