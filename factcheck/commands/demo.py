@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     Console(width=None if Console().is_terminal else 180).print(table)
     print_summary(summary)
     scores = score(out, claims)
-    write_report(scores, report, title="Bundled sample, bundled model", verdicts=out, truth=claims)
+    write_report(report, out, claims, title="Bundled sample, bundled model")
     stance, five = scores.stance, scores.five_class
     assert five is not None, "the sample's labels are five-class"
     print(

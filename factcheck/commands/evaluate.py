@@ -33,6 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--report", help="HTML report to write")
     parser.add_argument(
+        "--image-root", help="folder of the photos that the report shows (default: the truth table's folder)"
+    )
+    parser.add_argument(
         "--baselines", metavar="TRAIN", help="also train baselines on this labelled table and score them"
     )
     parser.add_argument("--model", default="bundled", help="model whose encoders the baselines use (default: bundled)")
@@ -109,16 +112,19 @@ def run(args: argparse.Namespace) -> int:
     if args.report:
         from factcheck.evaluation.report import write_report
 
-        title = f"Evaluation of {Path(args.verdicts).name}"
-        write_report(
-            scores,
-            args.report,
-            title=title,
-            baselines=baselines,
-            baselines_by_source=by_source,
-            verdicts=args.verdicts,
-            truth=args.truth,
-        )
+        with late_progress("reading claims and photos") as progress:
+            write_report(
+                args.report,
+                args.verdicts,
+                args.truth,
+                title=f"Evaluation of {Path(args.verdicts).name}",
+                columns=columns,
+                image_root=args.image_root,
+                targets=targets,
+                baselines=baselines,
+                baselines_by_source=by_source,
+                progress=progress,
+            )
         print(f"report: {args.report}")
     return 0
 

@@ -17,7 +17,7 @@ from factcheck.labels import FactifyLabel, Stance, parse_label
 from factcheck.records import verdict_schema
 from factcheck.verification.verdict_table import read_verdicts
 
-__all__ = ["Joined", "Progress", "TruthRow", "join_tables", "verdict_table"]
+__all__ = ["Joined", "Progress", "TruthRow", "join_tables", "verdict_table", "without_truth"]
 
 _REMEDY = "give the table that was verified as `truth`"
 
@@ -122,6 +122,17 @@ def join_tables(
         by_position=by_position,
         other_documents=len(quotes.foreign),
     )
+
+
+def without_truth(verdicts: str | Path | pa.Table) -> Joined:
+    """Verdicts of which no claims table is at hand: nothing is known of the rows but their ids.
+
+    Raises:
+        InputError: the verdict table cannot be read.
+    """
+    table = verdict_table(verdicts)
+    truth = [TruthRow(identifier, None, None, None, 0, False) for identifier in table["id"].to_pylist()]
+    return Joined(table, np.arange(table.num_rows), truth, [None] * table.num_rows, None, 0, True, 0)
 
 
 def verdict_table(verdicts: str | Path | pa.Table) -> pa.Table:
