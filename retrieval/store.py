@@ -63,6 +63,35 @@ class EvidenceStore:
         self._facts = self._documents.drop_columns("text")
         self._long_texts: dict[int, str] = {}
 
+    def check(self) -> None:
+        """Refuse rows that point nowhere; reads numbers, no texts.
+
+        Raises:
+            ValueError: a number or a text is missing, or a sentence or photo lies outside its documents.
+        """
+        needed = (
+            (self._documents, ("id", "text", "first_sentence", "sentences")),
+            (self._photos, ("document", "caption")),
+        )
+        whole = all(not table[name].null_count for table, names in needed for name in names)
+        whole = whole and not any(column.null_count for column in self._sentences.columns)
+        documents, sentences = self.document_count, self.sentence_count
+        # The sentences of the documents follow one another, and each lies in its document.
+        if whole and documents:
+            counts, firsts = (self._documents[name].to_numpy() for name in ("sentences", "first_sentence"))
+            owners = (
+                np.repeat(np.arange(documents), counts) if (counts >= 0).all() and counts.sum() == sentences else None
+            )
+            whole = owners is not None and bool(
+                (firsts == np.cumsum(counts) - counts).all()
+                and np.array_equal(owners, self._document_of)
+                and ((self._start >= 0) & (self._start <= self._end)).all()
+            )
+        elif sentences or self.photo_count:
+            whole = False
+        if not whole or not ((self._photo_document >= 0) & (self._photo_document < documents)).all():
+            raise ValueError("its documents, sentences and images do not belong together")
+
     @property
     def document_count(self) -> int:
         """Documents in the store."""
@@ -81,7 +110,7 @@ class EvidenceStore:
     def document(self, row: int) -> dict[str, Any]:
         """A document's fields by its row; ``metadata`` as a dictionary."""
         fields = self._facts.slice(row, 1).to_pylist()[0]
-        fields["metadata"] = json.loads(fields["metadata"]) if fields["metadata"] else {}
+        fields["metadata"] = _metadata(fields["metadata"], row)
         return fields | {"text": self._text(row)}
 
     def sentence(self, row: int) -> tuple[int, int, int]:
@@ -178,6 +207,16 @@ def about_document(document: Mapping[str, Any]) -> dict[str, Any]:
     about = {key: document[key] for key in _ABOUT if document[key] is not None}
     # A corpus whose mapping takes another column for the date may have a column "date" besides.
     return about | {key: value for key, value in document["metadata"].items() if key not in _ABOUT}
+
+
+def _metadata(text: str | None, row: int) -> dict[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InputError(f"the metadata of document {row} are damaged", hint="build the index again")
+    return found
 
 
 def _strings(key: str, value: Any) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import InputError
+from retrieval.errors import InputError, first_line
 from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_array, save_text, top_rows
 from retrieval.npy import NpyReader, NpyWriter
 from retrieval.text.words import BM25_B, BM25_K1, is_letter, letter_places, was_cut_otherwise, words
@@ -123,11 +123,17 @@ class BM25Index(EvidenceIndex):
             index._ids = np.load(folder / "ids.npy")
             index._deleted = np.load(folder / "deleted.npy")
             found = json.loads((folder / "vocabulary.json").read_text("utf-8"))
-            index._vocabulary = {word: i for i, word in enumerate(found)}
+            index._vocabulary = {str(word): i for i, word in enumerate(found)}
             if (folder / "params.index.json").is_file():
+                written = json.loads((folder / "params.index.json").read_text("utf-8"))
+                expected = _parameters(len(index._ids)) | {"version": written["version"]}
+                if {key: written[key] for key in expected} != expected:
+                    raise ValueError("params.index.json is damaged")
                 index._scorer = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{folder} holds no readable BM25 index ({error}); build it again") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
+            raise InputError(
+                f"{folder} holds no readable BM25 index ({first_line(error)})", hint="build it again"
+            ) from None
         if was_cut_otherwise(index._vocabulary):
             raise InputError(
                 f"{folder} was built by an earlier version, which took a run of Thai, Lao, Khmer or Myanmar for one word; "
@@ -138,6 +144,24 @@ class BM25Index(EvidenceIndex):
 
     def __len__(self) -> int:
         return len(self._ids) - len(self._deleted)
+
+    def check(self, passages: int) -> None:
+        """Refuse an opened index whose arrays do not belong together; reads all postings.
+
+        Args:
+            passages: how many it must hold, under the ids 0 … passages - 1.
+
+        Raises:
+            ValueError: it holds other ids, or its postings are damaged.
+        """
+        whole = np.array_equal(self._ids, np.arange(passages)) and _are_places(self._deleted, passages)
+        if whole and self._scorer is not None:
+            data, rows, ends = (self._scorer.scores[name] for name in ("data", "indices", "indptr"))
+            whole = _are_places(rows, passages) and data.dtype == np.float32 and data.shape == rows.shape
+            whole = whole and _are_places(ends, len(rows) + 1) and len(ends) == len(self._vocabulary) + 1
+            whole = whole and ends[0] == 0 and ends[-1] == len(rows) and bool((np.diff(ends) >= 0).all())
+        if not whole:
+            raise ValueError("the postings of its BM25 index")
 
     def _letter_scores(self, letter: str) -> np.ndarray:
         """BM25 of a letter that stands alone in a query, float32 (passages,), as if every text had its letters among its words.
@@ -173,6 +197,13 @@ class BM25Index(EvidenceIndex):
         self._load_tokens()
         self._scorer = bm25s.BM25(k1=BM25_K1, b=BM25_B, method="lucene")
         self._scorer.index((self._tokens, self._vocabulary), create_empty_token=False, show_progress=False)
+
+
+def _are_places(numbers: np.ndarray, count: int) -> bool:
+    """Whether these are whole numbers (n,) in 0 … count - 1."""
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu":
+        return False
+    return not len(numbers) or (numbers.min() >= 0 and numbers.max() < count)
 
 
 def _rarity(count: int, frequency: int) -> float:

@@ -213,11 +213,15 @@ class FaissIndex(EvidenceIndex):
             about = json.loads((folder / "index.json").read_text("utf-8"))
             flags = 0 if writable else faiss.IO_FLAG_MMAP_IFC
             raw = faiss.read_index(str(folder / "vectors.faiss"), flags)
-        except (OSError, ValueError, RuntimeError) as error:
+            about = {key: about[key] for key in ("factory", "probe", "rerank")}
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             raise InputError(
                 f"{folder} holds no readable FAISS index ({str(error).splitlines()[0]}); build it again"
             ) from None
-        index = cls(raw.d, factory="Flat", probe=about["probe"], rerank=about["rerank"])
+        probe, rerank = about["probe"], about["rerank"]
+        if not isinstance(about["factory"], str) or not _is_count(rerank) or not (probe is None or _is_count(probe)):
+            raise InputError(f"{folder} holds no readable FAISS index (index.json is damaged)", hint="build it again")
+        index = cls(raw.d, factory="Flat", probe=probe, rerank=rerank)
         index._index, index.factory, index._read_only = raw, about["factory"], not writable
         if (folder / "ids.npy").is_file():
             index._ids = np.load(folder / "ids.npy")
@@ -363,3 +367,8 @@ def _exhaustive(
         order = np.argsort(-scores, axis=1, kind="stable")
         found.append((np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)))
     return np.concatenate([scores for scores, _ in found]), np.concatenate([rows for _, rows in found])
+
+
+def _is_count(value: Any) -> bool:
+    """Whether a number that was read from a file can be one of candidates or clusters."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1 << 20

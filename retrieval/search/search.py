@@ -11,7 +11,7 @@ import numpy as np
 from retrieval.arguments import as_texts, checked_choice, checked_int, checked_share
 from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.load import load_encoder
-from retrieval.errors import InputError
+from retrieval.errors import InputError, first_line
 from retrieval.indexes.base import EvidenceIndex, Passages
 from retrieval.indexes.bm25 import BM25Index
 from retrieval.indexes.faiss import FaissIndex
@@ -201,14 +201,20 @@ def open_index(
             verify_files(folder, manifest["files"], contents=verify)
             vectors = np.load(folder / "vectors.npy", mmap_mode="r")
             store = EvidenceStore(folder)
-            opened = index if index is not None else _own_index(folder / "index", method, vectors)
+            _check_counts(manifest, store, vectors)
+            if verify:
+                store.check()
+            opened = index if index is not None else _own_index(folder / "index", method, vectors, verify)
             text_encoder = None if method == "bm25" and encoder is None else _encoder(manifest, encoder, path)
             photos = PhotoSearch(folder, store, manifest, text_encoder, image_encoder)
             break
-        except (OSError, RuntimeError, ValueError):  # FAISS has only RuntimeError for a file that is not there
+        except Exception as error:  # whatever damaged files make the libraries raise
             # A rebuild may have replaced manifest and data between our steps.
-            if attempt + 1 == _OPEN_ATTEMPTS or read_manifest(path)["data"] == manifest["data"]:
+            if attempt + 1 < _OPEN_ATTEMPTS and read_manifest(path)["data"] != manifest["data"]:
+                continue
+            if isinstance(error, InputError):
                 raise
+            raise InputError(f"index {path} is damaged ({first_line(error)})", hint="build the index again") from error
     if index is not None and len(index) != store.sentence_count:
         raise InputError(
             f"the given index holds {len(index)} passages, {path} {store.sentence_count} sentences; "
@@ -228,12 +234,31 @@ def open_index(
     return EvidenceSearch(manifest, store, opened, text_encoder, photos, vectors, options)
 
 
-def _own_index(folder: Path, method: str, vectors: np.ndarray) -> EvidenceIndex:
-    if method == "bm25":
-        return BM25Index.open(folder / "lexical")
+def _check_counts(manifest: Mapping[str, Any], store: EvidenceStore, vectors: np.ndarray) -> None:
+    """Refuse files that hold other numbers of rows than the manifest says, or vectors of another shape."""
+    counts, held = manifest["counts"], (store.document_count, store.sentence_count, store.photo_count)
+    expected = tuple(counts[name] for name in ("documents", "sentences", "photos"))
+    shape = (store.sentence_count, manifest["encoder"]["dimension"])
+    if held != expected or vectors.shape != shape or vectors.dtype != np.float16:
+        raise ValueError(
+            f"its files hold {held} documents, sentences and images and vectors of shape {vectors.shape}, "
+            f"expected {expected} and {shape}"
+        )
+
+
+def _own_index(folder: Path, method: str, vectors: np.ndarray, verify: bool) -> EvidenceIndex:
+    if method == "dense":
+        return _dense(folder, vectors)
+    lexical = BM25Index.open(folder / "lexical")
+    if verify:
+        lexical.check(len(vectors))
+    return lexical if method == "bm25" else HybridIndex(_dense(folder, vectors), lexical)
+
+
+def _dense(folder: Path, vectors: np.ndarray) -> FaissIndex:
     dense = FaissIndex.open(folder / "dense")
     dense.attach_vectors(vectors)
-    return dense if method == "dense" else HybridIndex(dense, BM25Index.open(folder / "lexical"))
+    return dense
 
 
 def _encoder(manifest: Mapping[str, Any], encoder: str | TextEncoder | None, path: Path) -> TextEncoder:
