@@ -47,6 +47,8 @@ def read_amount(tokens: Sequence[Token], i: int) -> Amount | None:
     """The number that begins at token ``i``; None where none does."""
     token = tokens[i]
     if token.is_digits:
+        if i and tokens[i - 1].text == "." and is_tight(tokens, i):
+            return _fractional(tokens, i)
         return None if i and _glued(tokens, i) else read_digits(tokens, i)
     if token.low in NUMBER_WORDS:
         return _words(tokens, i)
@@ -71,11 +73,39 @@ def read_digits(tokens: Sequence[Token], i: int) -> Amount | None:
         text = raw.replace(".", "")
     else:
         return None
-    decimals = len(text.partition(".")[2])
-    factor, stop = magnitude_at(tokens, i + 1)
+    decimals, stop = len(text.partition(".")[2]), i + 1
+    if len(text) <= 3 and text.isdecimal() and (loose := _loose_group(tokens, stop)) is not None:
+        text, stop = text + loose[0], loose[1]
+    factor, stop = magnitude_at(tokens, stop)
     if factor == 1:
         return Amount(float(text), 10.0**-decimals if decimals else _round_step(text), stop)
     return Amount(float(text) * factor, 10.0**-decimals * factor, stop, magnitude=True)
+
+
+def _fractional(tokens: Sequence[Token], i: int) -> Amount | None:
+    """ ".297" """
+    text = tokens[i].text
+    if not text.isdecimal() or len(text) > 6 or (i > 1 and is_tight(tokens, i - 1) and not tokens[i - 2].is_word):
+        return None
+    return Amount(float("0." + text), 10.0 ** -len(text), i + 1)
+
+
+def _loose_group(tokens: Sequence[Token], i: int) -> tuple[str, int] | None:
+    """The last three digits of "13, 000" and "13 000", as some tokenizers and some countries set them; and where they end."""
+    if i + 1 < len(tokens) and tokens[i].text == "," and is_tight(tokens, i):
+        group, spaced = i + 1, tokens[i + 1].start - tokens[i].end == 1
+        wanted = "00"
+    else:
+        group, spaced = i, i < len(tokens) and tokens[i].start - tokens[i - 1].end == 1
+        wanted = "000"
+    if (
+        not spaced
+        or len(tokens[group].text) != 3
+        or not tokens[group].text.isdecimal()
+        or not tokens[group].text.endswith(wanted)
+    ):
+        return None
+    return tokens[group].text, group + 1
 
 
 def magnitude_at(tokens: Sequence[Token], i: int) -> tuple[float, int]:
@@ -83,8 +113,8 @@ def magnitude_at(tokens: Sequence[Token], i: int) -> tuple[float, int]:
     if i >= len(tokens):
         return 1.0, i
     token = tokens[i]
-    if token.low in MAGNITUDES:
-        return MAGNITUDES[token.low], i + 1
+    if (factor := MAGNITUDES.get(token.low.removesuffix("s"))) is not None:
+        return factor, i + 1
     if token.low in DASHES and i + 1 < len(tokens) and tokens[i + 1].low in MAGNITUDES:
         return MAGNITUDES[tokens[i + 1].low], i + 2
     if token.start == tokens[i - 1].end and token.low in _SHORT and (token.low != "m" or _means_million(tokens, i)):
@@ -147,14 +177,20 @@ def _words(tokens: Sequence[Token], i: int) -> Amount | None:
             total, current, magnitude = total + current * largest, 0.0, True
         elif word == "dozen" and current and not magnitude:
             return Amount(current * 12, 0.0, j + 1, True)
-        elif not ((magnitude and word == "and") or (word in DASHES and is_tight(tokens, j))) or not _goes_on(
-            tokens, j, current
-        ):
+        elif word == "and" and current and _half_follows(tokens, j):
+            factor = MAGNITUDES.get(tokens[j + 3].low, 1.0) if j + 3 < len(tokens) else 1.0
+            return Amount((current + 0.5) * factor, factor / 10, j + 3 + (factor > 1), True, factor > 1)
+        elif not _goes_on(tokens, j, current, magnitude):
             break
         started = True
         j += 1
     step = (largest if largest < math.inf else 100.0) if magnitude and not current % 100 else 0.0
     return Amount(total + current, step, j, True, magnitude)
+
+
+def _half_follows(tokens: Sequence[Token], j: int) -> bool:
+    """ "and a half" at token ``j``."""
+    return j + 2 < len(tokens) and tokens[j + 1].low == "a" and tokens[j + 2].low == "half"
 
 
 def _is_full(current: float, following: float) -> bool:
@@ -163,7 +199,9 @@ def _is_full(current: float, following: float) -> bool:
     return tens != 0 and not (tens >= 20 and tens % 10 == 0 and 0 < following < 10)
 
 
-def _goes_on(tokens: Sequence[Token], j: int, current: float) -> bool:
-    """Whether a number in words goes on behind "and" or a hyphen at token ``j``."""
+def _goes_on(tokens: Sequence[Token], j: int, current: float, magnitude: bool) -> bool:
+    """Whether a number in words goes on behind "and" (after "hundred" or the like) or a hyphen at token ``j``."""
+    if not ((magnitude and tokens[j].low == "and") or (tokens[j].text in DASHES and is_tight(tokens, j))):
+        return False
     following = tokens[j + 1].low if j + 1 < len(tokens) else ""
     return following in NUMBER_WORDS and not _is_full(current, NUMBER_WORDS[following])

@@ -17,6 +17,7 @@ _LESS = word_set("less fewer lower smaller younger shorter")
 _ABOVE, _BELOW, _FROM, _TO = "above", "below", "from", "to"
 _SINGLE = {
     **dict.fromkeys(("over", "above", "exceeding", "exceeded", "exceeds", "surpassed", "topped"), _ABOVE),
+    **dict.fromkeys(("reach", "reaches", "reached", "reaching"), _FROM),
     **dict.fromkeys(("under", "below"), _BELOW),
     **dict.fromkeys(ABOUT, "about"),
 }
@@ -28,7 +29,9 @@ _PAIRS = {
     ("up", "to"): _TO,
     ("maximum", "of"): _TO,
     ("close", "to"): "about",
+    ("the", "top"): _TO,
 }
+_QUOTES = '"“”'
 _OR_MORE, _OR_LESS = (
     word_set("more greater higher above over older longer"),
     word_set("less fewer lower below under younger"),
@@ -56,6 +59,10 @@ def with_bound(tokens: Sequence[Token], first: int, stop: int, text: str, value:
 
 def _before(tokens: Sequence[Token], first: int) -> tuple[str | None, int]:
     words = [token.low for token in tokens[max(0, first - 3) : first]]
+    if any(word in _QUOTES for word in words):
+        plain = [token for token in tokens[max(0, first - 5) : first] if token.text not in _QUOTES]
+        bound, used = _before(plain, len(plain))
+        return bound, first - tokens.index(plain[-used]) if used else 0
     if not words:
         return None, 0
     if len(words) >= 2:

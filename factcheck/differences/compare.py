@@ -1,23 +1,29 @@
 """A claim beside its evidence, value by value."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from factcheck.differences.align import Link, link_names, link_values
 from factcheck.differences.gathered import Gathered, gather
 from factcheck.differences.reading import Reading, read
-from factcheck.differences.records import Difference, Value
+from factcheck.differences.records import Difference, Kind, Relation, Value
 from factcheck.differences.turns import link_turns
 
-__all__ = ["compare", "find_values", "links"]
+__all__ = ["MAX_TEXT", "compare", "find_values", "links"]
+
+#: Characters of a text that are read.
+MAX_TEXT = 20_000
 
 
 def find_values(text: str) -> tuple[Value, ...]:
-    """The values in a sentence, in order: numbers, quantities, money, percentages, dates, times, ordinals, scores and names.
+    """The values in a text, in order: numbers, quantities, money, percentages, dates, times, ordinals, scores and names.
 
-    Never raises on any string; of more than 4,000 characters the first are read.
+    Never raises on any string. Of a text of more than 20,000 characters the first are read.
     """
-    reading = read(text)
-    return tuple(sorted((*reading.values, *reading.names), key=lambda value: (value.start, value.end)))
+    found = []
+    for reading in read(text[:MAX_TEXT]):
+        found += [_moved(value, reading.offset) for value in (*reading.values, *reading.names)]
+    return tuple(sorted(found, key=lambda value: (value.start, value.end)))
 
 
 def compare(claim: str, sentences: Sequence[str]) -> tuple[Difference, ...]:
@@ -25,33 +31,48 @@ def compare(claim: str, sentences: Sequence[str]) -> tuple[Difference, ...]:
 
     Args:
         claim: one sentence or a few.
-        sentences: the evidence, best first or in the order of the document.
+        sentences: the evidence, best first or in the order of the document; of each, as of the claim, the first 20,000
+            characters are read.
 
     Returns:
-        One difference for each value of the claim, and one for each turn of meaning that was found (swapped roles, opposites, negation).
+        One difference for each value of the claim, and one for each turn of meaning that was found (swapped roles, opposites,
+        negation, hedges).
     """
-    evidence = [read(sentence) for sentence in sentences]
-    found = []
-    for link in links(read(claim), gather(evidence)):
-        value = None if link.other is None else evidence[link.sentence or 0].text[slice(*link.other)]
-        start, end = link.other or (None, None)
-        found.append(
-            Difference(
-                link.kind,
-                link.relation,
-                link.start,
-                link.end,
-                claim[link.start : link.end],
-                link.sentence,
-                start,
-                end,
-                value,
-            )
-        )
-    return tuple(found)
+    evidence: list[Reading] = []
+    home: list[int] = []
+    for s, sentence in enumerate(sentences):
+        readings = read(sentence[:MAX_TEXT])
+        evidence += readings
+        home += [s] * len(readings)
+    gathered = gather(evidence)
+    return tuple(
+        _difference(claim, reading, link, evidence, home)
+        for reading in read(claim[:MAX_TEXT])
+        for link in links(reading, gathered)
+    )
+
+
+def _difference(
+    claim: str, reading: Reading, link: Link, evidence: Sequence[Reading], home: Sequence[int]
+) -> Difference:
+    start, end = reading.offset + link.start, reading.offset + link.end
+    mine = (link.kind, link.relation, start, end, claim[start:end])
+    if (
+        link.sentence is None
+        or link.other is None
+        or (link.relation is Relation.ABSENT and link.kind is not Kind.HEDGE)
+    ):
+        return Difference(*mine)
+    theirs = evidence[link.sentence]
+    first, last = link.other
+    return Difference(*mine, home[link.sentence], theirs.offset + first, theirs.offset + last, theirs.text[first:last])
+
+
+def _moved(value: Value, by: int) -> Value:
+    return replace(value, start=value.start + by, end=value.end + by) if by else value
 
 
 def links(claim: Reading, evidence: Gathered) -> list[Link]:
-    """All links of a claim, in its order."""
+    """All links of a sentence of the claim, in its order."""
     found = [*link_values(claim, evidence), *link_names(claim, evidence), *link_turns(claim, evidence)]
     return sorted(found, key=lambda link: (link.start, link.end, link.kind))

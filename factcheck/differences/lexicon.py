@@ -2,6 +2,11 @@
 
 __all__ = [
     "ABOUT",
+    "APART",
+    "ASKING",
+    "AUXILIARIES",
+    "BE",
+    "BLOCKERS",
     "BREAKS",
     "DENIALS",
     "HEDGES",
@@ -9,13 +14,18 @@ __all__ = [
     "MAGNITUDES",
     "MISSES",
     "NEGATIONS",
+    "NOT",
     "NUMBER_WORDS",
     "ONCE",
     "OPPOSITES",
     "ORDINAL_WORDS",
+    "PREPOSITIONS",
     "PRONOUNS",
+    "QUANTIFIERS",
+    "RELATIVE_TIMES",
     "SAME",
     "STOPWORDS",
+    "UNDONE",
     "word_set",
 ]
 
@@ -53,29 +63,49 @@ PRONOUNS = word_set("he she it they his her its their this these him them")
 
 #: Words and marks between what may be said of different things.
 BREAKS = word_set("""
-, ; : ( ) [ ] – — | / and but or while whereas which who whom that when where after before because although though if since
+, ; ( ) [ ] – — | / and but or while whereas which who whom that when where after before because although though if since
 until with compared versus vs""")
 ABOUT = word_set("about around approximately roughly some estimated nearly almost circa c ca ~ approx ≈ near")
 
-NEGATIONS = word_set("not no never neither nor without n't cannot none nobody nothing nowhere")
+NEGATIONS = word_set(
+    "not no never neither nor without cannot none nobody nothing nowhere dont doesnt didnt isnt wasnt arent werent cant wont"
+)
+#: Words that say otherwise in a way of their own, so that a missing "not" does not mean yes.
+BLOCKERS = word_set(
+    """different differ differs differently unlike lack lacks lacked absent yet rather instead false fake hoax untrue unable
+    refuse refuses refused deny denies denied fail fails failed stop stopped without"""
+)
+#: Words that count what is said of, which turn what a "not" means.
+QUANTIFIERS = word_set("some all every each any most few many only both either none half several")
+#: What begins a question, with or without its mark.
+ASKING = word_set("do does did is are was were has have had can could will would should may might how why who what")
+AUXILIARIES = word_set("is are was were be been do does did has have had can could will would may might")
+PREPOSITIONS = word_set("from in at of on by for with about among")
+BE = word_set("is are was were be been being isn't aren't wasn't weren't")
+#: Beside a value these set it apart from the whole.
+APART = word_set("other others another more additional extra further remaining rest least first last next")
+RELATIVE_TIMES = word_set(
+    "last previous next ago earlier later yesterday today tomorrow tonight annually monthly daily"
+)
 #: The thing nearly happened, so it did not.
 MISSES = word_set("almost nearly narrowly")
-#: What is said to be untrue.
-DENIALS = "deny denial refute debunk reject dismiss fail refuse decline hoax myth false untrue fake"
+#: Words that deny what follows.
+NOT = word_set("not no never cannot dont doesnt didnt isnt wasnt arent werent cant wont")
+#: What is said to be untrue, and what was not done.
+DENIALS = "deny refute debunk dismiss disprove"
+UNDONE = "fail refuse decline"
 #: What is planned, alleged, thought, and so not the thing itself.
-HEDGES = """plan intend want hope aim propose proposal consider expect may might could would should alleged allegedly reportedly reported
+HEDGES = """plan intend want hope aim propose proposal consider expect may might could would should alleged allegedly reportedly
 rumour rumor supposedly purportedly apparently perhaps possibly probably likely suspect allege accuse claim believe think threaten
 promise vow pledge seek attempt try if"""
 
-_OPPOSITES = """rise/fall increase/decrease grow/shrink gain/lose win/lose climb/drop up/down higher/lower high/low more/fewer
-more/less most/least larger/smaller bigger/smaller largest/smallest biggest/smallest older/younger oldest/youngest
-longer/shorter longest/shortest taller/shorter tallest/shortest faster/slower fastest/slowest richer/poorer warmer/colder hotter/colder
-better/worse best/worst open/close buy/sell accept/reject approve/reject allow/ban legal/illegal guilty/innocent
-male/female north/south northern/southern east/west eastern/western husband/wife father/mother brother/sister son/daughter
-above/below before/after always/never alive/dead begin/end import/export profit/loss surplus/deficit majority/minority
-increase/fall rise/decrease rise/drop increase/drop increase/decline rise/decline grow/decline gain/loss
-support/oppose safe/unsafe strengthen/weaken improve/worsen expand/shrink accelerate/slow convict/acquit
-arrive/depart pass/fail true/false raise/cut raise/lower positive/negative maximum/minimum early/late"""
+_OPPOSITES = """rise/fall increase/decrease grow/shrink gain/lose win/lose climb/drop up/down higher/lower high/low more/fewer more/less
+larger/smaller bigger/smaller largest/smallest biggest/smallest older/younger oldest/youngest longer/shorter longest/shortest
+taller/shorter tallest/shortest faster/slower fastest/slowest richer/poorer warmer/colder hotter/colder better/worse best/worst
+heavier/lighter accept/reject approve/reject allow/ban legal/illegal guilty/innocent north/south northern/southern east/west
+eastern/western always/never alive/dead profit/loss surplus/deficit majority/minority increase/fall rise/decrease rise/drop
+increase/drop increase/decline rise/decline grow/decline support/oppose safe/unsafe strengthen/weaken improve/worsen
+expand/shrink convict/acquit pass/fail raise/cut raise/lower positive/negative maximum/minimum"""
 
 
 def _both_ways(pairs: str) -> dict[str, frozenset[str]]:

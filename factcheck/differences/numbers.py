@@ -20,6 +20,14 @@ _RATE = word_set("a an per / each every")
 _GLUED = word_set("s h w t")
 _NEVER_BARE = word_set("won real reais rand pp sterling rs")
 _CAPITALS = word_set("KM MW GW KW GB MB TB KG MPH KWH")
+_LABELLED = word_set("""episode chapter page room size version level grade day season number no article section phase type group class
+    part stage act volume issue line figure table step round unit model flight route highway channel""")
+#: Words that begin a headline or a sentence right before a number that is no label.
+_VERBLIKE = word_set("only just exactly nearly almost about around over some these those all population total")
+#: What follows "3-1" where it is a score, and no range.
+_SCORED = word_set(
+    "overall win wins victory loss defeat record draw aggregate lead scoreline final result in on against at"
+)
 _MOST_BACK = 6
 _HIGHEST_SCORE = 200
 
@@ -49,6 +57,8 @@ def _value_at(tokens: Sequence[Token], i: int, text: str, taken: Sequence[bool])
     if i and not taken[i - 1] and (before := _currency_before(tokens, i)) is not None:
         unit, first = before
     if unit is None and not _is_number(tokens, i, stop):
+        return None
+    if unit is None and _is_code(tokens, stop):
         return None
     span = _range_end(tokens, stop, amount, unit)
     if span is None:
@@ -91,10 +101,23 @@ def _is_number(tokens: Sequence[Token], i: int, stop: int) -> bool:
     if not tokens[i].is_digits or i == 0:
         return True
     before = tokens[i - 1]
-    if not (before.is_word and before.is_cap) or before.low in STOPWORDS:
-        return True
-    # A capitalised word makes it a label; the first word of a sentence only where nothing countable follows.
-    return i == 1 and counts(tokens, stop)
+    if (
+        before.low in _LABELLED
+        and not counts(tokens, stop)
+        and not (stop < len(tokens) and tokens[stop].text in DASHES)
+    ):
+        return False
+    return not (before.is_word and before.is_cap) or before.low in STOPWORDS or before.low in _VERBLIKE
+
+
+def _is_code(tokens: Sequence[Token], stop: int) -> bool:
+    """Whether "550-802" or "16000-16132" goes on: years, codes, telephone numbers, with nothing counted."""
+    if stop + 1 >= len(tokens) or tokens[stop].text not in DASHES or not is_tight(tokens, stop):
+        return False
+    other = tokens[stop + 1]
+    return (
+        is_tight(tokens, stop + 1) and other.text.isdecimal() and len(other.text) > 2 and not counts(tokens, stop + 2)
+    )
 
 
 def _currency_before(tokens: Sequence[Token], i: int) -> tuple[Unit, int] | None:
@@ -137,6 +160,13 @@ def _is_unit(tokens: Sequence[Token], j: int) -> bool:
     token = tokens[j]
     if token.text.isupper() and token.text.isalpha() and token.text not in _CAPITALS and len(token.text) <= 2:
         return False
+    if (
+        token.low == "s"
+        and tokens[j - 1].text.endswith("0")
+        and j > 1
+        and tokens[j - 2].low in ("his", "her", "their", "the", "my")
+    ):
+        return False  # in his 60s
     if token.low in _NEVER_BARE or (token.low in _GLUED and not is_tight(tokens, j)):
         return False
     return not (
@@ -164,7 +194,9 @@ def _range_end(
         return None
     joiner, dashed = tokens[stop].low, tokens[stop].text in DASHES
     opener = _opener(tokens, stop) if joiner in ("and", "to") else ""
-    if not (dashed or (joiner == "to" and opener != "from") or (joiner == "and" and opener == "between")):
+    if not (
+        dashed or joiner == "or" or (joiner == "to" and opener != "from") or (joiner == "and" and opener == "between")
+    ):
         return None
     begin = stop + 1 + (tokens[stop + 1].low in CURRENCY_PREFIXES)
     if begin >= len(tokens):
@@ -176,6 +208,10 @@ def _range_end(
     if unit is not None and end_unit is not None and end_unit.base != unit.base:
         return None
     if dashed and unit is None and end_unit is None and not (other.magnitude or counts(tokens, end)):
+        return None
+    if dashed and end < len(tokens) and tokens[end].low in _SCORED:
+        return None
+    if joiner == "or" and (begin > stop + 1 or other.value > 2 * amount.value):
         return None
     low = amount.value
     if other.magnitude and not amount.magnitude and tokens[begin].is_digits:
@@ -193,12 +229,18 @@ def _opener(tokens: Sequence[Token], stop: int) -> str:
 
 def _score(tokens: Sequence[Token], stop: int, amount: Amount, unit: Unit | None) -> tuple[float, int] | None:
     """The other side of "3-1" and where it ends."""
-    if unit is not None or stop + 1 >= len(tokens) or tokens[stop].text not in DASHES or not tokens[stop + 1].is_digits:
+    if unit is not None or stop + 1 >= len(tokens) or not tokens[stop + 1].is_digits:
         return None
-    if not (is_tight(tokens, stop) and is_tight(tokens, stop + 1)) or amount.value > _HIGHEST_SCORE:
+    if (is_tight(tokens, stop) and is_tight(tokens, stop + 1)) and tokens[stop].text in DASHES:
+        most = float(_HIGHEST_SCORE)
+    elif tokens[stop].low == "to" and _opener(tokens, stop) != "from":
+        most = amount.value  # "3 to 1"; were the second greater, it would be a range
+    else:
+        return None
+    if amount.value > _HIGHEST_SCORE:
         return None
     other = read_digits(tokens, stop + 1)
-    if other is None or other.value > _HIGHEST_SCORE or other.stop != stop + 2:
+    if other is None or other.value > most or other.stop != stop + 2:
         return None
     # "3-1-2", "3-1/2", "3-1x": something else
     after = other.stop

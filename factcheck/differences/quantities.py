@@ -26,7 +26,7 @@ def relate(claim: Value, evidence: Value) -> Relation | None:
     if claim.kind is Kind.DATE:
         return _dates(claim, evidence)
     if claim.kind is Kind.SCORE:
-        if {claim.low, claim.high} == {evidence.low, evidence.high}:
+        if sorted((claim.low, claim.high)) == sorted((evidence.low, evidence.high)):
             return Relation.EQUAL
         return Relation.CONFLICTING
     if claim.kind is Kind.TIME:
@@ -78,8 +78,9 @@ def _within(bound: Value, exact: Value) -> Relation | None:
         return Relation.COMPATIBLE
     if value < bound.low - slack or value > bound.high + slack:
         return Relation.CONFLICTING
-    at_edge = value in (bound.low, bound.high)
-    return Relation.CONFLICTING if at_edge and not exact.step and not exact.about else None
+    # "Over 20 years" is loosely said of 20 years; "more than 14 districts" is not of 14.
+    strict = value in (bound.low, bound.high) and not (exact.step or exact.about or exact.kind is Kind.DURATION)
+    return Relation.CONFLICTING if strict else None
 
 
 def _exact_pair(claim: Value, evidence: Value) -> Relation | None:

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from factcheck.differences.dates import find_dates
-from factcheck.differences.lexicon import BREAKS, NEGATIONS, PRONOUNS, STOPWORDS
+from factcheck.differences.lexicon import ASKING, BREAKS, NEGATIONS, PRONOUNS, STOPWORDS
 from factcheck.differences.names import find_names
 from factcheck.differences.numbers import find_amounts
 from factcheck.differences.records import Value
 from factcheck.differences.roles import Role, find_roles
 from factcheck.differences.tokens import Token, tokenize
+from retrieval import split_sentences
 
-__all__ = ["MAX_CHARS", "MAX_VALUES", "Reading", "read"]
+__all__ = ["MAX_VALUES", "Reading", "read"]
 
-#: Characters of a sentence that are read, and values that are kept of it: no sentence that a person wrote has more.
-MAX_CHARS, MAX_VALUES = 4000, 64
-_CACHED = 1 << 13
+#: Values, names and relations that are kept of a sentence: none that a person wrote has more.
+MAX_VALUES = 64
+#: Longest text that is kept for the next time, and how many are.
+_CACHED_CHARS, _CACHED = 2000, 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,37 +27,54 @@ class Reading:
 
     Attributes:
         text: the sentence.
+        offset: where it begins in the text that it is of.
         tokens: its tokens.
         values: numbers, quantities, dates, … in order; names are in ``names``.
         names: its names.
         roles: its relations.
         words: stems of its words with meaning, outside values.
-        clauses: the number of the clause of each token.
-        clause_words: these stems clause by clause.
+        lows: all its words and marks in lower case.
+        clauses: the number of the clause of each token; what stands in brackets is one of its own.
+        clause_words: ``words`` clause by clause.
         negated: the tokens that negate.
         pronoun: whether it speaks of something by a pronoun.
+        question: whether it asks.
     """
 
     text: str
+    offset: int
     tokens: Sequence[Token]
     values: tuple[Value, ...]
     names: tuple[Value, ...]
     roles: tuple[Role, ...]
     words: frozenset[str]
+    lows: frozenset[str]
     clauses: Sequence[int]
     clause_words: Sequence[frozenset[str]]
     negated: tuple[int, ...]
     pronoun: bool
+    question: bool
 
 
-def read(sentence: str) -> Reading:
-    """The reading of a sentence; of one that was read lately, the same object."""
-    return _read(sentence) if len(sentence) <= 1000 else _read.__wrapped__(sentence[:MAX_CHARS])
+def read(text: str) -> tuple[Reading, ...]:
+    """The readings of the sentences of a text; of one that was read lately, the same objects.
+
+    What stands behind a bar (OCR in a model's input) is a sentence of its own.
+    """
+    return _read(text) if len(text) <= _CACHED_CHARS else _read.__wrapped__(text)
 
 
 @lru_cache(maxsize=_CACHED)
-def _read(text: str) -> Reading:
-    tokens = tokenize(text)
+def _read(text: str) -> tuple[Reading, ...]:
+    readings, offset = [], 0
+    for part in text.split("|"):
+        readings += [_read_sentence(s.text, offset + s.start) for s in split_sentences(part)]
+        offset += len(part) + 1
+    return tuple(readings)
+
+
+def _read_sentence(text: str, offset: int) -> Reading:
+    tokens = tokenize(text) or [Token("…", 0)]
     dates, taken = find_dates(tokens, text)
     amounts = find_amounts(tokens, taken, text)
     for value in amounts:
@@ -63,22 +82,36 @@ def _read(text: str) -> Reading:
             taken[i] = True
     values = tuple(sorted(dates + amounts, key=lambda v: v.start)[:MAX_VALUES])
     names = tuple(find_names(tokens, taken, text)[:MAX_VALUES])
-    clauses, current = [], 0
-    words: list[set[str]] = [set()]
-    negated = []
-    pronoun = False
-    for i, token in enumerate(tokens):
-        if token.low in BREAKS and not taken[i] and words[current]:
-            current += 1
-            words.append(set())
-        clauses.append(current)
-        if token.is_word:
-            if token.low in NEGATIONS or token.low.endswith("n't"):
-                negated.append(i)
-            elif not taken[i] and token.low not in STOPWORDS:
-                words[current].add(token.stem)
-            pronoun = pronoun or token.low in PRONOUNS
+    clauses, words = _clauses(tokens, taken)
+    negated = tuple(i for i, token in enumerate(tokens) if token.low in NEGATIONS or token.low.endswith("n't"))
+    lows = frozenset(token.low for token in tokens)
     return Reading(
-        text, tokens, values, names, tuple(find_roles(tokens)[:MAX_VALUES]), frozenset().union(*words), clauses,
-        [frozenset(w) for w in words], tuple(negated), pronoun,
+        text, offset, tokens, values, names, tuple(find_roles(tokens)[:MAX_VALUES]), frozenset().union(*words), lows, clauses,
+        words, negated, not lows.isdisjoint(PRONOUNS), "?" in lows or tokens[0].low in ASKING,
     )  # fmt: skip
+
+
+def _clauses(tokens: Sequence[Token], taken: Sequence[bool]) -> tuple[list[int], list[frozenset[str]]]:
+    """The clause of each token and the stems of each clause; a clause that has said nothing yet does not end."""
+    clauses: list[int] = []
+    words: list[set[str]] = [set()]
+    filled = [False]
+    outer: list[int] = []
+    current = 0
+    for i, token in enumerate(tokens):
+        if taken[i]:
+            filled[current] = True
+        elif token.low in BREAKS:
+            if token.text in "([":
+                outer.append(current)
+            if token.text in ")]" and outer:
+                current = outer.pop()
+            elif filled[current] or token.text in "([":
+                current = len(words)
+                words.append(set())
+                filled.append(False)
+        elif (token.is_word and token.low not in STOPWORDS) or token.is_digits:
+            words[current].add(token.stem)
+            filled[current] = True
+        clauses.append(current)
+    return clauses, [frozenset(w) for w in words]

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from factcheck.differences.align import Link
-from factcheck.differences.compare import links
+from factcheck.differences.compare import MAX_TEXT, links
 from factcheck.differences.gathered import gather
 from factcheck.differences.reading import read
 from factcheck.differences.records import Kind, Relation
-from retrieval import split_sentences
 
 __all__ = ["RELATION_COUNT", "START_OF", "Span", "TokenRelation", "code_tokens", "token_relations"]
 
@@ -54,8 +53,6 @@ START_OF: dict[TokenRelation, TokenRelation] = {
     TokenRelation.HEDGED: TokenRelation.WORD,
 }
 
-#: Characters of either text that are looked at: a model reads fewer.
-MAX_TEXT = 20_000
 #: First and one past the last character, and the code.
 Span = tuple[int, int, TokenRelation]
 
@@ -81,23 +78,22 @@ def token_relations(claim: str, evidence: str) -> tuple[list[Span], list[Span]]:
     Args:
         claim, evidence: the two texts as the tokenizer gets them: sentences joined by spaces, OCR behind ``|``.
     """
-    claims, sentences = _sentences(claim[:MAX_TEXT]), _sentences(evidence[:MAX_TEXT])
-    readings = [read(text) for _, text in sentences]
+    readings = read(evidence[:MAX_TEXT])
     gathered = gather(readings)
     mine: list[Span] = []
     theirs: list[Span] = [
-        (start + value.start, start + value.end, TokenRelation.VALUE_ABSENT)
-        for (start, _), reading in zip(sentences, readings, strict=True)
+        (reading.offset + value.start, reading.offset + value.end, TokenRelation.VALUE_ABSENT)
+        for reading in readings
         for value in reading.values
     ]
-    for start, text in claims:
-        for link in links(read(text), gathered):
+    for reading in read(claim[:MAX_TEXT]):
+        for link in links(reading, gathered):
             code = _code(link)
             if code is None:
                 continue
-            mine.append((start + link.start, start + link.end, code))
+            mine.append((reading.offset + link.start, reading.offset + link.end, code))
             if link.other is not None and link.sentence is not None:
-                offset = sentences[link.sentence][0]
+                offset = readings[link.sentence].offset
                 theirs.append((offset + link.other[0], offset + link.other[1], code))
     return _flat(mine, len(claim)), _flat(theirs, len(evidence))
 
@@ -119,16 +115,6 @@ def code_tokens(spans: Sequence[Span], offsets: Sequence[tuple[int, int]]) -> li
         if first < len(spans) and spans[first][0] < end:
             codes[i] = int(spans[first][2])
     return codes
-
-
-def _sentences(text: str) -> list[tuple[int, str]]:
-    """Sentences with where they start; OCR is one of its own."""
-    found = []
-    offset = 0
-    for part in text.split("|"):
-        found += [(offset + s.start, s.text) for s in split_sentences(part)]
-        offset += len(part) + 1
-    return found
 
 
 def _code(link: Link) -> TokenRelation | None:

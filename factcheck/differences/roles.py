@@ -70,6 +70,8 @@ def _of_verb(tokens: Sequence[Token], i: int) -> Role | None:
         return _make(tokens, "beat", i, _before(tokens, i), _after(tokens, j + 1)) if following in _OVER else None
     if following == "by":
         return _make(tokens, verb, i, _after(tokens, j + 1), _before(tokens, i))
+    if following == "and":
+        return None  # "written and directed by": the sides stand elsewhere
     if any(token.low in _BE for token in tokens[max(0, i - 2) : i]):
         if tokens[i].low.endswith("ing"):
             return _make(tokens, verb, i, _before(tokens, i), _after(tokens, j))

@@ -1,34 +1,89 @@
 """Words that turn what a sentence says: swapped roles, opposites, negation, hedges."""
 
+from collections.abc import Sequence
+
 from factcheck.differences.align import Link
 from factcheck.differences.gathered import Gathered
-from factcheck.differences.lexicon import DENIALS, HEDGES, MISSES, NEGATIONS, OPPOSITES, STOPWORDS
+from factcheck.differences.lexicon import (
+    AUXILIARIES,
+    BE,
+    BLOCKERS,
+    DENIALS,
+    HEDGES,
+    MISSES,
+    NOT,
+    OPPOSITES,
+    PREPOSITIONS,
+    QUANTIFIERS,
+    STOPWORDS,
+    UNDONE,
+)
+from factcheck.differences.quantities import comparable, relate
 from factcheck.differences.reading import Reading
 from factcheck.differences.records import Kind, Relation
 from factcheck.differences.roles import Role, roles_agree
-from factcheck.differences.tokens import stems
+from factcheck.differences.tokens import Token, stems
 
 __all__ = ["link_turns"]
 
-#: Share of the claim's other words that a sentence must hold for a turned one to change its meaning.
-_COVERED = 0.99
+#: Fewest words with meaning that two sentences must share for one that is turned to change what is said.
 _FEWEST = 2
+#: How far a turning word reaches.
 _REACH = 4
-_DENIALS, _HEDGES = stems(DENIALS), stems(HEDGES)
+#: Share of the claim's words that a sentence with swapped roles must hold.
+_COVERED = 0.8
+#: A longer sentence than this many times the claim says other things as well, which the turned word may be of.
+_LONGER, _MORE = 2, 14
+_DENIALS, _HEDGES, _UNDONE = stems(DENIALS), stems(HEDGES), stems(UNDONE)
 
 
 def link_turns(claim: Reading, evidence: Gathered) -> list[Link]:
     """Links for the claim's relations with two sides, and where evidence says its opposite, denies or weakens it."""
-    links: list[Link] = []
-    for role in claim.roles:
-        link = _link_role(claim, role, evidence)
-        if link is not None:
-            links.append(link)
+    links = [link for role in claim.roles if (link := _link_role(claim, role, evidence)) is not None]
+    if len(claim.words) < _FEWEST or claim.question:
+        return links
     for s, reading in enumerate(evidence.readings):
-        if len(claim.words) >= _FEWEST:
-            links += _opposites(claim, s, reading)
-            links += _polarity(claim, s, reading)
+        if reading.question or len(reading.words) > _LONGER * len(claim.words) + _MORE:
+            continue
+        missing = claim.words - reading.words
+        if len(missing) == 1 and _values_met(claim, reading):
+            links += _opposites(claim, s, reading, missing)
+        elif not missing and _values_met(claim, reading):
+            links += _negations(claim, s, reading) or _hedges(claim, s, reading)
     return links
+
+
+def _values_met(claim: Reading, reading: Reading) -> bool:
+    """Whether a sentence says every value of the claim."""
+    return all(
+        any(
+            comparable(mine, theirs) and relate(mine, theirs) in (Relation.EQUAL, Relation.COMPATIBLE)
+            for theirs in reading.values
+        )
+        for mine in claim.values
+    )
+
+
+def _link_role(claim: Reading, role: Role, evidence: Gathered) -> Link | None:
+    swapped = None
+    for s, other in evidence.roles:
+        reading = evidence.readings[s]
+        agree = roles_agree(role, other)
+        if agree is None or reading.question:
+            continue
+        link = Link(
+            Kind.ROLE,
+            Relation.EQUAL if agree else Relation.CONFLICTING,
+            *_place(claim, role),
+            s,
+            _place(reading, other),
+        )
+        if agree:
+            return link
+        covered = len(claim.words & reading.words) >= _COVERED * len(claim.words)
+        if swapped is None and covered and _negates(claim, role.at) == _negates(reading, other.at):
+            swapped = link
+    return swapped
 
 
 def _place(reading: Reading, role: Role) -> tuple[int, int]:
@@ -37,95 +92,85 @@ def _place(reading: Reading, role: Role) -> tuple[int, int]:
     return reading.tokens[min(tokens)].start, reading.tokens[max(tokens)].end
 
 
-def _link_role(claim: Reading, role: Role, evidence: Gathered) -> Link | None:
-    swapped = None
-    for s, other in evidence.roles:
-        agree = roles_agree(role, other)
-        if agree is None:
-            continue
-        relation = Relation.EQUAL if agree else Relation.CONFLICTING
-        link = Link(Kind.ROLE, relation, *_place(claim, role), s, _place(evidence.readings[s], other))
-        if agree:
-            return link
-        swapped = swapped or link
-    return swapped
-
-
-def _opposites(claim: Reading, s: int, reading: Reading) -> list[Link]:
-    found = []
-    for i, token in enumerate(claim.tokens):
-        others = OPPOSITES.get(token.stem) or OPPOSITES.get(token.low)
-        if not others or token.stem in reading.words:
-            continue
-        rest = claim.words - {token.stem}
-        if len(rest & reading.words) < _COVERED * len(rest) or not rest:
-            continue
-        for j, other in enumerate(reading.tokens):
-            if (other.stem in others or other.low in others) and other.stem not in claim.words:
-                if _is_negated(claim, i) == _is_negated(reading, j):
-                    found.append(
-                        Link(Kind.DIRECTION, Relation.CONFLICTING, token.start, token.end, s, (other.start, other.end))
-                    )
-                break
-    return found
-
-
-def _is_negated(reading: Reading, i: int) -> bool:
+def _negates(reading: Reading, i: int) -> bool:
     """Whether a negation stands shortly before a token, in its clause."""
     return any(0 < i - n <= _REACH and reading.clauses[n] == reading.clauses[i] for n in reading.negated)
 
 
-def _polarity(claim: Reading, s: int, reading: Reading) -> list[Link]:
-    """Negation, denial and hedges that stand on one side only, before a word that both share."""
-    if len(claim.words & reading.words) < _COVERED * len(claim.words):
+def _opposites(claim: Reading, s: int, reading: Reading, missing: frozenset[str]) -> list[Link]:
+    """Where the one word that a sentence lacks of the claim stands there as its opposite, in the same order of words."""
+    taken = {k for value in claim.values for k in range(*value.at)}
+    for i, token in enumerate(claim.tokens):
+        others = OPPOSITES.get(token.stem) or OPPOSITES.get(token.low)
+        if token.stem not in missing or not others or i in taken:
+            continue
+        for j, other in enumerate(reading.tokens):
+            if (other.stem in others or other.low in others) and other.low not in claim.lows:
+                if _negates(claim, i) == _negates(reading, j) and _same_order(claim, i, reading, j):
+                    return [
+                        Link(Kind.DIRECTION, Relation.CONFLICTING, token.start, token.end, s, (other.start, other.end))
+                    ]
+                return []
+    return []
+
+
+def _same_order(claim: Reading, i: int, reading: Reading, j: int) -> bool:
+    """Whether the words before and behind a place in the claim are before and behind one in the evidence."""
+    mine = {t.stem for t in _meaning(claim.tokens[:i])}, {t.stem for t in _meaning(claim.tokens[i + 1 :])}
+    theirs = {t.stem for t in _meaning(reading.tokens[:j])}, {t.stem for t in _meaning(reading.tokens[j + 1 :])}
+    return mine[0] <= theirs[0] and mine[1] <= theirs[1] and not ("than" in claim.lows and claim.values)
+
+
+def _meaning(tokens: Sequence[Token]) -> list[Token]:
+    return [token for token in tokens if token.is_word and token.low not in STOPWORDS]
+
+
+def _negations(claim: Reading, s: int, reading: Reading) -> list[Link]:
+    """Where one side says "not" before a word that the other says without."""
+    if bool(claim.negated) == bool(reading.negated) or (claim.lows | reading.lows) & QUANTIFIERS:
         return []
-    found = []
-    for i, token in enumerate(reading.tokens):
-        kind = _turn(reading, i)
-        if kind is None:
-            continue
-        target = _target(reading, i)
-        if target is None or reading.tokens[target].stem not in claim.words:
-            continue
-        mine = next(k for k, t in enumerate(claim.tokens) if t.stem == reading.tokens[target].stem)
-        if any(_turn(claim, k) for k in range(max(0, mine - _REACH), mine)) or _is_negated(claim, mine):
-            continue
-        relation = Relation.ABSENT if kind is Kind.HEDGE and token.low not in MISSES else Relation.CONFLICTING
-        place = claim.tokens[mine]
-        found.append(Link(kind, relation, place.start, place.end, s, (token.start, reading.tokens[target].end)))
-        break
-    for n in claim.negated:
-        target = _target(claim, n)
-        if target is None or claim.tokens[target].stem not in reading.words or reading.negated:
-            continue
-        if any(_turn(reading, k) for k in range(len(reading.tokens))):
-            continue
-        theirs = next(t for t in reading.tokens if t.stem == claim.tokens[target].stem)
-        found.append(
-            Link(
-                Kind.NEGATION,
-                Relation.CONFLICTING,
-                claim.tokens[n].start,
-                claim.tokens[target].end,
-                s,
-                (theirs.start, theirs.end),
-            )
-        )
-        break
-    return found
+    denier, plain = (claim, reading) if claim.negated else (reading, claim)
+    if not plain.lows.isdisjoint(BLOCKERS) or len(denier.negated) > 1:
+        return []
+    i = denier.negated[0]
+    target = _denied(denier, i)
+    if target is None or denier.tokens[target].stem not in plain.words:
+        return []
+    k = next(k for k, token in enumerate(plain.tokens) if token.stem == denier.tokens[target].stem)
+    being = any(token.low in BE for token in denier.tokens[max(0, i - 1) : i + 2])
+    if _in_name(denier, target) != _in_name(plain, k) or (being and not _is_predicate(plain, k)):
+        return []
+    first = i - 1 if i and denier.tokens[i - 1].low in AUXILIARIES else i
+    denied = (denier.tokens[first].start, denier.tokens[target].end)
+    said = (plain.tokens[k].start, plain.tokens[k].end)
+    mine, theirs = (denied, said) if denier is claim else (said, denied)
+    return [Link(Kind.NEGATION, Relation.CONFLICTING, *mine, s, theirs)]
 
 
-def _turn(reading: Reading, i: int) -> Kind | None:
+def _denied(reading: Reading, i: int) -> int | None:
+    """The word that a negation at token ``i`` denies; None where it is no plain denial ("not only", "better not to", "No, …")."""
     token = reading.tokens[i]
-    if not token.is_word:
+    if token.low not in NOT and not token.low.endswith("n't"):
         return None
-    if token.low in NEGATIONS or token.low.endswith("n't"):
-        return Kind.NEGATION
-    if token.stem in _DENIALS:
-        return Kind.NEGATION
-    if token.low in MISSES or token.stem in _HEDGES:
-        return Kind.HEDGE
-    return None
+    following = reading.tokens[i + 1].low if i + 1 < len(reading.tokens) else ""
+    if following in PREPOSITIONS or following in (
+        "only",
+        "just",
+        "merely",
+        "to",
+        "always",
+        "necessarily",
+        "all",
+        "every",
+        ",",
+        ".",
+        "one",
+        "yet",
+    ):
+        return None
+    if token.low == "no" and (i == 0 or reading.tokens[i - 1].low not in ("has", "have", "had")):
+        return None
+    return _target(reading, i)
 
 
 def _target(reading: Reading, i: int) -> int | None:
@@ -135,6 +180,39 @@ def _target(reading: Reading, i: int) -> int | None:
         token = reading.tokens[k]
         if k in taken or reading.clauses[k] != reading.clauses[i]:
             return None
-        if token.is_word and token.low not in STOPWORDS and _turn(reading, k) is None:
+        if token.is_word and token.low not in STOPWORDS:
             return k
     return None
+
+
+def _in_name(reading: Reading, i: int) -> bool:
+    return any(name.at[0] <= i < name.at[1] for name in reading.names)
+
+
+def _is_predicate(reading: Reading, k: int) -> bool:
+    """Whether a word is what something is said to be: behind a form of "be" or in apposition."""
+    return any(token.low in BE or token.text in ",(:–-" for token in reading.tokens[max(0, k - 3 * _REACH) : k])
+
+
+def _hedges(claim: Reading, s: int, reading: Reading) -> list[Link]:
+    """Where the evidence has planned, alleged, denied or nearly what the claim says."""
+    if (
+        claim.negated
+        or not claim.lows.isdisjoint(MISSES)
+        or any(t.stem in _HEDGES | _DENIALS | _UNDONE for t in claim.tokens)
+    ):
+        return []
+    for i, token in enumerate(reading.tokens):
+        missed = token.low in MISSES
+        undone = token.stem in _UNDONE and i + 1 < len(reading.tokens) and reading.tokens[i + 1].low == "to"
+        if not (missed or undone or token.stem in _HEDGES or token.stem in _DENIALS):
+            continue
+        target = _target(reading, i)
+        if target is None or reading.tokens[target].stem not in claim.words or (missed and target != i + 1):
+            continue
+        k = next(k for k, mine in enumerate(claim.tokens) if mine.stem == reading.tokens[target].stem)
+        kind = Kind.NEGATION if undone else Kind.HEDGE
+        relation = Relation.CONFLICTING if missed or undone else Relation.ABSENT
+        place = (token.start, reading.tokens[target].end)
+        return [Link(kind, relation, claim.tokens[k].start, claim.tokens[k].end, s, place)]
+    return []

@@ -79,7 +79,7 @@ def codes(text, spans):
         ("Ruth sued Kim.", "Ruth was sued by Kim.", "Ruth sued Kim", "Ruth was sued by Kim", "ROLE_SWAPPED"),
         ("Ruth sued Kim.", "Kim was sued by Ruth.", "Ruth sued Kim", "Kim was sued by Ruth", "ROLE_SAME"),
         ("Rents rose in Leeds.", "Rents fell in Leeds.", "rose", "fell", "OPPOSITE"),
-        ("The court freed Kim Lee.", "The court has not freed Kim Lee.", "freed", "not freed", "NEGATED"),
+        ("The court freed Kim Lee.", "The court has not freed Kim Lee.", "freed", "has not freed", "NEGATED"),
         ("The mayor closed the port.", "The mayor plans to close the port.", "closed", "plans to close", "HEDGED"),
     ],
 )
