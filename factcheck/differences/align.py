@@ -64,12 +64,13 @@ def _link_value(claim: Reading, value: Value, evidence: Gathered) -> Link:
             conflict = _Found(score, s, other, relation)
     if conflict is not None and unsure >= conflict.score:
         conflict = None
-    return _decide(claim, value, evidence.readings, same, conflict, near)
+    return _decide(claim, value, anchors, evidence.readings, same, conflict, near)
 
 
 def _decide(
     claim: Reading,
     value: Value,
+    anchors: frozenset[str],
     evidence: Sequence[Reading],
     same: _Found | None,
     conflict: _Found | None,
@@ -82,7 +83,7 @@ def _decide(
         and is_of_another(claim, evidence[same.sentence], same.value)
     ):
         chosen = conflict
-    elif not says_same(claim, value, evidence[same.sentence], same.value):
+    elif not says_same(claim, value, anchors, evidence[same.sentence], same.value):
         near, chosen = (same.sentence, same.value), None
     if chosen is not None:
         other = chosen.value

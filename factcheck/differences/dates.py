@@ -46,7 +46,7 @@ def find_dates(tokens: Sequence[Token], text: str) -> tuple[list[Value], list[bo
         if token.is_digits:
             found = _from_digits(tokens, i, text)
         elif token.is_word:
-            found = (_from_name(tokens, i, text) if token.is_cap else None) or _from_word(tokens, i, text)
+            found = _from_name(tokens, i, text) or _from_word(tokens, i, text)
         if found is None:
             i += 1
             continue
@@ -80,7 +80,9 @@ def _day(tokens: Sequence[Token], i: int) -> tuple[int, int] | None:
 
 
 def _month(tokens: Sequence[Token], i: int) -> tuple[int, int] | None:
-    if i >= len(tokens) or not tokens[i].is_cap or (month := _MONTH_OF.get(tokens[i].low)) is None:
+    if i >= len(tokens) or (month := _MONTH_OF.get(tokens[i].low)) is None:
+        return None
+    if not tokens[i].is_cap and (tokens[i].low in _UNSURE or tokens[i].low not in _MONTHS):
         return None
     j = i + 1
     if j < len(tokens) and tokens[i].low not in _MONTHS and tokens[j].text == "." and is_tight(tokens, j):
@@ -126,7 +128,7 @@ def _day_first(tokens: Sequence[Token], i: int, text: str) -> Value | None:
 def _from_name(tokens: Sequence[Token], i: int, text: str) -> Value | None:
     """A weekday, or a month with what belongs to it: May 5, May 5, 2015, May 2015, in May."""
     low = tokens[i].low
-    if low in _WEEKDAY_OF:
+    if low in _WEEKDAY_OF and (tokens[i].is_cap or low not in ("sun", "sat")):
         begin, end, weekday = tokens[i].start, tokens[i].end, _WEEKDAY_OF[low]
         return Value(Kind.DATE, begin, end, text[begin:end], weekday, weekday, unit="weekday", at=(i, i + 1))
     found = _month(tokens, i)
@@ -149,7 +151,7 @@ def _from_name(tokens: Sequence[Token], i: int, text: str) -> Value | None:
 
 def _from_word(tokens: Sequence[Token], i: int, text: str) -> Value | None:
     token = tokens[i]
-    if token.low in ("noon", "midday", "midnight"):
+    if token.low in ("noon", "midday", "midnight") and not (token.is_cap and i):
         minutes = 0.0 if token.low == "midnight" else 720.0
         return Value(Kind.TIME, token.start, token.end, token.text, minutes, minutes, unit="minute", at=(i, i + 1))
     return read_century(tokens, i, text)

@@ -11,6 +11,7 @@ __all__ = [
     "DENIALS",
     "HEDGES",
     "IRREGULAR",
+    "LABELLED",
     "MAGNITUDES",
     "MISSES",
     "NEGATIONS",
@@ -81,6 +82,11 @@ QUANTIFIERS = word_set("some all every each any most few many only both either n
 ASKING = word_set("do does did is are was were has have had can could will would should may might how why who what")
 AUXILIARIES = word_set("is are was were be been do does did has have had can could will would may might")
 PREPOSITIONS = word_set("from in at of on by for with about among")
+#: Behind these a number is part of a name.
+LABELLED = word_set(
+    """episode chapter page room size version level grade day season number no article section phase type group class part stage
+    act volume issue line figure table step round unit model flight route highway channel"""
+)
 BE = word_set("is are was were be been being isn't aren't wasn't weren't")
 #: Beside a value these set it apart from the whole.
 APART = word_set("other others another more additional extra further remaining rest least first last next")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from factcheck.differences.amounts import DASHES, Amount, counts, is_tight, magnitude_at, read_amount, read_digits
 from factcheck.differences.bounds import following, with_bound
-from factcheck.differences.lexicon import STOPWORDS, word_set
+from factcheck.differences.lexicon import LABELLED, STOPWORDS, word_set
 from factcheck.differences.records import Kind, Value
 from factcheck.differences.shares import read_fraction, read_ordinal
 from factcheck.differences.tokens import Token, stems
@@ -20,8 +20,6 @@ _RATE = word_set("a an per / each every")
 _GLUED = word_set("s h w t")
 _NEVER_BARE = word_set("won real reais rand pp sterling rs")
 _CAPITALS = word_set("KM MW GW KW GB MB TB KG MPH KWH")
-_LABELLED = word_set("""episode chapter page room size version level grade day season number no article section phase type group class
-    part stage act volume issue line figure table step round unit model flight route highway channel""")
 #: Words that begin a headline or a sentence right before a number that is no label.
 _VERBLIKE = word_set("only just exactly nearly almost about around over some these those all population total")
 #: What follows "3-1" where it is a score, and no range.
@@ -101,11 +99,7 @@ def _is_number(tokens: Sequence[Token], i: int, stop: int) -> bool:
     if not tokens[i].is_digits or i == 0:
         return True
     before = tokens[i - 1]
-    if (
-        before.low in _LABELLED
-        and not counts(tokens, stop)
-        and not (stop < len(tokens) and tokens[stop].text in DASHES)
-    ):
+    if before.low in LABELLED and not counts(tokens, stop) and not (stop < len(tokens) and tokens[stop].text in DASHES):
         return False
     return not (before.is_word and before.is_cap) or before.low in STOPWORDS or before.low in _VERBLIKE
 

@@ -19,6 +19,8 @@ __all__ = ["affinity", "beside", "is_of_another", "is_same_thing", "says_same"]
 _COVERED = 0.8
 #: Share that makes an equal value one of the same thing where nothing counted says so.
 _SAME = 0.34
+#: The same where something says otherwise: other things counted, another verb at a date.
+_SURELY = 0.8
 #: Sentences back to which a pronoun points.
 _BACK = 2
 _ONCE = stems(ONCE)
@@ -47,13 +49,16 @@ def affinity(claim: Reading, value: Value, anchors: frozenset[str], reading: Rea
     return score / (len(words) + len(anchors) or 1) + (0.5 if set(value.of) & set(other.of) else 0.0)
 
 
-def says_same(claim: Reading, value: Value, reading: Reading, other: Value) -> bool:
-    """Whether an equal or compatible value is of the same thing."""
-    if value.of and other.of and set(value.of) & set(other.of):
-        return True
+def says_same(claim: Reading, value: Value, anchors: frozenset[str], reading: Reading, other: Value) -> bool:
+    """Whether an equal or compatible value is of the same thing: what is counted agrees, or enough of the words around it do."""
+    share = len(claim.words & reading.words) / (len(claim.words) or 1)
+    if value.of and other.of:
+        return bool(set(value.of) & set(other.of)) or share >= _SURELY
     if not claim.words:
         return True
-    return len(claim.words & reading.words) >= _SAME * len(claim.words)
+    if value.kind is Kind.DATE and not anchors & reading.words:
+        return share >= _SURELY
+    return share >= _SAME
 
 
 def is_of_another(claim: Reading, reading: Reading, other: Value) -> bool:

@@ -17,6 +17,7 @@ from factcheck.differences.lexicon import (
     QUANTIFIERS,
     STOPWORDS,
     UNDONE,
+    word_set,
 )
 from factcheck.differences.quantities import comparable, relate
 from factcheck.differences.reading import Reading
@@ -30,6 +31,8 @@ __all__ = ["link_turns"]
 _FEWEST = 2
 #: How far a turning word reaches.
 _REACH = 4
+#: Words behind "not" that make it no plain denial.
+_NO_DENIAL = word_set("only just merely to always necessarily all every , . one yet")
 #: Share of the claim's words that a sentence with swapped roles must hold.
 _COVERED = 0.8
 #: A longer sentence than this many times the claim says other things as well, which the turned word may be of.
@@ -69,7 +72,7 @@ def _link_role(claim: Reading, role: Role, evidence: Gathered) -> Link | None:
     for s, other in evidence.roles:
         reading = evidence.readings[s]
         agree = roles_agree(role, other)
-        if agree is None or reading.question:
+        if agree is None or reading.question or _is_hedged(reading, other.at) != _is_hedged(claim, role.at):
             continue
         link = Link(
             Kind.ROLE,
@@ -84,6 +87,11 @@ def _link_role(claim: Reading, role: Role, evidence: Gathered) -> Link | None:
         if swapped is None and covered and _negates(claim, role.at) == _negates(reading, other.at):
             swapped = link
     return swapped
+
+
+def _is_hedged(reading: Reading, i: int) -> bool:
+    """Whether what token ``i`` says is planned, alleged or nearly so."""
+    return any(token.stem in _HEDGES or token.low in MISSES for token in reading.tokens[max(0, i - _REACH) : i])
 
 
 def _place(reading: Reading, role: Role) -> tuple[int, int]:
@@ -153,20 +161,7 @@ def _denied(reading: Reading, i: int) -> int | None:
     if token.low not in NOT and not token.low.endswith("n't"):
         return None
     following = reading.tokens[i + 1].low if i + 1 < len(reading.tokens) else ""
-    if following in PREPOSITIONS or following in (
-        "only",
-        "just",
-        "merely",
-        "to",
-        "always",
-        "necessarily",
-        "all",
-        "every",
-        ",",
-        ".",
-        "one",
-        "yet",
-    ):
+    if following in PREPOSITIONS or following in _NO_DENIAL:
         return None
     if token.low == "no" and (i == 0 or reading.tokens[i - 1].low not in ("has", "have", "had")):
         return None

@@ -73,6 +73,8 @@ def read_years(tokens: Sequence[Token], i: int, text: str) -> Value | None:
             return _span(tokens, (i, i + 2), text, year, year + (99 if year % 100 == 0 and year < 2000 else 9))
         if after.is_word or after.text in "%°$€£":
             return None
+        if after.text in DASHES and i + 2 < len(tokens) and is_tight(tokens, i + 2) and tokens[i + 2].is_word:
+            return None  # 2019-nCoV
     return _range(tokens, i, text, year) or _single(tokens, i, text, year)
 
 
@@ -83,7 +85,7 @@ def _single(tokens: Sequence[Token], i: int, text: str, year: int) -> Value | No
         plural = after.low.endswith("s") and not after.low.endswith(("ss", "us", "is")) and after.low not in _NO_PLURAL
         if plural or after.low in _COUNTED or (after.low in UNITS and not after.is_cap):
             return None
-    if year < _SURE and before not in _BEFORE:
+    if before in ("flight", "room", "route", "highway", "no", "number") or (year < _SURE and before not in _BEFORE):
         return None
     return date_value(tokens, (i, i + 1), text, year)
 
