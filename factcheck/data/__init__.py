@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from retrieval.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from factcheck.data.claim_text import clean_claim
     from factcheck.data.claims import ClaimsSource, open_claims
     from factcheck.data.evidence import document_sentences
     from factcheck.data.extras import row_fields
@@ -17,6 +18,7 @@ __all__ = [
     "ClaimsSource",
     "ImageError",
     "check_image",
+    "clean_claim",
     "clean_text",
     "decode_image",
     "document_sentences",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "ClaimsSource": ".claims",
         "ImageError": ".images",
         "check_image": ".images",
+        "clean_claim": ".claim_text",
         "clean_text": ".text",
         "decode_image": ".images",
         "document_sentences": ".evidence",

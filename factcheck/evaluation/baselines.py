@@ -237,13 +237,13 @@ def similarity_features(table: "pa.Table", verifier: "Verifier") -> NDArray[np.f
     Returns:
         (n, 14) float64, columns ``TEXT_FEATURES + IMAGE_FEATURES``; a row without a pair of images has zeros in the last three.
     """
-    from factcheck.data import clean_text, document_sentences
+    from factcheck.data import clean_claim, document_sentences
     from retrieval import select_evidence
 
     if table.num_rows == 0:
         raise InputError("the table has no rows", hint="give at least one")
     items = table.to_pylist()
-    claims = [clean_text(item["claim"] or "") for item in items]
+    claims = [clean_claim(item["claim"] or "") for item in items]
     documents = [document_sentences(item["document"] or "", item["document_spans"]) for item in items]
     ids = [item["id"] for item in items]
     hits = select_evidence(claims, documents, ids, verifier.encoder, top_k=3, method="dense")

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factcheck._version import __version__
-from factcheck.data import clean_text, normalize_claims
+from factcheck.data import clean_claim, clean_text, normalize_claims
 from factcheck.data.canonical import kind_of
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge
@@ -399,7 +399,7 @@ def _claim_rows(table: pa.Table, reads_images: bool, model: str) -> tuple[list[C
     rows: list[ClaimRow] = []
     results: dict[int, VerdictRow] = {}
     for number, item in enumerate(table.drop_columns(list(IMAGES)).to_pylist()):
-        claim = clean_text(item["claim"] or "")
+        claim = clean_claim(item["claim"] or "")
         reasons = tuple(item["reasons"])
         if item["status"] == "error" or not claim:
             if item["status"] != "error" or not reasons:

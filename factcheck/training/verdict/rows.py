@@ -76,7 +76,7 @@ def read_training_rows(
         from factcheck.data import read_claims_text
 
         return [_text_row(number, row) for number, row in enumerate(read_claims_text(path))]
-    from factcheck.data import clean_text, open_claims, row_fields
+    from factcheck.data import clean_claim, clean_text, open_claims, row_fields
 
     sources = row_fields(path, "source", columns=columns)
     rows: list[TrainingRow] = []
@@ -95,7 +95,7 @@ def read_training_rows(
                 TrainingRow(
                     id=item["id"],
                     text=TextRow(
-                        clean_text(item["claim"]),
+                        clean_claim(item["claim"]),
                         (),
                         clean_text(item["claim_ocr"] or ""),
                         clean_text(item["document_ocr"] or ""),
@@ -253,14 +253,14 @@ def _is_claims_text(path: Path) -> bool:
 
 
 def _text_row(number: int, row: dict) -> TrainingRow:
-    from factcheck.data import clean_text
+    from factcheck.data import clean_claim
 
     label, target = row["label"], UNLABELLED
     if label is not None:
         target = NOT_SUPPORT if label == "not_support" else STANCES.index(stance_of(parse_label(label)))
     return TrainingRow(
         id=row.get("id", str(number)),
-        text=TextRow(clean_text(row["claim"])),
+        text=TextRow(clean_claim(row["claim"])),
         document=tuple(row["document"]),
         claim_image=None,
         document_image=None,
