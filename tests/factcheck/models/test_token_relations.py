@@ -7,10 +7,11 @@ import torch
 
 from factcheck import InputError
 from factcheck.differences import TokenRelation
-from factcheck.models.folder import load_compatible_weights, load_model, save_model
+from factcheck.models.folder import load_model, save_model
 from factcheck.models.inputs import InputBuilder, TextRow
 from factcheck.models.text import load_text_model, load_tokenizer
 from factcheck.models.verdict import VerdictConfig, VerdictModel
+from factcheck.models.weights import load_compatible_weights
 
 ROWS = [
     TextRow("Two dogs ran in 2013.", ("Three dogs run in 2014.",)),
