@@ -1,11 +1,14 @@
 """What a model is worth on claims of an origin that it has not seen: train without some sources, measure on them.
 
     python benchmarks/leave_one_source_out.py train --data DATA --config configs/stance.yaml --out runs/loso [--draws 0.25] [--fold 0]
-    python benchmarks/leave_one_source_out.py measure --data DATA --models runs/loso/fold0 runs/loso/fold1 --out figures.json
+    python benchmarks/leave_one_source_out.py measure --data DATA --models runs/loso/fold0 runs/loso/fold1 --predictions loso.jsonl
+    python benchmarks/leave_one_source_out.py calibrate --predictions loso.jsonl --model MODEL
 
 ``train`` runs ``factcheck fit`` once a fold with the fold's sources and their siblings (same claims, same evidence, same makers) left
 out, and exports the model. ``measure`` verifies up to 300 rows of each source with the model of its fold and reports accuracy,
 calibration and accuracy by coverage; one model alone is measured on all sources (to compare one that knows none of them).
+``calibrate`` gives a model the temperature and the abstention threshold of these predictions, so that its confidence is honest on
+claims of an origin that it does not know.
 DATA is the folder with ``more/``, ``claims-text/`` and ``entailment/``; by default ``$FACTCHECK_DATA``.
 """
 
@@ -14,6 +17,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,10 @@ import numpy as np
 
 from factcheck import Verifier
 from factcheck.commands.common import quiet_libraries
-from factcheck.evaluation.metrics import accuracy_at_coverage, expected_calibration_error
+from factcheck.errors import InputError
+from factcheck.evaluation.metrics import accuracy_at_coverage, expected_calibration_error, threshold_for_precision
+from factcheck.models.calibration import Calibration
+from factcheck.training.calibration import fit_temperature
 
 #: By fold the sources that are measured, each with its siblings, which are left out of training as well.
 FOLDS: tuple[dict[str, tuple[str, ...]], ...] = (
@@ -139,6 +146,34 @@ def measure(args: argparse.Namespace) -> None:
         args.predictions.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
 
 
+def calibrate(args: argparse.Namespace) -> None:
+    """Temperature and threshold from the folds' predictions, written into a model folder."""
+    rows = [json.loads(line) for line in args.predictions.read_text("utf-8").splitlines()]
+    full = [row for row in rows if row["label"] in STANCES]
+    temperature = fit_temperature([row["probabilities"] for row in full], [STANCES.index(row["label"]) for row in full])
+    scaled = np.array([row["probabilities"] for row in rows]).clip(1e-30) ** (1 / temperature)
+    scaled /= scaled.sum(1, keepdims=True)
+    right = np.array([is_right(row) for row in rows])
+    best = scaled.max(1)
+    figures = {
+        "temperature": temperature,
+        "ece": expected_calibration_error(best, right),
+        "accuracy by coverage": {share: accuracy_at_coverage(best, right, share) for share in (0.1, 0.25, 0.5, 0.75)},
+    }
+    found = replace(Calibration.read(args.model), stance=temperature, stance_by_length=())
+    try:
+        point = threshold_for_precision(best, right, args.target_precision)
+    except InputError as error:
+        print(error)
+    else:
+        figures |= {"threshold": point.threshold, "coverage": point.coverage}
+        found = replace(
+            found, abstain_below=point.threshold, target_precision=args.target_precision, coverage=point.coverage
+        )
+    print(json.dumps(figures, indent=2))
+    found.write(args.model)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(required=True)
@@ -157,6 +192,13 @@ def main() -> None:
     two.add_argument("--out", type=Path, help="JSON to write")
     two.add_argument("--predictions", type=Path, help="JSONL of every prediction, to fit temperature and threshold on")
     two.set_defaults(run=measure)
+    three = commands.add_parser(
+        "calibrate", help="fit temperature and threshold on predictions of models that did not see the source"
+    )
+    three.add_argument("--predictions", type=Path, required=True, help="JSONL that measure wrote")
+    three.add_argument("--model", type=Path, required=True, help="model folder whose calibration is replaced")
+    three.add_argument("--target-precision", type=float, default=0.8)
+    three.set_defaults(run=calibrate)
     args = parser.parse_args()
     args.run(args)
 

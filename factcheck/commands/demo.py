@@ -4,11 +4,12 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from factcheck.commands.common import counted, quiet_libraries
 from factcheck.commands.progress import progress_bar
 from factcheck.commands.verify import print_summary
+from factcheck.labels import parse_label, stance_of
 from factcheck.outputs import check_output_folder
 
 if TYPE_CHECKING:
@@ -50,12 +51,13 @@ def run(args: argparse.Namespace) -> int:
     table = Table(show_lines=False)
     for name in ("id", "claim", "gold", "verdict", "confidence", "evidence of highest attribution", "status"):
         table.add_column(name, justify="right" if name == "confidence" else "left", overflow="fold")
-    for row, claim in zip(read_verdicts(out).to_pylist(), given, strict=True):
+    verdicts = read_verdicts(out).to_pylist()
+    for row, claim in zip(verdicts, given, strict=True):
         table.add_row(
             row["id"],
             _short(claim["claim"] or "", 60),
             claim["label"] or "-",
-            row["label"] or "-",
+            f"{row['label'] or '-'}{' (abstains)' if row['abstained'] else ''}",
             "-" if row["confidence"] is None else f"{row['confidence']:.2f}",
             _short(best_evidence(row) or "-", 50),
             row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
@@ -72,10 +74,21 @@ def run(args: argparse.Namespace) -> int:
         f"class: {_majority_f1(five):.2f}); {counted(scores.rows, 'row')}. {scores.image_remark or 'Every row has a pair of photos'}. "
         "The sample is hard on purpose: its claims differ in one number, name or word."
     )
+    print(_abstentions(verdicts, [claim["label"] for claim in given]))
     print(f"verdict table: {out}\nreport: {report}")
     if hint := _activation():
         print(f"to use the factcheck command from here on: {hint}")
     return 0
+
+
+def _abstentions(verdicts: list[dict[str, Any]], labels: list[str | None]) -> str:
+    """On how many rows the model abstains, and what the verdicts that it gives are worth."""
+    gold = [stance_of(parse_label(label)).value if label else None for label in labels]
+    labelled = [(row, stance) for row, stance in zip(verdicts, gold, strict=True) if stance and row["stance"]]
+    given = [row["stance"] == stance for row, stance in labelled if not row["abstained"]]
+    right = f"of the {len(given)} verdicts that it gives, the stance of {sum(given)} is right"
+    rows = counted(len(labelled), "row")
+    return f"The model abstains on {len(labelled) - len(given)} of {rows}; {right if given else 'it gives no verdict'}."
 
 
 def _majority_f1(part: "Classification") -> float:

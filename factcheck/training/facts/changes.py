@@ -52,6 +52,14 @@ The {z} is public/The {z} belongs to the state|The {z} is private/The {z} belong
 {country} joined the {w}/{country} became a member of the {w}|{country} left the {w}/{country} quit the {w}
 The strike in {city} has begun/Workers in {city} have gone on strike|The strike in {city} has ended/The strike in {city} is over
 {person} admitted the theft/{person} confessed to the theft|{person} denied the theft/{person} pleaded not guilty to the theft
+The trams do not stop at the {z} in {city}|The trams stop at the {z} in {city}/Trams call at the {z} in {city}
+The price of bread in {city} did not go up/Bread still costs the same in {city}|\
+The price of bread in {city} went up/Bread got dearer in {city}
+The {z} has not been finished/The {z} is still being built|The {z} has been finished/The {z} is complete
+You need no ticket for the {z}/Entry to the {z} is free|You need a ticket for the {z}/The {z} charges an entry fee
+The club did not sell {person}/{person} stays at the club|The club sold {person}/{person} was sold by the club
+The {z} in {city} is smaller than the cathedral|The {z} in {city} is larger than the cathedral
+The {z} does not open on Sundays/On Sundays the {z} stays shut|The {z} opens on Sundays/The {z} is open on Sundays
 The flight to {city} was early|The flight to {city} was late/The flight to {city} was delayed
 {person} kept the job/{person} remained in office|{person} lost the job/{person} was removed from office
 """.strip().splitlines()

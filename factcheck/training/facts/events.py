@@ -9,7 +9,7 @@ from factcheck.training.facts.names import CITIES, city, company, country, peopl
 from factcheck.training.facts.quantities import sentence
 from factcheck.training.facts.verbs import ACTS, Act
 
-__all__ = ["make_event", "make_hedge", "make_holder", "make_parts"]
+__all__ = ["make_event", "make_hedge", "make_holder", "make_negation", "make_parts"]
 
 Pair = tuple[str, str, Stance]
 
@@ -204,7 +204,6 @@ _DONE = (
     "went on to {base}",
     "was forced to {base}",
     "finished {ing}",
-    "decided to {base} and did so:",
     "ended up {ing}",
     "was the first to {base}",
     "did {base}",
@@ -232,6 +231,26 @@ def make_hedge(rng: np.random.Generator) -> Pair:
     if rng.random() < 0.15:  # the hedge itself is what both say
         return hedged, hedged, Stance.SUPPORT
     return (bare, hedged, stance) if rng.random() < 0.6 else (hedged, bare, stance)
+
+
+_NOT_DONE = tuple(words for words in _FAILED if words not in ("never {past}", "did not {base}", "has not {participle}"))
+_NEGATIONS = ("did not {base}", "has not {participle}", "never {past}")
+
+
+def make_negation(rng: np.random.Generator) -> Pair:
+    """A claim that something was not done: supported by a refusal or a failure, refuted by the deed, left open by somebody else's."""
+    event, draw = _event(rng), rng.random()
+    claim = _hedged(event, pick(_NEGATIONS, rng))
+    if draw < 0.55:
+        return claim, _hedged(event, pick(_NOT_DONE if draw < 0.45 else _NEGATIONS, rng)), Stance.SUPPORT
+    if draw < 0.8:
+        return claim, event.past() if rng.random() < 0.6 else _hedged(event, pick(_DONE, rng)), Stance.REFUTE
+    other = _changed(event, pick(("subject", "object"), rng), rng)
+    return (
+        claim,
+        _hedged(other, pick((*_NOT_DONE, *_NEGATIONS), rng)) if rng.random() < 0.6 else other.past(),
+        Stance.INSUFFICIENT,
+    )
 
 
 def make_parts(rng: np.random.Generator) -> tuple[str, list[str], Stance]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from factcheck.labels import Stance
 from factcheck.training.facts.changes import make_direction, make_weather
-from factcheck.training.facts.events import make_event, make_hedge, make_holder, make_parts
+from factcheck.training.facts.events import make_event, make_hedge, make_holder, make_negation, make_parts
 from factcheck.training.facts.furniture import furnish
 from factcheck.training.facts.quantities import make_double, make_quantity
 from factcheck.training.facts.roles import make_comparison, make_role
@@ -16,14 +16,15 @@ __all__ = ["KINDS", "make_fact"]
 
 #: Kinds of made pairs with their share of each hundred.
 KINDS: dict[str, tuple[Callable[[np.random.Generator], tuple[str, Any, Stance]], float]] = {
-    "made-quantity": (make_quantity, 30),
-    "made-double": (make_double, 12),
+    "made-quantity": (make_quantity, 28),
+    "made-double": (make_double, 14),
     "made-direction": (make_direction, 6),
     "made-weather": (make_weather, 3),
-    "made-role": (make_role, 15),
+    "made-role": (make_role, 17),
     "made-comparison": (make_comparison, 5),
     "made-event": (make_event, 14),
     "made-hedge": (make_hedge, 9),
+    "made-negation": (make_negation, 7),
     "made-holder": (make_holder, 7),
     "made-parts": (make_parts, 8),
 }

@@ -112,7 +112,8 @@ def alter(text: str, evidence: str, rng: np.random.Generator, other: str = "") -
     for kind in rng.permutation(len(kinds)):
         if (changed := kinds[kind]()) is not None:
             return changed
-    return _alter_not(text, rng)  # last, because nearly every sentence allows it
+    # Last, because nearly every sentence allows it, and not always: "not" must not come to mean "refuted".
+    return _alter_not(text, rng) if rng.random() < 0.5 else None
 
 
 def make_contrast(
