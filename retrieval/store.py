@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from retrieval.errors import InputError
 from retrieval.text.dates import date_range
 
-__all__ = ["DOCUMENTS", "FILTERS", "PHOTOS", "SENTENCES", "EvidenceStore", "about_document"]
+__all__ = ["DOCUMENTS", "FILTERS", "IMAGES", "SENTENCES", "EvidenceStore", "about_document"]
 
 DOCUMENTS = pa.schema(
     [
@@ -32,7 +32,7 @@ DOCUMENTS = pa.schema(
 )
 #: Texts are not stored twice: a sentence is a span of its document's text.
 SENTENCES = pa.schema([("document", pa.int64()), ("start", pa.int32()), ("end", pa.int32())])
-PHOTOS = pa.schema([("document", pa.int64()), ("reference", pa.string()), ("caption", pa.string())])
+IMAGES = pa.schema([("document", pa.int64()), ("reference", pa.string()), ("caption", pa.string())])
 
 #: What :meth:`EvidenceStore.allowed_documents` understands.
 FILTERS = ("date_before", "date_after", "source", "language", "document_id")
@@ -56,10 +56,10 @@ class EvidenceStore:
     def __init__(self, folder: Path) -> None:
         self._documents = _map(folder / "documents.arrow", DOCUMENTS)
         self._sentences = _map(folder / "sentences.arrow", SENTENCES)
-        self._photos = _map(folder / "photos.arrow", PHOTOS)
+        self._images = _map(folder / "photos.arrow", IMAGES)
         self._document_of = _numbers(self._sentences, "document")
         self._start, self._end = _numbers(self._sentences, "start"), _numbers(self._sentences, "end")
-        self._photo_document = _numbers(self._photos, "document")
+        self._image_document = _numbers(self._images, "document")
         self._facts = self._documents.drop_columns("text")
         self._long_texts: dict[int, str] = {}
 
@@ -71,7 +71,7 @@ class EvidenceStore:
         """
         needed = (
             (self._documents, ("id", "text", "first_sentence", "sentences")),
-            (self._photos, ("document", "caption")),
+            (self._images, ("document", "caption")),
         )
         whole = all(not table[name].null_count for table, names in needed for name in names)
         whole = whole and not any(column.null_count for column in self._sentences.columns)
@@ -87,9 +87,9 @@ class EvidenceStore:
                 and np.array_equal(owners, self._document_of)
                 and ((self._start >= 0) & (self._start <= self._end)).all()
             )
-        elif sentences or self.photo_count:
+        elif sentences or self.image_count:
             whole = False
-        if not whole or not ((self._photo_document >= 0) & (self._photo_document < documents)).all():
+        if not whole or not ((self._image_document >= 0) & (self._image_document < documents)).all():
             raise ValueError("its documents, sentences and images do not belong together")
 
     @property
@@ -103,9 +103,9 @@ class EvidenceStore:
         return self._sentences.num_rows
 
     @property
-    def photo_count(self) -> int:
+    def image_count(self) -> int:
         """Photos in the store."""
-        return self._photos.num_rows
+        return self._images.num_rows
 
     def document(self, row: int) -> dict[str, Any]:
         """A document's fields by its row; ``metadata`` as a dictionary."""
@@ -134,9 +134,9 @@ class EvidenceStore:
             self._long_texts[row] = text
         return text
 
-    def photo(self, row: int) -> dict[str, Any]:
+    def image(self, row: int) -> dict[str, Any]:
         """Of a photo: document row, reference, caption."""
-        return self._photos.slice(row, 1).to_pylist()[0]
+        return self._images.slice(row, 1).to_pylist()[0]
 
     def allowed_documents(self, filters: Mapping[str, Any] | None) -> np.ndarray | None:
         """Which documents pass the filters, bool (documents,), or None where there are no filters.
@@ -179,11 +179,11 @@ class EvidenceStore:
         """Rows of the sentences of the documents marked in bool (documents,)."""
         return np.flatnonzero(documents[self._document_of])
 
-    def photos_of(self, documents: np.ndarray) -> np.ndarray:
+    def images_of(self, documents: np.ndarray) -> np.ndarray:
         """Rows of the photos of the documents marked in bool (documents,)."""
-        return np.flatnonzero(documents[self._photo_document])
+        return np.flatnonzero(documents[self._image_document])
 
-    def captioned_photos(self, rows: np.ndarray | None) -> np.ndarray | None:
+    def captioned_images(self, rows: np.ndarray | None) -> np.ndarray | None:
         """Those of some photos' rows (None: of all) that have a caption; None where all are meant and all have one."""
         if rows is None:
             return None if self._captioned.all() else np.flatnonzero(self._captioned)
@@ -192,7 +192,7 @@ class EvidenceStore:
     @cached_property
     def _captioned(self) -> np.ndarray:
         """Whether each photo has a caption, bool (photos,)."""
-        return pc.not_equal(self._photos["caption"], "").to_numpy().astype(bool)
+        return pc.not_equal(self._images["caption"], "").to_numpy().astype(bool)
 
     def neighbours(self, row: int, window: int) -> tuple[int, int]:
         """First and last row of the sentences within ``window`` of a sentence in its document."""

@@ -218,10 +218,10 @@ def _search(args: argparse.Namespace) -> int:
     }
     results: list[tuple[str, list[Hit]]] = []
     if args.query:
-        search = index.photos.search_captions if args.captions else index.search
+        search = index.images.search_captions if args.captions else index.search
         results += zip(args.query, search(args.query, top_k=args.top_k, filters=filters), strict=True)
     if photos:
-        found = index.photos.search([data for _, data in photos], top_k=args.top_k, filters=filters)
+        found = index.images.search([data for _, data in photos], top_k=args.top_k, filters=filters)
         results += zip([name for name, _ in photos], found, strict=True)
     for query, hits in results:
         if args.json:

@@ -11,7 +11,7 @@ from factcheck.verification.rows import ClaimRow, Row
 if TYPE_CHECKING:
     from retrieval import Hit
     from retrieval.encoders.base import TextEncoder
-    from retrieval.search.images import PhotoSearch
+    from retrieval.search.images import ImageSearch
 
 __all__ = ["IMAGE_SIMILARITY", "EvidenceSource", "find_evidence"]
 
@@ -26,7 +26,7 @@ IMAGES_SHOWN = 5
 class EvidenceSource(Protocol):
     """Where evidence for a claim without a document comes from; an open index of :mod:`retrieval` is one.
 
-    A source may have an attribute ``photos`` like :class:`retrieval.search.images.PhotoSearch`: where that is ready, the claims'
+    A source may have an attribute ``images`` like :class:`retrieval.search.images.ImageSearch`: where that is ready, the claims'
     photos are looked for in it.
     """
 
@@ -109,7 +109,7 @@ def _searched(claims: Sequence[ClaimRow], source: EvidenceSource, top_k: int) ->
         # What was published after the claim was made may be the fact check itself.
         filters = {"date_before": date} if date else None
         found = source.search([claim.claim for claim in group], top_k=top_k, filters=filters)
-        photos = getattr(source, "photos", None)
+        photos = getattr(source, "images", None)
         for claim, hits in zip(group, found, strict=True):
             readable = [(hit, text) for hit in hits if (text := clean_text(hit.text))]
             missing = "evidence: no readable sentence" if hits else "evidence: nothing found"
@@ -119,7 +119,7 @@ def _searched(claims: Sequence[ClaimRow], source: EvidenceSource, top_k: int) ->
     return rows
 
 
-def _image_evidence(claim: ClaimRow, photos: "PhotoSearch", filters: dict[str, str] | None) -> "tuple[Hit, ...] | None":
+def _image_evidence(claim: ClaimRow, photos: "ImageSearch", filters: dict[str, str] | None) -> "tuple[Hit, ...] | None":
     """Where the claim's photo was found again; None for a claim without one, or one that cannot be decoded."""
     image = claim.image("claim_image")
     if image is None or not image["bytes"]:

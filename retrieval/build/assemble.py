@@ -22,7 +22,7 @@ from retrieval.indexes.base import Passages
 from retrieval.indexes.bm25 import BM25Builder
 from retrieval.indexes.faiss import FaissIndex
 from retrieval.npy import NpyReader, NpyWriter
-from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
+from retrieval.store import DOCUMENTS, IMAGES, SENTENCES
 
 __all__ = ["assemble", "build_vectors", "check_unique"]
 
@@ -34,7 +34,7 @@ _IDS_AT_ONCE = 8192
 #: Of each shard, and in all: ``dated`` are documents whose date can be read, ``unreadable_dates`` those with one that cannot,
 #: ``garbled`` those that are not UTF-8, ``unreadable`` photos that cannot be read.
 _COUNTS = ("documents", "dated", "unreadable_dates", "garbled", "sentences", "photos", "unreadable")
-_FILES = {"documents": DOCUMENTS, "sentences": SENTENCES, "photos": PHOTOS}
+_FILES = {"documents": DOCUMENTS, "sentences": SENTENCES, "photos": IMAGES}
 
 
 def assemble(

@@ -16,7 +16,7 @@ from retrieval.build.corpus import Document, Photo
 from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.cache import EmbeddingCache
 from retrieval.errors import InputError
-from retrieval.store import DOCUMENTS, PHOTOS, SENTENCES
+from retrieval.store import DOCUMENTS, IMAGES, SENTENCES
 from retrieval.text.dates import date_range
 
 __all__ = ["ShardWriter", "shard_folders"]
@@ -24,9 +24,9 @@ __all__ = ["ShardWriter", "shard_folders"]
 _log = logging.getLogger("retrieval")
 
 #: A shard is closed when the photos that its rows hold themselves pass this many bytes: until then they are in memory.
-PHOTO_BYTES = 64 * 2**20
+IMAGE_BYTES = 64 * 2**20
 #: Photos read and embedded at once.
-PHOTOS_AT_ONCE = 32
+IMAGES_AT_ONCE = 32
 #: Counts of a shard that its user should hear of, where each keeps its first case, and what is said.
 _WARNINGS = (
     (
@@ -88,7 +88,7 @@ class ShardWriter:
             held += sum(len(photo.data or b"") for photo in document.photos)
             # Documents without sentences must not gather without end either. Where a shard ends follows from the corpus
             # alone, so that a build that was cut off gives the same index.
-            if sentences >= shard_sentences or len(batch) >= 4 * shard_sentences or held >= PHOTO_BYTES:
+            if sentences >= shard_sentences or len(batch) >= 4 * shard_sentences or held >= IMAGE_BYTES:
                 self._write(number, batch)
                 read, number, batch, sentences, held = read + len(batch), number + 1, [], 0, 0
                 report("encoding", read, None)
@@ -155,7 +155,7 @@ class ShardWriter:
         photos = [photos[i] for i in kept]
         _save(folder / "documents.arrow", rows, DOCUMENTS)
         _save(folder / "sentences.arrow", spans, SENTENCES)
-        _save(folder / "photos.arrow", photos, PHOTOS)
+        _save(folder / "photos.arrow", photos, IMAGES)
         np.save(folder / "vectors.npy", self.cache.encode(self.encoder, texts))
         np.save(folder / "photo_vectors.npy", vectors.astype(np.float16))
         np.save(folder / "caption_vectors.npy", self.cache.encode(self.encoder, [p["caption"] for p in photos]))
@@ -177,9 +177,9 @@ class ShardWriter:
         """Vectors of the photos that can be read, float32 (m, D), and which those are."""
         vectors: list[np.ndarray] = []
         readable = [False] * len(photos)
-        for start in range(0, len(photos), PHOTOS_AT_ONCE):
+        for start in range(0, len(photos), IMAGES_AT_ONCE):
             # Files are read here, a few at a time: those of a whole shard may be larger than memory.
-            part = enumerate(photos[start : start + PHOTOS_AT_ONCE], start)
+            part = enumerate(photos[start : start + IMAGES_AT_ONCE], start)
             found, good = self._embed_at_once({i: data for i, photo in part if (data := photo.read())})
             vectors += found
             for i in good:

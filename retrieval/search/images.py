@@ -14,10 +14,10 @@ from retrieval.indexes.faiss import FaissIndex
 from retrieval.search.hits import Hit
 from retrieval.store import EvidenceStore, about_document
 
-__all__ = ["PhotoSearch"]
+__all__ = ["ImageSearch"]
 
 
-class PhotoSearch:
+class ImageSearch:
     """Search over the photos of an index.
 
     Args:
@@ -40,26 +40,26 @@ class PhotoSearch:
         image_encoder: Any,
     ) -> None:
         self._store, self._encoder, self._image_encoder = store, encoder, image_encoder
-        self._photos = self._captions = None
+        self._images = self._captions = None
         if image_encoder is not None:
             check_image_encoder(image_encoder)
-        if image_encoder is not None and store.photo_count:
+        if image_encoder is not None and store.image_count:
             found = str(getattr(image_encoder, "fingerprint", type(image_encoder).__qualname__))
             if found != manifest["image_encoder"]:
                 raise InputError(
                     f"the photos of this index were embedded by image encoder {manifest['image_encoder']}, found {found}; "
                     "open it with that one or build the index again"
                 )
-        if store.photo_count:
-            self._photos, self._captions = (_open(folder, name) for name in ("photo", "caption"))
+        if store.image_count:
+            self._images, self._captions = (_open(folder, name) for name in ("photo", "caption"))
 
     @property
     def ready(self) -> bool:
         """Whether the index holds photos and :meth:`search` can embed another."""
-        return self._photos is not None and self._image_encoder is not None
+        return self._images is not None and self._image_encoder is not None
 
     def search(
-        self, photos: Iterable[bytes], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
+        self, images: Iterable[bytes], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
     ) -> list[list[Hit]]:
         """The photos most like each photo, as encoded files.
 
@@ -71,14 +71,14 @@ class PhotoSearch:
             InputError: the index holds no photos, no image encoder was given, a photo that is not bytes, a bad option or
                 filter.
         """
-        files = as_list(photos, "photos")
+        files = as_list(images, "images")
         for i, file in enumerate(files):
             if not isinstance(file, bytes | bytearray | memoryview):
                 raise InputError(
-                    f"photos[{i}] is {type(file).__name__}, expected bytes; give the contents of an image file"
+                    f"images[{i}] is {type(file).__name__}, expected bytes; give the contents of an image file"
                 )
         top_k = checked_int("top_k", top_k, 1)
-        if self._photos is None:
+        if self._images is None:
             raise InputError(
                 "this index holds no photos; build it with an image encoder from a corpus that has an images field"
             )
@@ -89,7 +89,7 @@ class PhotoSearch:
         if not files:
             return []
         vectors = np.asarray(self._image_encoder.embed_images([bytes(file) for file in files]), np.float32)
-        return self._hits(self._photos, vectors, top_k, filters)
+        return self._hits(self._images, vectors, top_k, filters)
 
     def search_captions(
         self, queries: Iterable[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
@@ -114,11 +114,11 @@ class PhotoSearch:
         captioned: bool = False,
     ) -> list[list[Hit]]:
         documents = self._store.allowed_documents(filters)
-        allowed = None if documents is None else self._store.photos_of(documents)
+        allowed = None if documents is None else self._store.images_of(documents)
         if captioned:
-            allowed = self._store.captioned_photos(allowed)
+            allowed = self._store.captioned_images(allowed)
         # What is asked for takes memory, found or not.
-        top_k = min(top_k, max(1, self._store.photo_count if allowed is None else len(allowed)))
+        top_k = min(top_k, max(1, self._store.image_count if allowed is None else len(allowed)))
         scores, rows = index.search(Passages(vectors=vectors), top_k, allowed)
         results = []
         for row_scores, row in zip(scores, rows, strict=True):
@@ -126,10 +126,10 @@ class PhotoSearch:
             for score, number in zip(row_scores, row, strict=True):
                 if number < 0:
                     continue
-                photo = self._store.photo(int(number))
-                document = self._store.document(photo["document"])
-                about = about_document(document) | {"photo": photo["reference"]}
-                hits.append(Hit(document["id"], -1, 0, 0, photo["caption"], float(score), about))
+                image = self._store.image(int(number))
+                document = self._store.document(image["document"])
+                about = about_document(document) | {"photo": image["reference"]}
+                hits.append(Hit(document["id"], -1, 0, 0, image["caption"], float(score), about))
             results.append(hits)
         return results
 

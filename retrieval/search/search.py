@@ -18,7 +18,7 @@ from retrieval.indexes.faiss import FaissIndex
 from retrieval.indexes.hybrid import HybridIndex
 from retrieval.manifest import read_manifest, verify_files
 from retrieval.search.hits import Candidate, Hit, distinct_texts, maximal_marginal_relevance
-from retrieval.search.images import PhotoSearch
+from retrieval.search.images import ImageSearch
 from retrieval.search.rerank import Reranker, rerank_scores
 from retrieval.store import EvidenceStore, about_document
 
@@ -35,7 +35,7 @@ class EvidenceSearch:
     Attributes:
         manifest: what the index folder says of itself.
         store: documents, sentences and photos.
-        photos: search by photo.
+        images: search by image.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class EvidenceSearch:
         store: EvidenceStore,
         index: EvidenceIndex,
         encoder: TextEncoder | None,
-        photos: PhotoSearch,
+        images: ImageSearch,
         vectors: np.ndarray,
         options: Mapping[str, Any],
     ) -> None:
-        self.manifest, self.store, self.photos = manifest, store, photos
+        self.manifest, self.store, self.images = manifest, store, images
         self._index, self._encoder, self._vectors = index, encoder, vectors
         self._reranker: Reranker | None = options["reranker"]
         self._candidates, self._window = options["candidates"], options["window"]
@@ -58,7 +58,7 @@ class EvidenceSearch:
     def fingerprint(self) -> str:
         """Changes with the index's content and with every option that decides what a search finds."""
         facts = [self.manifest["data"], type(self._index).__name__, self._candidates, self._window, self._diversity]
-        facts += [self._unique, self.photos.ready, getattr(self._reranker, "fingerprint", None)]
+        facts += [self._unique, self.images.ready, getattr(self._reranker, "fingerprint", None)]
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def search(
@@ -176,7 +176,7 @@ def open_index(
         path: folder of the index.
         encoder: the encoder it was built with; None loads it by the name that the index recorded.
         method: ``hybrid`` (FAISS and BM25 fused by rank), ``dense`` or ``bm25`` (needs no encoder).
-        image_encoder: what the photos were embedded with, for :meth:`PhotoSearch.search`.
+        image_encoder: what the photos were embedded with, for :meth:`ImageSearch.search`.
         reranker: a :class:`retrieval.search.rerank.Reranker`, or a folder or id of a Hugging Face sequence classifier.
         candidates: how many hits are re-ranked or diversified.
         window: neighbouring sentences returned around a hit, on each side.
@@ -206,7 +206,7 @@ def open_index(
                 store.check()
             opened = index if index is not None else _own_index(folder / "index", method, vectors, verify)
             text_encoder = None if method == "bm25" and encoder is None else _encoder(manifest, encoder, path)
-            photos = PhotoSearch(folder, store, manifest, text_encoder, image_encoder)
+            images = ImageSearch(folder, store, manifest, text_encoder, image_encoder)
             break
         except Exception as error:  # whatever damaged files make the libraries raise
             # A rebuild may have replaced manifest and data between our steps.
@@ -231,12 +231,12 @@ def open_index(
         "diversity": diversity,
         "unique": unique,
     }
-    return EvidenceSearch(manifest, store, opened, text_encoder, photos, vectors, options)
+    return EvidenceSearch(manifest, store, opened, text_encoder, images, vectors, options)
 
 
 def _check_counts(manifest: Mapping[str, Any], store: EvidenceStore, vectors: np.ndarray) -> None:
     """Refuse files that hold other numbers of rows than the manifest says, or vectors of another shape."""
-    counts, held = manifest["counts"], (store.document_count, store.sentence_count, store.photo_count)
+    counts, held = manifest["counts"], (store.document_count, store.sentence_count, store.image_count)
     expected = tuple(counts[name] for name in ("documents", "sentences", "photos"))
     shape = (store.sentence_count, manifest["encoder"]["dimension"])
     if held != expected or vectors.shape != shape or vectors.dtype != np.float16:

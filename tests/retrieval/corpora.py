@@ -1,6 +1,12 @@
-"""A small corpus, and how to write one."""
+"""A small corpus, how to write one, and an encoder that needs no weights."""
 
+import hashlib
 import json
+
+import numpy as np
+
+from retrieval.encoders.base import TextEncoder
+from retrieval.text.words import words
 
 ROWS = [
     {
@@ -39,3 +45,28 @@ ROWS = [
 def write_jsonl(path, rows):
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     return path
+
+
+class HashingEncoder(TextEncoder):
+    """Words hashed into a vector: deterministic, instant, and near where texts share words."""
+
+    def __init__(self, dimension=48):
+        self._dimension = dimension
+        self.encoded = 0
+
+    @property
+    def dimension(self):
+        return self._dimension
+
+    @property
+    def fingerprint(self):
+        return f"hashing-{self._dimension}"
+
+    def encode(self, texts, *, batch_size=64):
+        self.encoded += len(texts)
+        vectors = np.zeros((len(texts), self._dimension), np.float32)
+        for vector, text in zip(vectors, texts, strict=True):
+            for word in words(text) or ["?"]:
+                digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+                vector += np.random.default_rng(int.from_bytes(digest, "big")).standard_normal(self._dimension)
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

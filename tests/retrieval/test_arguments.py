@@ -75,7 +75,7 @@ def test_queries_that_are_no_list_of_strings(built, hashing_encoder, method):
 
 
 def test_captions_and_photos_of_any_kind_of_list(photo_index):
-    photos = photo_index.photos
+    photos = photo_index.images
     expected = photos.search_captions(["Photo b", "Photo a"], top_k=1)
     assert [hits[0].document_id for hits in expected] == ["b", "a"]
     assert photos.search_captions(pa.array(["Photo b", "Photo a"]), top_k=1) == expected
@@ -85,9 +85,9 @@ def test_captions_and_photos_of_any_kind_of_list(photo_index):
     for search, given, message in (
         (photos.search_captions, "dog", "queries are one string, expected a list; give a list of queries"),
         (photos.search_captions, ["dog", 5], r"queries\[1\] is int"),
-        (photos.search, b"photo", "photos are bytes, expected a list; give a list of photos"),
-        (photos.search, [b"a", "b.jpg"], r"photos\[1\] is str, expected bytes; give the contents of an image file"),
-        (photos.search, [Path("b.jpg")], r"photos\[0\] is PosixPath"),
+        (photos.search, b"photo", "images are bytes, expected a list; give a list of images"),
+        (photos.search, [b"a", "b.jpg"], r"images\[1\] is str, expected bytes; give the contents of an image file"),
+        (photos.search, [Path("b.jpg")], r"images\[0\] is PosixPath"),
     ):
         with pytest.raises(InputError, match=message):
             search(given)
@@ -100,9 +100,9 @@ def test_top_k_is_a_whole_number(photo_index, hashing_encoder, top_k):
         select_evidence(["dogs"], [sentences], ["d"], hashing_encoder, top_k=top_k)
     for search, given in (
         (photo_index.search, ["text"]),
-        (photo_index.photos.search, [b"a"]),
-        (photo_index.photos.search, []),
-        (photo_index.photos.search_captions, ["photo"]),
+        (photo_index.images.search, [b"a"]),
+        (photo_index.images.search, []),
+        (photo_index.images.search_captions, ["photo"]),
     ):
         assert len(search(given[:1], top_k=np.int64(1))) == len(given)
         with pytest.raises(InputError, match=r"`top_k` is .*, expected a whole number of at least 1"):

@@ -99,7 +99,7 @@ def test_photos_of_the_sample_are_found_again(tmp_path):
     index = open_index(tmp_path / "i", method="bm25", image_encoder=ImageVectors("bundled"))
     rows = [json.loads(line) for line in (sample / "corpus.jsonl").read_text("utf-8").splitlines()]
     row = next(row for row in rows if row.get("image"))
-    (hits,) = index.photos.search([(sample / row["image"]).read_bytes()], top_k=2)
+    (hits,) = index.images.search([(sample / row["image"]).read_bytes()], top_k=2)
     assert hits[0].document_id == row["id"]
     assert hits[0].score == pytest.approx(1, abs=0.01)
     assert hits[0].metadata["photo"].endswith(row["image"])

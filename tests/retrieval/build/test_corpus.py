@@ -180,7 +180,7 @@ def test_a_resumed_build_opens_only_the_photos_that_it_lacks(tmp_path, hashing_e
 
 
 def test_photos_inside_rows_close_a_shard(tmp_path, hashing_encoder, monkeypatch):
-    monkeypatch.setattr(shards_module, "PHOTO_BYTES", 1000)
+    monkeypatch.setattr(shards_module, "IMAGE_BYTES", 1000)
     rows = [{"id": str(i), "text": f"Number {i}.", "images": [b"x" * 300, b"y" * i]} for i in range(10)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
     options = {"encoder": hashing_encoder, "image_encoder": Lengths()}
@@ -189,7 +189,7 @@ def test_photos_inside_rows_close_a_shard(tmp_path, hashing_encoder, monkeypatch
     shards = shards_module.shard_folders(tmp_path / "index" / "building")
     assert [json.loads((shard / "about.json").read_text())["documents"] for shard in shards] == [4, 4]
     assert build_index(tmp_path / "c.parquet", tmp_path / "index", **options)["files"] == whole["files"]
-    monkeypatch.setattr(shards_module, "PHOTO_BYTES", 2**20)
+    monkeypatch.setattr(shards_module, "IMAGE_BYTES", 2**20)
     assert build_index(tmp_path / "c.parquet", tmp_path / "one", **options)["counts"] == whole["counts"]
 
 

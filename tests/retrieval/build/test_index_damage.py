@@ -6,8 +6,7 @@ import shutil
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import HashingEncoder
-from corpora import ROWS
+from corpora import ROWS, HashingEncoder
 
 from retrieval import InputError, build_index, open_index
 from retrieval.manifest import file_checksums
@@ -50,8 +49,8 @@ def use(folder):
     index = open_index(folder, encoder=HashingEncoder(), image_encoder=Sizes())
     index.search(["moon cheese", "Tiber"], top_k=5)
     index.search(["moon"], filters={"date_before": "2022", "language": "en"})
-    index.photos.search([b"xxxx"], top_k=4)
-    index.photos.search_captions(["photo"], top_k=4)
+    index.images.search([b"xxxx"], top_k=4)
+    index.images.search_captions(["photo"], top_k=4)
 
 
 def array(change):

@@ -57,7 +57,7 @@ def photo_index(tmp_path, hashing_encoder):
 
 def test_a_photo_is_found_again_under_its_other_caption(photo_index, hashing_encoder):
     index = open_index(photo_index, encoder=hashing_encoder, image_encoder=Colours())
-    (hits,) = index.photos.search([b"aaabbbbb"], top_k=2)
+    (hits,) = index.images.search([b"aaabbbbb"], top_k=2)
     assert [(h.document_id, h.sentence, h.text) for h in hits] == [
         ("n1", -1, "Street under water"),
         ("n2", -1, "People at a parade"),
@@ -65,9 +65,9 @@ def test_a_photo_is_found_again_under_its_other_caption(photo_index, hashing_enc
     assert hits[0].metadata == {"date": "2015-01-01", "photo": "flood.jpg"}
     assert hits[0].score > 0.9
     assert hits[1].score < 0.1
-    (hits,) = index.photos.search([b"aaabbbbb"], top_k=2, filters={"date_before": "2010-01-01"})
+    (hits,) = index.images.search([b"aaabbbbb"], top_k=2, filters={"date_before": "2010-01-01"})
     assert [h.document_id for h in hits] == ["n2"]
-    assert len(index.photos.search([b"aaabbbbb"], top_k=10**9)[0]) == 2
+    assert len(index.images.search([b"aaabbbbb"], top_k=10**9)[0]) == 2
 
 
 def test_photos_inside_json_are_base64(tmp_path):
@@ -96,7 +96,7 @@ def test_lone_surrogates_are_printed(tmp_path, hashing_encoder, capsys):
 
 
 def test_a_photo_is_found_by_words(photo_index, hashing_encoder):
-    (hits,) = open_index(photo_index, encoder=hashing_encoder).photos.search_captions(["a parade of people"], top_k=1)
+    (hits,) = open_index(photo_index, encoder=hashing_encoder).images.search_captions(["a parade of people"], top_k=1)
     assert [h.metadata["photo"] for h in hits] == ["parade.jpg"]
 
 
@@ -113,28 +113,28 @@ def test_a_photo_without_a_caption_is_found_by_what_stands_around_it(tmp_path, h
     build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
     index = open_index(tmp_path / "index", encoder=hashing_encoder)
     queries = ["bridge water", "guilds parade", "cat sofa"]
-    found = [(hits[0].document_id, hits[0].text) for hits in index.photos.search_captions(queries, top_k=1)]
+    found = [(hits[0].document_id, hits[0].text) for hits in index.images.search_captions(queries, top_k=1)]
     assert found == [
         ("context", "A bridge under water"),
         ("title", "Parade of the guilds"),
         ("text", "A cat slept on the sofa."),
     ]
-    assert not index.photos.ready
+    assert not index.images.ready
     with_photos = open_index(tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
-    assert with_photos.photos.ready
+    assert with_photos.images.ready
     assert with_photos.fingerprint != index.fingerprint
 
 
 def test_photo_mistakes(photo_index, hashing_encoder, tmp_path):
     with pytest.raises(InputError, match="needs the image encoder"):
-        open_index(photo_index, encoder=hashing_encoder).photos.search([b"a"])
+        open_index(photo_index, encoder=hashing_encoder).images.search([b"a"])
     other = Colours()
     other.fingerprint = "colours-2"
     with pytest.raises(InputError, match="embedded by image encoder colours-1, found colours-2"):
         open_index(photo_index, encoder=hashing_encoder, image_encoder=other)
     build_index(tmp_path / "c.jsonl", tmp_path / "plain", encoder=hashing_encoder)
     with pytest.raises(InputError, match="holds no photos"):
-        open_index(tmp_path / "plain", encoder=hashing_encoder).photos.search([b"a"])
+        open_index(tmp_path / "plain", encoder=hashing_encoder).images.search([b"a"])
 
 
 def test_photos_without_captions_take_no_place_among_captions(tmp_path, hashing_encoder):
@@ -144,7 +144,7 @@ def test_photos_without_captions_take_no_place_among_captions(tmp_path, hashing_
     rows.append({"id": "told", "text": "", "images": [{"path": "29.jpg", "caption": "Street under water"}]})
     (tmp_path / "c.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder, image_encoder=Colours())
-    photos = open_index(tmp_path / "index", encoder=hashing_encoder).photos
+    photos = open_index(tmp_path / "index", encoder=hashing_encoder).images
     for query in ("street", "quarterly revenue"):
         assert [hit.document_id for hit in photos.search_captions([query], top_k=3)[0]] == ["told"]
 

@@ -208,7 +208,7 @@ def test_manifests_of_other_shapes(built, hashing_encoder, change, message):
         open_index(built, encoder=hashing_encoder)
 
 
-@pytest.mark.parametrize("step", ["verify_files", "EvidenceStore", "_own_index", "_encoder", "PhotoSearch"])
+@pytest.mark.parametrize("step", ["verify_files", "EvidenceStore", "_own_index", "_encoder", "ImageSearch"])
 def test_a_rebuild_at_any_step_of_opening_is_no_damage(corpus, built, hashing_encoder, monkeypatch, step):
     real, calls = getattr(search_module, step), []
 
@@ -217,7 +217,7 @@ def test_a_rebuild_at_any_step_of_opening_is_no_damage(corpus, built, hashing_en
             calls.append(1)
             write_corpus(corpus, 3)
             build_index(corpus, built, encoder=hashing_encoder)
-            if step == "PhotoSearch":
+            if step == "ImageSearch":
                 raise InputError("photo holds no readable FAISS index")  # this corpus has none to open
         return real(*args, **options)
 

@@ -142,7 +142,7 @@ SCRIPT = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import retrieval.build.build
-from conftest import HashingEncoder
+from corpora import HashingEncoder
 class Slow(HashingEncoder):
     def encode(self, texts, *, batch_size=64):
         time.sleep(0.02)
@@ -161,7 +161,7 @@ def test_killed_at_random_moments_a_build_gives_the_same_index(tmp_path):
     corpus = write_jsonl(tmp_path / "corpus.jsonl", rows)
 
     def start(out):
-        command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(corpus), str(out)]
+        command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[1]), str(corpus), str(out)]
         return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
     assert start(tmp_path / "whole").wait() == 0
