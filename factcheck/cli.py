@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": ("factcheck.commands.verify", "verify a table of claims and write the verdict table"),
     "evaluate": ("factcheck.commands.evaluate", "score a verdict table against gold labels"),
     "report": ("factcheck.commands.report", "write a page to look at verdicts, with or without gold labels"),
+    "compare": ("factcheck.commands.compare", "compare two verdict tables of the same claims"),
     "attribution": ("factcheck.commands.attribution", "measure whether verdicts rest on the sentences that are named"),
     "robustness": ("factcheck.commands.robustness", "count verdicts that flip when the input is changed"),
     "export": ("factcheck.commands.export", "turn a training checkpoint into a model folder"),

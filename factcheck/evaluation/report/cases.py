@@ -26,6 +26,7 @@ def case_of(
     *,
     gold: str | None = None,
     right: bool | None = None,
+    before: Mapping[str, Any] | None = None,
 ) -> Case:
     """What is shown of one row.
 
@@ -34,6 +35,7 @@ def case_of(
         claim: the row of the canonical claims table, None where there is no such table.
         gold: its gold label.
         right: whether the verdict is right, as far as it says anything; None without a gold label.
+        before: ``label`` and ``confidence`` that another table gives the row, to compare with.
 
     Returns:
         A dictionary for ``json.dumps``. Texts are lists of pieces ``[text, marks]`` (see :func:`pieces`), where a mark ``e`` is the
@@ -59,6 +61,7 @@ def case_of(
         "explanation": verdict.get("explanation"),
         "gold": gold,
         "right": right,
+        "before": {"label": before["label"], "confidence": _figure(before["confidence"])} if before else None,
         "probabilities": _bars(verdict.get("probabilities")) or _bars(verdict.get("stance_probabilities")),
         "claim": pieces(text, claim_marks) if text else None,
         "document": _document(document, [evidence[i] for i in own], own, quoted) if document else None,

@@ -20,6 +20,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from factcheck.data import load_images, normalize_claims, open_claims
+from factcheck.evaluation.compare import CHANGES, Comparison
 from factcheck.evaluation.confidence import TARGETS
 from factcheck.evaluation.examples import reading_order
 from factcheck.evaluation.judged import Judged, judge
@@ -56,6 +57,7 @@ def write_report(
     targets: Sequence[float] = TARGETS,
     baselines: Mapping[str, Classification] | None = None,
     baselines_by_source: Mapping[str, Mapping[str, float]] | None = None,
+    comparison: Comparison | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write the report of a verdict table.
@@ -73,6 +75,7 @@ def write_report(
         targets: precisions in (0, 1] that thresholds are shown for.
         baselines: figures of baselines by name.
         baselines_by_source: stance accuracy of baselines by source and name.
+        comparison: of ``verdicts`` as table B with another table, which the page then shows, too.
         progress: called with the number of claims read for the page and of all.
 
     Raises:
@@ -84,7 +87,7 @@ def write_report(
     order = reading_order(judged)[:max_cases]
     store = ImageStore(max_images)
     claims = _Claims(truth, columns, image_root, joined.verdicts.num_rows)
-    cases = _cases(joined, judged, order, claims, store, progress)
+    cases = _cases(joined, judged, order, claims, store, comparison, progress)
     names = [(what, _name(table)) for what, table in (("Verdicts", verdicts), ("Claims", truth)) if table is not None]
     text = _render(
         title=title or f"Verdicts of {names[0][1]}",
@@ -97,7 +100,8 @@ def write_report(
         advice=advice(scores, joined, baselines or {}),
         baselines=baselines or {},
         baselines_by_source=baselines_by_source or {},
-        index=_json(_index(joined, judged, order)),
+        comparison=comparison,
+        index=_json(_index(joined, judged, order, comparison)),
         chunks=[_packed(cases[start : start + _CHUNK]) for start in range(0, len(cases), _CHUNK)],
         images=store.images,
         turned_down=store.turned_down,
@@ -166,7 +170,7 @@ def _packed(cases: Sequence[str]) -> str:
     return base64.b64encode(gzip.compress(data, 6, mtime=0)).decode("ascii")
 
 
-def _index(joined: Joined, judged: Judged, order: NDArray[np.int64]) -> dict[str, Any]:
+def _index(joined: Joined, judged: Judged, order: NDArray[np.int64], comparison: Comparison | None) -> dict[str, Any]:
     """What the list and its filters need of every case: column by column, in reading order."""
     table = joined.verdicts
     ids = table["id"].to_pylist()
@@ -201,6 +205,10 @@ def _index(joined: Joined, judged: Judged, order: NDArray[np.int64]) -> dict[str
             "codes": judged.abstained[order].astype(int).tolist(),
         },
     ]
+    if comparison:
+        names = [*CHANGES, "not in A"]
+        codes = np.where(comparison.changes < 0, len(CHANGES), comparison.changes)[order]
+        facets.append({"key": "change", "title": "Compared with A", "names": names, "codes": codes.tolist()})
     for name, groups in slices_of(joined, judged).items():
         title = name[0].upper() + name[1:]
         facets.append(
@@ -237,6 +245,7 @@ def _cases(
     order: NDArray[np.int64],
     claims: "_Claims",
     store: ImageStore,
+    comparison: Comparison | None,
     progress: Progress | None,
 ) -> list[str]:
     """The cases in reading order, each as JSON. The claims table is gone through once, and of each row no more is kept than is shown."""
@@ -258,6 +267,7 @@ def _cases(
                     row,
                     gold=gold.value if gold else None,
                     right=bool(judged.right[place]) if gold else None,
+                    before=comparison.before[place] if comparison else None,
                 )
                 found[place] = _compact(case), _small_images(row, loaded, store)
         if progress:

@@ -50,6 +50,7 @@ const CaseView = (() => {
     if (item.confidence !== null) list.push(element("span", { class: "chip" }, `confidence ${item.confidence.toFixed(2)}`));
     if (item.abstained) list.push(element("span", { class: "chip" }, "withheld"));
     if (item.gold) list.push(element("span", { class: `chip ${item.right ? "chip-good" : "chip-bad"}` }, `${item.right ? "✓ right" : "✗ wrong"}, gold: ${spoken(item.gold)}`));
+    if (item.before && item.before.label !== item.label) list.push(element("span", { class: "chip" }, `before: ${spoken(item.before.label)}${item.before.confidence === null ? "" : ", " + item.before.confidence.toFixed(2)}`));
     if (item.language) list.push(element("span", { class: "chip" }, item.language));
     if (item.date) list.push(element("span", { class: "chip" }, item.date));
     if (item.status === "degraded") list.push(element("span", { class: "chip" }, "degraded"));

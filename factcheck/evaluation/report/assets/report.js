@@ -4,7 +4,7 @@
   const $ = (id) => document.getElementById(id);
   const index = JSON.parse($("index").textContent);
   const total = index.ids.length, PAGE = 50;
-  const facets = index.facets, main = ["label", "gold", "outcome", "status", "withheld"];
+  const facets = index.facets, main = ["label", "gold", "outcome", "change", "status", "withheld"];
   const controls = new Map();
   let shown = [], page = 0, current = -1, turn = 0;
   const unpacked = new Map();
