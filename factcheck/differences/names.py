@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from factcheck.differences.amounts import DASHES, is_tight
 from factcheck.differences.lexicon import NUMBER_WORDS, STOPWORDS, word_set
 from factcheck.differences.records import Kind, Value
 from factcheck.differences.tokens import Token
@@ -77,11 +78,12 @@ def _capital(token: Token, inside: bool = False) -> bool:
 
 
 def _counted(tokens: Sequence[Token], i: int) -> bool:
-    return (
-        i + 1 < len(tokens)
-        and tokens[i + 1].is_word
-        and not tokens[i + 1].is_cap
-        and tokens[i + 1].low not in STOPWORDS
+    """Whether a number behind a name counts what follows, or is one side of a score."""
+    if i + 1 >= len(tokens):
+        return False
+    after = tokens[i + 1]
+    return (after.is_word and not after.is_cap and after.low not in STOPWORDS) or (
+        after.text in DASHES and is_tight(tokens, i + 1)
     )
 
 

@@ -99,9 +99,10 @@ def _is_number(tokens: Sequence[Token], i: int, stop: int) -> bool:
     if not tokens[i].is_digits or i == 0:
         return True
     before = tokens[i - 1]
-    if before.low in LABELLED and not counts(tokens, stop) and not (stop < len(tokens) and tokens[stop].text in DASHES):
-        return False
-    return not (before.is_word and before.is_cap) or before.low in STOPWORDS or before.low in _VERBLIKE
+    dashed = stop < len(tokens) and tokens[stop].text in DASHES and is_tight(tokens, stop)  # a score, or part of a code
+    if before.low in LABELLED:
+        return dashed or counts(tokens, stop)
+    return dashed or not (before.is_word and before.is_cap) or before.low in STOPWORDS or before.low in _VERBLIKE
 
 
 def _is_code(tokens: Sequence[Token], stop: int) -> bool:
