@@ -59,16 +59,15 @@ def train(args: argparse.Namespace) -> None:
         data["root"] = str(args.data)
         # Photos are no matter of sources, and their files slow to read.
         data["train"] = {name: weight * args.draws for name, weight in data["train"].items() if "flickr" not in name}
-        data["made"] = round(data["made"] * args.draws)
+        mixture, augmentation = data["mixture"], data["augmentation"]
+        mixture["made"] = round(mixture["made"] * args.draws)
         data["val"] = ["claims-text/val.jsonl"]
-        data["source_weights"] = {**data["source_weights"], **dict.fromkeys(held_out(fold), 0.0)}
-        data["contrasts"] = {name: share for name, share in data["contrasts"].items() if name not in held_out(fold)}
+        mixture["source_weights"] |= dict.fromkeys(held_out(fold), 0.0)
+        for name in held_out(fold):
+            augmentation["contrasts"].pop(name, None)
         trainer = config["trainer"]
         trainer |= {"limit_val_batches": 0, "default_root_dir": str(folder)}
-        trainer["logger"]["init_args"]["save_dir"] = str(folder)
-        for callback in trainer["callbacks"]:
-            if "dirpath" in callback["init_args"]:
-                callback["init_args"]["dirpath"] = str(folder / "checkpoints")
+        for callback in trainer["callbacks+"]:
             if "update_starting_at_step" in callback["init_args"]:
                 callback["init_args"]["update_starting_at_step"] = round(
                     callback["init_args"]["update_starting_at_step"] * args.draws
@@ -79,7 +78,7 @@ def train(args: argparse.Namespace) -> None:
         (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), "utf-8")
         command = [sys.executable, "-m", "factcheck"]
         subprocess.run([*command, "fit", "--config", str(folder / "config.yaml")], check=True)
-        checkpoint = folder / "checkpoints" / "last.ckpt"
+        checkpoint = folder / "last.ckpt"
         export = ["export", str(checkpoint), "--out", str(folder / "model"), "--top-k", "7", "--min-share", "0.5"]
         subprocess.run([*command, *export], check=True)
 

@@ -21,7 +21,7 @@ from factcheck.evaluation.baselines import score_baselines
 from factcheck.evaluation.scoring import score
 from factcheck.labels import STANCES
 from factcheck.training.verdict.contrasts import make_contrast
-from factcheck.training.verdict.rows import read_training_rows, with_evidence
+from factcheck.training.verdict.rows import EvidenceSelection, read_training_rows, with_evidence
 from factcheck.verification import verify_file
 from factcheck.verification.verdict_table import read_verdicts
 
@@ -112,7 +112,7 @@ def unrelated(verifier: Verifier, path: Path, work: Path, count: int = 600) -> d
 
 def altered(verifier: Verifier, path: Path, work: Path) -> dict:
     rows = [row for row in read_training_rows(path) if row.source != "sick"]  # scene captions have few details
-    rows = [row for row in with_evidence(rows, 5, "bundled", "hybrid") if row.text.evidence]
+    rows = [row for row in with_evidence(rows, EvidenceSelection()) if row.text.evidence]
     rng = np.random.default_rng(5)
     claims = work / "altered.jsonl"
     with claims.open("w", encoding="utf-8") as stream:

@@ -8,10 +8,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from factcheck.commands.messages import in_words_of_the_command_line
 from factcheck.errors import InputError
 from retrieval.durable import replacing
 
@@ -98,10 +99,15 @@ def _number(text: str, kind: Callable[[str], Any], fits: Callable[[Any], bool], 
 class _TextFormatter(logging.Formatter):
     """``factcheck: warning: …`` for what is wrong; what goes on is stamped with the time, as logs want it."""
 
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        super().__init__()
+        self._flags = flags
+
     def format(self, record: logging.LogRecord) -> str:
+        message = in_words_of_the_command_line(record.getMessage(), self._flags)
         if record.levelno >= logging.WARNING:
-            return f"factcheck: {record.levelname.lower()}: {record.getMessage()}"
-        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(record.created))} {record.getMessage()}"
+            return f"factcheck: {record.levelname.lower()}: {message}"
+        return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.localtime(record.created))} {message}"
 
 
 class _JsonFormatter(logging.Formatter):
@@ -124,14 +130,15 @@ class _StandardError(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def set_up_logging(form: str = "text") -> None:
+def set_up_logging(form: str = "text", flags: Mapping[str, str] | None = None) -> None:
     """Let what the packages log be read on standard error; the one place where handlers are set.
 
     Args:
         form: ``text`` or ``json``.
+        flags: the flag that sets each parameter that a message may name.
     """
     handler = _StandardError()
-    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
+    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter(flags or {}))
     for name in ("factcheck", "retrieval"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

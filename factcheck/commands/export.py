@@ -2,15 +2,20 @@
 
 import argparse
 import contextlib
+import dataclasses
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from factcheck.commands.common import column_mapping, positive, probability, quiet_libraries
 from factcheck.commands.inputs import check_checkpoint, check_image_root
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
+
+if TYPE_CHECKING:
+    from factcheck.training.verdict.module import VerdictModule
 
 __all__ = ["add_arguments", "run"]
 
@@ -62,9 +67,10 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.models.folder import fingerprint
     from factcheck.training.verdict.checkpoint import load_checkpoint
 
-    module, preprocessing = load_checkpoint(checkpoint)
+    module, selection = load_checkpoint(checkpoint)
     given = {"top_k": args.top_k, "min_share": args.min_share}
-    preprocessing |= {name: value for name, value in given.items() if value is not None}
+    selection = dataclasses.replace(selection, **{name: value for name, value in given.items() if value is not None})
+    preprocessing = dataclasses.asdict(selection)
     card = Path(args.card).read_text("utf-8") if args.card else _card(module, preprocessing, checkpoint)
     with _scratch_folder(out) as scratch:
         _write(scratch / "model", module, preprocessing, card, args, columns)
@@ -88,21 +94,28 @@ def _check_tables(args: argparse.Namespace) -> dict[str, str] | None:
     try:
         check_calibration_tables(args.calibrate_on, args.target_precision, columns)
     except InputError as error:
-        if "(mapped to " not in str(error):
+        if columns is None or error.field != "columns":
             raise
-        raise InputError(f"{error}. So it was called in training; --columns tells what it is called here") from None
+        raise InputError(
+            error.message, field="columns", hint="so it was called in training; `columns` tells what it is called here"
+        ) from None
     return columns
 
 
 def _write(
-    folder: Path, module, preprocessing: dict, card: str, args: argparse.Namespace, columns: dict[str, str] | None
+    folder: Path,
+    module: "VerdictModule",
+    preprocessing: dict[str, Any],
+    card: str,
+    args: argparse.Namespace,
+    columns: dict[str, str] | None,
 ) -> None:
     """Write the whole model folder, calibrated if that was asked for."""
     import torch
 
     from factcheck.models.folder import save_model
 
-    options = {
+    options: dict[str, Any] = {
         "preprocessing": preprocessing,
         "card": card,
         "dtype": getattr(torch, args.dtype),
@@ -157,10 +170,17 @@ def _put_in_place(new: Path, out: Path) -> None:
         path.rename(out / path.name)
 
 
-def _card(module, preprocessing: dict, checkpoint: Path) -> str:
+def _card(module: "VerdictModule", preprocessing: dict[str, Any], checkpoint: Path) -> str:
     """A model card of what is known; what only its maker can know is named as missing."""
     parameters = sum(p.numel() for p in module.model.parameters())
-    settings = "\n".join(f"| {name} | {value} |" for name, value in sorted(module.hparams.items()))
+    groups: dict[str, Any] = {
+        "network": module.network,
+        "text": module.text,
+        "optim": module.optim,
+        "loss": module.loss,
+    }
+    named = {f"{name}.{field}": v for name, group in groups.items() for field, v in dataclasses.asdict(group).items()}
+    settings = "\n".join(f"| {name} | {value} |" for name, value in sorted(named.items()))
     return f"""# Verdict model
 
 Exported from `{checkpoint.name}` by `factcheck export`; {parameters / 1e6:.1f} M parameters.

@@ -35,8 +35,8 @@ def flags_of(parser: argparse.ArgumentParser) -> dict[str, str]:
     return flags
 
 
-def in_words_of_the_command_line(error: InputError, flags: Mapping[str, str] | None = None) -> str:
-    """The error's text, with parameters in backticks as flags and functions as commands.
+def in_words_of_the_command_line(said: InputError | str, flags: Mapping[str, str] | None = None) -> str:
+    """The text, with parameters in backticks as flags and functions as commands.
 
     A parameter without a flag keeps its name, in quotes: it is one of a file or of another program.
     """
@@ -48,4 +48,4 @@ def in_words_of_the_command_line(error: InputError, flags: Mapping[str, str] | N
             return flags[name]
         return f"'{_COMMANDS[name]}'" if name in _COMMANDS else f"'{name}'"
 
-    return _NAME.sub(word, str(error))
+    return _NAME.sub(word, str(said))

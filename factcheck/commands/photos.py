@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         description="Turn a pre-training checkpoint into the folder of a photo encoder, which 'image_weights' and 'index "
         "build --photos' take.",
     )
-    export.add_argument("checkpoint", help="checkpoint that 'factcheck fit' wrote with configs/photo_pretrain.yaml")
+    export.add_argument("checkpoint", help="checkpoint that 'factcheck fit' wrote with configs/image_pretrain.yaml")
     export.add_argument("--out", required=True, help="folder to write")
     export.add_argument("--card", help="Markdown file to put in as README.md")
     export.set_defaults(action_run=_export)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from factcheck.verification.stream import RunSummary
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["add_arguments", "print_summary", "run"]
+__all__ = ["add_arguments", "exit_status", "print_summary", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
         logger.warning("%s holds 0 rows; so does the verdict table", args.claims)
     print_summary(summary)
     print_usage(verifier.judge, args.judge_price)
-    return _status(summary, args.max_errors)
+    return exit_status(summary, args.max_errors)
 
 
 def _verify(
@@ -224,7 +224,7 @@ def print_summary(summary: "RunSummary") -> None:
         print(f"  and {len(summary.reasons) - _REASONS_SHOWN} more kinds of reason; each row has its own in the table")
 
 
-def _status(summary: "RunSummary", most: int | float | None) -> int:
+def exit_status(summary: "RunSummary", most: int | float | None) -> int:
     """0, or :data:`TOO_MANY_ERRORS`, which is said."""
     errors = summary.statuses["error"]
     allowed = most * summary.rows if isinstance(most, float) else most

@@ -23,29 +23,29 @@ __all__ = ["VerdictConfig", "VerdictModel", "VerdictOutput", "current_settings",
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictConfig:
-    """What defines a verdict model's architecture and how its inputs are made.
-
-    Attributes:
-        text_model: ``bundled``, a folder or a Hugging Face id.
-        image_encoder: name of the image encoder (``twins_svt_tiny``, …); None for a text-only model.
-        image_weights: ``bundled``, ``timm``, a model folder, or None for random weights.
-        max_length: text tokens of claim, evidence and OCR together.
-        max_claim_tokens: longest claim (with its OCR), so that evidence always has room.
-        token_relations: what the text transformer is told of each token: whether the other segment holds its word (``words``), also how
-            values, names and roles stand to it (``typed``), or nothing (None).
-        fusion_dim, fusion_depth, fusion_heads, dropout: see :class:`~factcheck.models.fusion.FusionTransformer`.
-    """
+    """What defines a verdict model's architecture and how its inputs are made."""
 
     text_model: str = "bundled"
+    """``bundled``, a folder or a Hugging Face id."""
     image_encoder: str | None = "twins_svt_tiny"
+    """Name of the image encoder; null for a text-only model."""
     image_weights: str | None = "bundled"
+    """``bundled``, ``timm``, a model folder, or null for random weights."""
     max_length: int = 256
+    """Text tokens of claim, evidence and OCR together."""
     max_claim_tokens: int = 96
+    """Text tokens kept of the claim with its OCR, so that evidence always has room."""
     token_relations: TokenRelations | None = None
+    """What the text transformer is told of each token: whether the other segment holds its word (``words``), also how values, names
+    and roles stand to it (``typed``), or nothing (null)."""
     fusion_dim: int = 256
+    """Width of the fusion transformer."""
     fusion_depth: int = 2
+    """Layers of the fusion transformer."""
     fusion_heads: int = 4
+    """Attention heads of the fusion transformer."""
     dropout: float = 0.1
+    """Dropout of the fusion transformer, in [0, 1)."""
 
     def __post_init__(self) -> None:
         if not 8 <= self.max_claim_tokens < self.max_length:

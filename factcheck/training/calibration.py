@@ -191,7 +191,7 @@ def calibrate(
     _check_target(target_precision)
     rows = _labelled_rows(verifier, claims, image_root, columns)
     _check_enough(rows, at_least, claims)
-    five = [row for row in rows if row.label is not None and row.gold_label is not None]
+    five = [(row.label, row.gold_label) for row in rows if row.label is not None and row.gold_label is not None]
     # The stance is a verdict's confidence where there is no pair of photos: with enough such rows they alone decide.
     plain = [row for row in rows if row.label is None]
     plain = plain if len(plain) >= _ENOUGH else rows
@@ -201,11 +201,7 @@ def calibrate(
         lengths = [row.tokens for row in plain]
         result = replace(result, stance_by_length=fit_temperature_by_length(stances, gold, lengths))
     if five:
-        labels, gold = (
-            [row.label for row in five if row.label],
-            [row.gold_label for row in five if row.gold_label is not None],
-        )
-        result = replace(result, label=_fitted("five-class", labels, gold))
+        result = replace(result, label=_fitted("five-class", [p for p, _ in five], [target for _, target in five]))
     return _with_threshold(replace(result, rows=len(rows)), rows, target_precision)
 
 
@@ -270,13 +266,14 @@ def _check_enough(rows: Sequence[_Labelled], at_least: int, claims: Sequence[str
 def _with_threshold(result: Calibration, rows: Sequence[_Labelled], target_precision: float | None) -> Calibration:
     if target_precision is None:
         return result
-    point = threshold_for_precision(*zip(*(row.outcome(result) for row in rows), strict=True), target_precision)
+    confidence, right = zip(*(row.outcome(result) for row in rows), strict=True)
+    point = threshold_for_precision(confidence, right, target_precision)
     threshold = max(0.0, point.threshold - 0.5 * 10**-_DECIMALS)
     return replace(result, abstain_below=threshold, target_precision=target_precision, coverage=point.coverage)
 
 
 def _fitted(head: str, probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:
-    """The temperature of a head; one that stops at a bound is said on standard error, for it fits no more than these rows."""
+    """The temperature of a head; one that stops at a bound is logged as a warning, for it fits no more than these rows."""
     temperature = fit_temperature(probabilities, gold)
     if any(abs(np.log(temperature / bound)) < 0.01 for bound in _BOUNDS):
         _LOG.warning(

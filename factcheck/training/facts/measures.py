@@ -114,8 +114,8 @@ def draw(kind: str, rng: np.random.Generator) -> Quantity:
         top = pick((12, 60, 600, 9_000, 900_000, 90_000_000), rng)
         return Quantity(kind, _rounded(max(2.0, rng.random() * top), rng))
     if kind == "percent":
-        value = pick((10, 20, 25, 30, 40, 50, 60, 75, 80, 90), rng) if rng.random() < 0.4 else int(rng.integers(2, 99))
-        return Quantity(kind, value + (round(rng.random(), 1) if rng.random() < 0.2 else 0))
+        whole = pick((10, 20, 25, 30, 40, 50, 60, 75, 80, 90), rng) if rng.random() < 0.4 else int(rng.integers(2, 99))
+        return Quantity(kind, whole + (round(rng.random(), 1) if rng.random() < 0.2 else 0))
     if kind == "money":
         value = 10 ** rng.uniform(1, 11)
         return Quantity(

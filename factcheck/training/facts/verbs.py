@@ -147,7 +147,8 @@ def _acts(text: str) -> tuple[Act, ...]:
                 stem = base[:-1] if base.endswith("e") else base
                 past = f"{stem[:-1]}ied" if base.endswith("y") and base[-2] not in "aeou" else f"{stem}ed"
                 forms = [base, past, past, f"{stem}ing"]
-            acts += [Act(kind, *forms, one) for kind in who.split(",") for one in rest.split(",")]
+            base, past, participle, ing = forms
+            acts += [Act(kind, base, past, participle, ing, one) for kind in who.split(",") for one in rest.split(",")]
     return tuple(acts)
 
 

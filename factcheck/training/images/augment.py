@@ -1,4 +1,4 @@
-"""How photos are altered as they travel, as batched tensor operations: crop, mirror, tone, frame, text, collage, JPEG.
+"""How images are altered as they travel, as batched tensor operations: crop, mirror, tone, frame, text, collage, JPEG.
 
 Everything works on whole batches and draws from one :class:`torch.Generator`, so that a batch is altered in
 milliseconds on a CPU and a run that resumes draws exactly what it would have drawn.
@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["STRENGTHS", "Strength", "alter_photos", "quantise_dct", "resize_photos"]
+__all__ = ["STRENGTHS", "Strength", "alter_images", "quantise_dct", "resize_images"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strength:
-    """How often, and how much, a view is altered. Probabilities are per photo.
+    """How often, and how much, a view is altered. Probabilities are per image.
 
     Attributes:
-        min_area: smallest share of the photo's area that a crop keeps.
+        min_area: smallest share of the image's area that a crop keeps.
         crop, mirror, rotate, tone, grey, blur, frame, collage, band, patch, jpeg: probability of each alteration.
     """
 
@@ -37,7 +37,7 @@ class Strength:
     jpeg: float
 
 
-#: ``mild``: nearly the photo as first published; ``strong``: a copy that has been round the net.
+#: ``mild``: nearly the image as first published; ``strong``: a copy that has been round the net.
 STRENGTHS = {
     "mild": Strength(
         min_area=0.9, crop=0.3, mirror=0.0, rotate=0.0, tone=0.15, grey=0.0,
@@ -67,26 +67,26 @@ _WORDS = [
 _LUMA = (0.299, 0.587, 0.114)
 
 
-def alter_photos(photos: Tensor, size: int, strength: Strength, generator: torch.Generator) -> Tensor:
-    """One altered view of each photo; collages and patches show the batch's other photos.
+def alter_images(images: Tensor, size: int, strength: Strength, generator: torch.Generator) -> Tensor:
+    """One altered view of each image; collages and patches show the batch's other images.
 
     Args:
-        photos: (B, 3, H, W) uint8, or float in [0, 1].
+        images: (B, 3, H, W) uint8, or float in [0, 1].
         size: side of the square views, in pixels; a multiple of 8.
         strength: what happens, and how often (see :data:`STRENGTHS`).
-        generator: the source of every random choice, on the photos' device.
+        generator: the source of every random choice, on the images' device.
 
     Returns:
         (B, 3, size, size) float32 in [0, 1].
     """
-    rng = _Random(generator, photos.shape[0], photos.device)
+    rng = _Random(generator, images.shape[0], images.device)
     # Sampling from at most 1.5x the target size keeps bilinear interpolation from aliasing. Bytes resize fastest.
-    source = resize_photos(photos, min(round(1.5 * size), photos.shape[-1]))
+    source = resize_images(images, min(round(1.5 * size), images.shape[-1]))
     strangers = F.interpolate(source.roll(1, 0), size=(size, size), mode="bilinear", align_corners=False)
 
     content = _place(rng, strength)  # (B, 2, 3): canvas -> content coordinates
-    crop = _crop(rng, strength)  # (B, 2, 3): content -> photo coordinates
-    canvas = _canvas(size, photos.device)  # (S, S, 3): x, y, 1
+    crop = _crop(rng, strength)  # (B, 2, 3): content -> image coordinates
+    canvas = _canvas(size, images.device)  # (S, S, 3): x, y, 1
     within = torch.einsum("bij,hwj->bhwi", content, canvas)  # (B, S, S, 2)
     grid = torch.einsum("bij,bhwj->bhwi", crop, F.pad(within, (0, 1), value=1.0))
     view = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
@@ -131,7 +131,7 @@ def quantise_dct(images: Tensor, quality: Tensor) -> Tensor:
 
 
 class _Random:
-    """Per-photo draws from one generator."""
+    """Per-image draws from one generator."""
 
     def __init__(self, generator: torch.Generator, batch: int, device: torch.device):
         self.generator, self.batch, self.device = generator, batch, device
@@ -144,24 +144,24 @@ class _Random:
         return self.uniform() < probability
 
     def pick(self, options: Tensor) -> Tensor:
-        """One row of ``options`` (N, ...) for each photo."""
+        """One row of ``options`` (N, ...) for each image."""
         return options[torch.randint(len(options), (self.batch,), generator=self.generator, device=self.device)]
 
 
-def resize_photos(photos: Tensor, size: int) -> Tensor:
-    """Photos (B, 3, H, W), uint8 or float in [0, 1], to (B, 3, size, size) float32 in [0, 1]."""
+def resize_images(images: Tensor, size: int) -> Tensor:
+    """Images (B, 3, H, W), uint8 or float in [0, 1], to (B, 3, size, size) float32 in [0, 1]."""
     # Only CPUs have a kernel that resizes bytes.
-    return _to_float(_resize(photos if photos.device.type == "cpu" else _to_float(photos), size))
+    return _to_float(_resize(images if images.device.type == "cpu" else _to_float(images), size))
 
 
-def _resize(photos: Tensor, size: int) -> Tensor:
-    if photos.shape[-2:] == (size, size):
-        return photos
-    return F.interpolate(photos, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+def _resize(images: Tensor, size: int) -> Tensor:
+    if images.shape[-2:] == (size, size):
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _to_float(photos: Tensor) -> Tensor:
-    return photos.float() / 255 if photos.dtype == torch.uint8 else photos.float()
+def _to_float(images: Tensor) -> Tensor:
+    return images.float() / 255 if images.dtype == torch.uint8 else images.float()
 
 
 def _canvas(size: int, device: torch.device) -> Tensor:
@@ -181,7 +181,7 @@ def _affine(scale_x: Tensor, scale_y: Tensor, shift_x: Tensor, shift_y: Tensor, 
 
 
 def _crop(rng: _Random, strength: Strength) -> Tensor:
-    """Content coordinates in [-1, 1] to the cropped, mirrored, turned part of the photo: (B, 2, 3)."""
+    """Content coordinates in [-1, 1] to the cropped, mirrored, turned part of the image: (B, 2, 3)."""
     cropped, one = rng.chance(strength.crop), torch.ones(rng.batch, device=rng.device)
     area = torch.where(cropped, rng.uniform(strength.min_area, 1.0), one)
     aspect = torch.where(cropped, rng.uniform(-0.3, 0.3).exp(), one)
@@ -193,7 +193,7 @@ def _crop(rng: _Random, strength: Strength) -> Tensor:
 
 
 def _place(rng: _Random, strength: Strength) -> Tensor:
-    """Canvas coordinates to content coordinates, |x| <= 1 inside the photo: frames and collages shrink it."""
+    """Canvas coordinates to content coordinates, |x| <= 1 inside the image: frames and collages shrink it."""
     margin = rng.uniform(0.02, 0.28)
     uneven = rng.uniform(0.6, 1.0)
     framed = rng.frame_draw < strength.frame
@@ -238,7 +238,7 @@ def _tone(rng: _Random, view: Tensor, strength: Strength) -> Tensor:
 
 
 def _blur(rng: _Random, view: Tensor, strength: Strength) -> Tensor:
-    """Rescaling and soft focus: a share of the photos goes through a smaller size and back."""
+    """Rescaling and soft focus: a share of the images goes through a smaller size and back."""
     size = view.shape[-1]
     chosen = rng.chance(strength.blur).nonzero()[:, 0]
     for part, share in zip(chosen.tensor_split(3), (0.4, 0.55, 0.75), strict=True):
@@ -249,7 +249,7 @@ def _blur(rng: _Random, view: Tensor, strength: Strength) -> Tensor:
 
 
 def _patch(rng: _Random, view: Tensor, strangers: Tensor, canvas: Tensor, strength: Strength) -> Tensor:
-    """A sticker or an inset: a rectangle of another photo or of one colour, up to about a sixth of the area."""
+    """A sticker or an inset: a rectangle of another image or of one colour, up to about a sixth of the area."""
     on = rng.chance(strength.patch)
     half = rng.uniform(0.1, 0.42, 2)
     centre = rng.uniform(-1, 1, 2)
@@ -264,10 +264,10 @@ def _patch(rng: _Random, view: Tensor, strangers: Tensor, canvas: Tensor, streng
 
 
 def _band(rng: _Random, view: Tensor, within: Tensor, canvas: Tensor, strength: Strength) -> Tensor:
-    """A caption: text on a coloured band along the top or the bottom, of the photo or of its frame."""
+    """A caption: text on a coloured band along the top or the bottom, of the image or of its frame."""
     on = rng.chance(strength.band)
     height = rng.uniform(0.16, 0.5)
-    top, on_photo, bare, anywhere = rng.chance(0.45), rng.chance(0.6), rng.chance(0.15), rng.chance(0.12)
+    top, on_image, bare, anywhere = rng.chance(0.45), rng.chance(0.6), rng.chance(0.15), rng.chance(0.12)
     opacity = torch.where(
         bare, torch.zeros(rng.batch, device=rng.device), torch.where(rng.chance(0.7), 1.0, rng.uniform(0.5, 1.0))
     )
@@ -280,7 +280,7 @@ def _band(rng: _Random, view: Tensor, within: Tensor, canvas: Tensor, strength: 
     if not len(chosen):
         return view
     c = chosen
-    coordinates = torch.where(on_photo[c, None, None, None], within[c], canvas[..., :2])
+    coordinates = torch.where(on_image[c, None, None, None], within[c], canvas[..., :2])
     x, y = coordinates.unbind(-1)
     start = torch.where(anywhere, place, torch.where(top, torch.full_like(height, -1.0), 1 - height))[c, None, None]
     across = (y - start) / height[c, None, None] * 2 - 1  # -1 at the band's upper edge, 1 at its lower
@@ -336,4 +336,10 @@ def _jpeg_constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tenso
     chroma = torch.full((8, 8), 99)
     chroma[:4, :4] = torch.tensor([[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]])
     tables = torch.stack([luma, chroma, chroma])
-    return tuple(t.to(device, torch.float32) for t in (basis, forward, torch.linalg.inv(forward), tables))
+    backward = torch.linalg.inv(forward)
+    return (
+        basis.to(device, torch.float32),
+        forward.to(device, torch.float32),
+        backward.to(device, torch.float32),
+        tables.to(device, torch.float32),
+    )

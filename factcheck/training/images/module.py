@@ -1,8 +1,8 @@
-"""Self-supervised pre-training of a photo encoder: a photo and its altered copy are neighbours, other photos are not."""
+"""Self-supervised pre-training of an image encoder: an image and its altered copy are neighbours, other images are not."""
 
 import copy
-import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -11,18 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.folder import check_weights, create_image_encoder
+from factcheck.models.folder import create_image_encoder
 from factcheck.models.image import ImageEncoder, build_image_encoder
-from factcheck.training.checks import FiniteLoss, check_before_saving, check_range, planned_steps
-from factcheck.training.images.augment import STRENGTHS, alter_photos, resize_photos
+from factcheck.models.weights import read_checkpoint
+from factcheck.training.callbacks import FiniteLoss, check_before_saving, planned_steps
+from factcheck.training.images.augment import STRENGTHS, alter_images, resize_images
+from factcheck.weights import check_weights
+from retrieval.arguments import checked_number
 
-__all__ = ["PhotoPretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]
+__all__ = ["ImagePretrainModule", "contrastive_loss", "load_pretrained_encoder", "spread_loss"]
 
 
-class PhotoPretrainModule(pl.LightningModule):
+class ImagePretrainModule(pl.LightningModule):
     """Contrastive pre-training (InfoNCE, arXiv 1807.03748) for copy detection, after SSCD (arXiv 2202.10261).
 
-    Each photo gives one mild and one strongly altered view. Every view must find its partner among all other views of
+    Each image gives one mild and one strongly altered view. Every view must find its partner among all other views of
     the batch and a queue of earlier descriptors (cross-batch memory, arXiv 1912.06798). The nearest-neighbour entropy
     term of SSCD spreads descriptors evenly. Validation and export use an exponential moving average of the weights.
 
@@ -74,21 +77,27 @@ class PhotoPretrainModule(pl.LightningModule):
         sizes, size_shares = sizes or [64], size_shares or [1.0]
         if len(sizes) != len(size_shares) or abs(sum(size_shares) - 1) > 1e-6:
             raise InputError(
-                f"sizes={sizes} and size_shares={size_shares} must be equally long and the shares add up to 1."
+                f"`sizes` {sizes} and `size_shares` {size_shares} must be equally long and the shares add up to 1",
+                field="size_shares",
             )
         if any(size % 8 or size < 32 for size in sizes):
-            raise InputError(f"sizes={sizes} must be multiples of 8, at least 32.")
-        if temperature <= 0:
-            raise InputError(f"temperature={temperature} must be above 0.")
-        check_range(learning_rate=learning_rate, weight_decay=weight_decay, spread=spread, warmup=warmup, queue=queue)
-        check_range(seed=seed)
-        check_range(below=1.0, average_decay=average_decay)
+            raise InputError(f"`sizes` {sizes} must be multiples of 8, at least 32", field="sizes")
+        numbers = {"learning_rate": learning_rate, "weight_decay": weight_decay, "spread": spread, "seed": seed}
+        for option, value in (numbers | {"warmup": warmup, "queue": queue}).items():
+            checked_number(option, value)
+        checked_number("temperature", temperature, least=1e-6)
+        checked_number("average_decay", average_decay, below=1.0)
         self.save_hyperparameters()
         self.encoder = create_image_encoder(name, weights, embed_dim=embed_dim, layout_dim=layout_dim).train()
         # Training sees one view at a time, at its own sizes, whatever the weights were saved with.
         self.encoder.input_size, self.encoder.view_size = sizes[-1], None
         self.average = copy.deepcopy(self.encoder).requires_grad_(False).eval()
-        self.sizes, self.size_shares = sizes, size_shares
+        self.sizes, self.size_shares, self.seed = sizes, size_shares, seed
+        self.temperature, self.spread, self.queue_start = temperature, spread, queue_start
+        self.learning_rate, self.weight_decay, self.warmup = learning_rate, weight_decay, warmup
+        self.decay_start, self.average_decay = decay_start, average_decay
+        self.queue: Tensor
+        self.queue_filled: Tensor
         self.register_buffer("queue", torch.zeros(queue, self.encoder.embed_dim))
         self.register_buffer("queue_filled", torch.zeros((), dtype=torch.long))
         self._validation: list[tuple[Tensor, Tensor]] = []
@@ -103,8 +112,9 @@ class PhotoPretrainModule(pl.LightningModule):
         if self.trainer.world_size > 1:
             # Groups of look-alikes would be dealt out to several processes, and figures made of each one's photos alone.
             raise InputError(
-                f"photo pre-training runs in one process, found {self.trainer.world_size}; give --trainer.devices 1 and "
-                "--trainer.num_nodes 1"
+                f"image pre-training runs in one process, found {self.trainer.world_size}",
+                field="devices",
+                hint="give 1 as `devices` and as `num_nodes`",
             )
 
     def on_train_start(self) -> None:
@@ -119,45 +129,43 @@ class PhotoPretrainModule(pl.LightningModule):
         return encoder.embed((views - mean) / std)
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        """One step on (B, 3, S, S) uint8 photos."""
+        """One step on (B, 3, S, S) uint8 images."""
         progress = self.global_step / self._total_steps()
         size = self._size_at(progress)
         # The batch's number too: several batches make a step where gradients are accumulated.
-        draws = np.random.SeedSequence((self.hparams.seed, self.global_step, batch_idx))
+        draws = np.random.SeedSequence((self.seed, self.global_step, batch_idx))
         generator = torch.Generator(batch.device).manual_seed(int(draws.generate_state(1, np.uint64)[0]))
-        mild = alter_photos(batch, size, STRENGTHS["mild"], generator)
-        strong = alter_photos(batch, size, STRENGTHS["strong"], generator)
+        mild = alter_images(batch, size, STRENGTHS["mild"], generator)
+        strong = alter_images(batch, size, STRENGTHS["strong"], generator)
         z = self.encode(torch.cat([mild, strong]))
-        negatives = (
-            self.queue[: int(self.queue_filled)] if self.global_step >= self.hparams.queue_start else self.queue[:0]
-        )
-        loss, accuracy = contrastive_loss(z, negatives, self.hparams.temperature)
+        negatives = self.queue[: int(self.queue_filled)] if self.global_step >= self.queue_start else self.queue[:0]
+        loss, accuracy = contrastive_loss(z, negatives, self.temperature)
         spread = spread_loss(z)
         self._remember(z.detach()[: len(batch)])
         self.log_dict({"train/loss": loss, "train/accuracy": accuracy, "train/spread": spread}, batch_size=len(batch))
         self.log("train/size", float(size), batch_size=len(batch))
-        return loss + self.hparams.spread * spread
+        return loss + self.spread * spread
 
     def on_train_batch_end(self, outputs: object, batch: Tensor, batch_idx: int) -> None:
         """Move the average towards the weights (faster at first, while they move fast) where a step has changed them."""
         if self.global_step == self._averaged_step:
             return
         self._averaged_step = self.global_step
-        decay = min(self.hparams.average_decay, (1 + self.global_step) / (10 + self.global_step))
+        decay = min(self.average_decay, (1 + self.global_step) / (10 + self.global_step))
         with torch.no_grad():
             averages, current = self.average.state_dict(), self.encoder.state_dict()
             torch._foreach_lerp_(list(averages.values()), list(current.values()), 1 - decay)
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """Embed held-out photos and strongly altered copies of them, the same ones every time."""
+        """Embed held-out images and strongly altered copies of them, the same ones every time."""
         generator = torch.Generator(batch.device).manual_seed(1_000 + batch_idx)
         size = self._size_at(self.global_step / self._total_steps())
-        clean = resize_photos(batch, size)
-        copies = alter_photos(batch, size, STRENGTHS["strong"], generator)
+        clean = resize_images(batch, size)
+        copies = alter_images(batch, size, STRENGTHS["strong"], generator)
         self._validation.append((self.encode(clean, self.average), self.encode(copies, self.average)))
 
     def on_validation_epoch_end(self) -> None:
-        """Log ``val/recall@1``, ``val/uap`` and ``val/auc`` among the held-out photos."""
+        """Log ``val/recall@1``, ``val/uap`` and ``val/auc`` among the held-out images."""
         from factcheck.evaluation.image_benchmark import copy_detection_scores
 
         references, queries = (torch.cat(part).float().cpu().numpy() for part in zip(*self._validation, strict=True))
@@ -165,17 +173,17 @@ class PhotoPretrainModule(pl.LightningModule):
         scores = copy_detection_scores(queries @ references.T, range(len(queries)))
         self.log_dict({f"val/{key}": value for key, value in scores.items()})
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> Any:
         """AdamW: a warm-up, a constant rate, a linear fall."""
         matrices = [p for p in self.encoder.parameters() if p.ndim > 1]
         vectors = [p for p in self.encoder.parameters() if p.ndim <= 1]
         optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": self.hparams.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
-            lr=self.hparams.learning_rate,
+            [{"params": matrices, "weight_decay": self.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+            lr=self.learning_rate,
             betas=(0.9, 0.98),
         )
         total = self._total_steps()
-        warmup, start = self.hparams.warmup, self.hparams.decay_start
+        warmup, start = self.warmup, self.decay_start
 
         def rate(step: int) -> float:
             left = (1 - step / total) / (1 - start) if start < 1 else 1.0
@@ -188,7 +196,7 @@ class PhotoPretrainModule(pl.LightningModule):
         """What stops a training that diverges."""
         return [FiniteLoss()]
 
-    def on_save_checkpoint(self, checkpoint: dict) -> None:
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the encoder's shape, which ``weights`` may have decided; refuse weights that hold NaN or infinity (InputError)."""
         check_before_saving(checkpoint["state_dict"], self.global_step)
         checkpoint["encoder_config"] = self.average.config()
@@ -219,33 +227,23 @@ def load_pretrained_encoder(checkpoint: str | Path, *, views: bool = True) -> Im
     """The averaged encoder of a training checkpoint, in evaluation mode; nothing but tensors and plain values is read.
 
     Args:
-        checkpoint: what ``factcheck fit`` wrote.
+        checkpoint: what a training wrote.
         views: descriptors from six views (see :class:`~factcheck.models.image.ImageEncoder`) instead of one.
 
     Raises:
-        InputError: no such file, not a checkpoint of :class:`PhotoPretrainModule`, or one that holds NaN or infinity.
+        InputError: no such file, not a checkpoint of :class:`ImagePretrainModule`, or one that holds NaN or infinity.
     """
-    if not Path(checkpoint).is_file():
-        raise InputError(f"checkpoint {str(checkpoint)!r}: no such file; 'factcheck fit' writes checkpoints")
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
-        # What PyTorch says here advises to run the code that an unknown file holds.
-        raise InputError(
-            f"{str(checkpoint)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote"
-        ) from None
+    content = read_checkpoint(checkpoint)
     settings = content.get("hyper_parameters", {})
     prefix = "average."
-    state = {k.removeprefix(prefix): v for k, v in content.get("state_dict", {}).items() if k.startswith(prefix)}
-    if not state or "name" not in settings:
-        raise InputError(f"{checkpoint} holds no photo pre-training. Give one made with configs/photo_pretrain.yaml.")
+    state = {k.removeprefix(prefix): v for k, v in content["state_dict"].items() if k.startswith(prefix)}
+    if not state or "encoder_config" not in content:
+        raise InputError(
+            f"checkpoint {str(checkpoint)!r} holds no image pre-training", hint="give one made with image_pretrain.yaml"
+        )
     check_weights(state, f"checkpoint {str(checkpoint)!r}", "give one of a training that did not diverge")
     size = (settings.get("sizes") or [64])[-1]
-    if "encoder_config" in content:
-        encoder = build_image_encoder(content["encoder_config"])
-    else:  # checkpoints of earlier releases say what was asked for only, which is what was built unless from a folder
-        shape = {key: settings[key] for key in ("embed_dim", "layout_dim") if key in settings}
-        encoder = create_image_encoder(settings["name"], None, input_size=size, **shape)
+    encoder = build_image_encoder(content["encoder_config"])
     encoder.load_state_dict(state)
     if views:
         encoder.input_size, encoder.view_size = round(1.25 * size), size
@@ -256,8 +254,8 @@ def contrastive_loss(z: Tensor, negatives: Tensor, temperature: float) -> tuple[
     """InfoNCE over pairs (NT-Xent, arXiv 2002.05709) with further negatives.
 
     Args:
-        z: (2B, D) descriptors of length 1; rows i and B + i are two views of one photo.
-        negatives: (Q, D) descriptors of other photos, no gradient.
+        z: (2B, D) descriptors of length 1; rows i and B + i are two views of one image.
+        negatives: (Q, D) descriptors of other images, no gradient.
         temperature: above 0.
 
     Returns:
@@ -277,7 +275,7 @@ def spread_loss(z: Tensor) -> Tensor:
         z: (2B, D) descriptors of length 1; rows i and B + i belong together and do not count as neighbours.
 
     Returns:
-        Minus the mean log distance to the nearest other photo, a scalar.
+        Minus the mean log distance to the nearest other image, a scalar.
     """
     rows = len(z)
     cosine = z @ z.T

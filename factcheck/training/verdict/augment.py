@@ -1,22 +1,22 @@
-"""What happens to training rows on their way into a batch: photos dropped, evidence or claim changed.
+"""What happens to training rows on their way into a batch: images dropped, evidence or claim changed.
 
 Drawing and doing are apart: :meth:`Augmentation.draw` decides in the training process, from numbers that a resumed run draws
 again, and :class:`Augmenter` does it where the rows are loaded.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, FactifyLabel, Stance, compose_label
 from factcheck.models.inputs import TextRow
 from factcheck.training.facts import furnish
 from factcheck.training.verdict.contrasts import make_contrast
 from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
 from factcheck.training.verdict.rows import TrainingRow
+from retrieval.arguments import checked_number
 from retrieval.text.words import words
 
 __all__ = ["Augmentation", "Augmenter", "Change"]
@@ -25,7 +25,7 @@ __all__ = ["Augmentation", "Augmenter", "Change"]
 class Change(NamedTuple):
     """What happens to one row; a seed says that it does and how."""
 
-    photos: bool = True
+    images: bool = True
     distractors: int | None = None
     own_evidence: bool = False
     contrast: int | None = None
@@ -33,32 +33,38 @@ class Change(NamedTuple):
     furniture: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Shares of the training rows, each in [0, 1), that are changed; see ``VerdictDataModule`` for what they do.
-
-    Raises:
-        InputError: a share is out of range.
-    """
+    """Shares of the training rows, each in [0, 1), that are changed."""
 
     modality_dropout: float = 0.0
+    """Rows whose images are both left out, whatever their class."""
     distractors: float = 0.0
+    """Batches whose rows get sentences of other rows of their source among their evidence: one or more, after the best, ``top_k`` at
+    most in all. Claims stay what they are when something irrelevant stands beside the evidence, and sentence pairs come to look
+    like claims with a document."""
     own_evidence: float = 0.0
+    """Rows whose claim comes first among its evidence, and is supported by it."""
     unrelated_evidence: float = 0.0
+    """Rows whose evidence is that of another row, of any source, and which it therefore leaves undecided: a document that says
+    nothing of the claim does not refute it."""
     furniture: float = 0.0
-    contrasts: Mapping[str, float] = field(default_factory=dict)  # by source
+    """Rows whose claim gets what news and social media put around a sentence."""
+    contrasts: dict[str, float] = field(default_factory=dict)
+    """By ``source`` (as named in the files), rows that become claims made of their evidence, some with one number, name or word
+    altered (:mod:`factcheck.training.verdict.contrasts`)."""
 
     def __post_init__(self) -> None:
-        shares = {name: getattr(self, name) for name in self.__slots__ if name != "contrasts"}
-        for name, value in (shares | {f"contrasts of {s!r}": share for s, share in self.contrasts.items()}).items():
-            if not 0 <= value < 1:
-                raise InputError(f"{name} must lie in [0, 1), found {value}")
+        for name in ("modality_dropout", "distractors", "own_evidence", "unrelated_evidence", "furniture"):
+            checked_number(name, getattr(self, name), below=1.0)
+        for source, share in self.contrasts.items():
+            checked_number(f"contrasts.{source}", share, below=1.0)
 
     def draw(self, sources: Sequence[str], rng: np.random.Generator) -> list[Change]:
         """What happens to the rows of one batch, whose sources these are."""
         count = len(sources)
-        # Dropping is drawn for every row alike, whatever its class or photos: absence must carry no label.
-        photos = (rng.random(count) >= self.modality_dropout).tolist()
+        # Dropping is drawn for every row alike, whatever its class or images: absence must carry no label.
+        images = (rng.random(count) >= self.modality_dropout).tolist()
         # Whole batches, because one lengthened row would pad the others.
         distract = rng.random() < self.distractors
         distractors = rng.integers(2**31, size=count).tolist() if distract else [None] * count
@@ -68,7 +74,7 @@ class Augmentation:
         unrelated = rng.random(count) < self.unrelated_evidence
         unrelateds = _seeds(rng, unrelated)
         furniture = _seeds(rng, rng.random(count) < self.furniture)
-        return list(map(Change, photos, distractors, own, contrasts, unrelateds, furniture))
+        return list(map(Change, images, distractors, own, contrasts, unrelateds, furniture))
 
 
 class Augmenter:
@@ -87,7 +93,7 @@ class Augmenter:
                 self._by_source.setdefault(row.source, []).append(number)
 
     def __call__(self, row: TrainingRow, change: Change) -> TrainingRow:
-        """The changed row; its photos are the loader's business."""
+        """The changed row; its images are the loader's business."""
         row = self._evidence(row, change)
         if change.furniture is not None:
             claim = furnish(row.text.claim, np.random.default_rng(change.furniture))
@@ -109,7 +115,7 @@ class Augmenter:
         """The row with the evidence of another one that shares no word of its claim worth naming, or the row itself."""
         claim = _content_words(row.text.claim)
         for _ in range(5):
-            other = self._rows[rng.integers(len(self._rows))].text.evidence
+            other = self._rows[int(rng.integers(len(self._rows)))].text.evidence
             if other and not claim & _content_words(" ".join(other)):
                 return _with_stance(row, replace(row.text, evidence=other), Stance.INSUFFICIENT)
         return row
@@ -160,7 +166,7 @@ def _content_words(text: str) -> frozenset[str]:
 
 
 def _with_stance(row: TrainingRow, text: TextRow, stance: Stance) -> TrainingRow:
-    """The row with another text and the stance that goes with it; its photos stay what they are."""
+    """The row with another text and the stance that goes with it; its images stay what they are."""
     label = UNLABELLED
     if row.label != UNLABELLED:
         if stance is Stance.REFUTE:

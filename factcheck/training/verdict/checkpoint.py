@@ -1,60 +1,73 @@
-"""Training checkpoints: opened without unpickling arbitrary classes."""
+"""Training checkpoints of verdict models: opened without unpickling arbitrary classes."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
-from factcheck.models.folder import check_weights
-from factcheck.models.verdict import current_settings
+from factcheck.models.weights import read_checkpoint
 from factcheck.training.verdict.module import VerdictModule
+from factcheck.training.verdict.rows import EvidenceSelection
+from factcheck.weights import check_weights
 
-__all__ = ["load_checkpoint", "training_columns"]
-
-_PREPROCESSING = {"top_k": 5, "retrieval_encoder": "bundled", "retrieval_method": "hybrid", "min_share": 0.0}
+__all__ = ["load_checkpoint", "load_weights", "training_columns"]
 
 
 def training_columns(path: str | Path) -> dict[str, str] | None:
     """The names of columns that a checkpoint's training data had, as ``{"claim": "text"}``; None where it tells of none.
 
-    Weights are not read, and what is no checkpoint tells of none: :func:`load_checkpoint` says what is wrong with it.
+    Weights are not read, and what is not a checkpoint tells of none: :func:`load_checkpoint` says what is wrong with it.
     """
-    import torch
-
     try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
+        return read_checkpoint(path, mmap=True).get("datamodule_hyper_parameters", {}).get("columns") or None
+    except InputError:
         return None
-    data = checkpoint.get("datamodule_hyper_parameters") if isinstance(checkpoint, dict) else None
-    return (data or {}).get("columns") or None
 
 
-def load_checkpoint(path: str | Path) -> tuple[VerdictModule, dict[str, Any]]:
+def load_checkpoint(
+    path: str | Path, kind: type[VerdictModule] = VerdictModule
+) -> tuple[VerdictModule, EvidenceSelection]:
     """The trained module of a checkpoint, in evaluation mode, and the evidence selection it was trained with.
 
-    Raises:
-        InputError: no checkpoint of :class:`~factcheck.training.verdict.module.VerdictModule`, or one that holds NaN or infinity.
-    """
-    import torch
+    Args:
+        path: the checkpoint.
+        kind: the class that it is of. A checkpoint's own word for it is not taken: it would import what the file says.
 
-    try:
-        checkpoint = torch.load(path, weights_only=True, map_location="cpu")
-    except OSError as error:
-        raise InputError(f"checkpoint {str(path)!r} cannot be read: {error.strerror or error}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError):
-        # What PyTorch says here advises to run the code that an unknown file holds.
-        raise InputError(f"{str(path)!r} is no checkpoint; give a .ckpt file that 'factcheck fit' wrote") from None
-    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise InputError(f"{str(path)!r} is no Lightning checkpoint: it has no state_dict")
-    check_weights(checkpoint["state_dict"], f"checkpoint {str(path)!r}", "give one of a training that did not diverge")
-    stored = current_settings(checkpoint.get("hyper_parameters", {}))
+    Raises:
+        InputError: no checkpoint of such a module, or one that holds NaN or infinity.
+    """
+    checkpoint = read_checkpoint(path)
+    stored = checkpoint.get("hyper_parameters", {})
+    named, wanted = stored.get("_class_path"), f"{kind.__module__}.{kind.__qualname__}"
+    if named not in (None, wanted):
+        raise InputError(
+            f"checkpoint {str(path)!r} is of a {named}, not of a {wanted}",
+            field="module",
+            hint=f"if you trust that class, name it (`module` {named})",
+        )
     settings = {name: value for name, value in stored.items() if not name.startswith("_")}
     try:
-        module = VerdictModule(**settings)
-        module.load_state_dict(checkpoint["state_dict"])
-    except (TypeError, RuntimeError) as error:
+        module = kind(**settings)
+        selection = EvidenceSelection(**checkpoint.get("datamodule_hyper_parameters", {}).get("selection", {}))
+    except TypeError as error:
+        raise InputError(f"{str(path)!r} is not a checkpoint of a {kind.__name__} of this release: {error}") from None
+    _fill(module, checkpoint["state_dict"], path)
+    return module.eval(), selection
+
+
+def load_weights(module: VerdictModule, path: str | Path) -> None:
+    """Give a module the weights of a checkpoint.
+
+    Raises:
+        InputError: no checkpoint of such a module, or one that holds NaN or infinity.
+    """
+    _fill(module, read_checkpoint(path)["state_dict"], path)
+
+
+def _fill(module: VerdictModule, state: dict[str, Any], path: str | Path) -> None:
+    check_weights(state, f"checkpoint {str(path)!r}", "give one of a training that did not diverge")
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
         raise InputError(
-            f"{str(path)!r} is no checkpoint of a VerdictModule of this release: {str(error).splitlines()[0]}"
+            f"{str(path)!r} is not a checkpoint of this model: {' '.join(str(error).split())[:300]}"
         ) from None
-    data = checkpoint.get("datamodule_hyper_parameters", {})
-    return module.eval(), {name: data.get(name, default) for name, default in _PREPROCESSING.items()}

@@ -1,12 +1,18 @@
 """The loss of the three heads under partial supervision."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from factcheck.labels import STANCES, Stance
+from factcheck.models.verdict import VerdictOutput
+from retrieval.arguments import checked_number, checked_share
 
-__all__ = ["NOT_SUPPORT", "UNLABELLED", "stance_loss", "supervised_loss"]
+__all__ = ["NOT_SUPPORT", "UNLABELLED", "LossOptions", "stance_loss", "supervised_loss", "verdict_loss"]
 
 #: Target of a row that does not supervise a head.
 UNLABELLED = -100
@@ -14,6 +20,46 @@ UNLABELLED = -100
 NOT_SUPPORT = len(STANCES)
 
 _SUPPORT = STANCES.index(Stance.SUPPORT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossOptions:
+    """What the loss is made of."""
+
+    label_smoothing: float = 0.0
+    """In [0, 1)."""
+    soft_label_weight: float = 0.5
+    """Share of another model's probabilities, in [0, 1], in the stance loss of rows that have them beside a label (``soft_labels``
+    of the data)."""
+    stance_weight: float = 1.0
+    """Factor of the stance loss."""
+    image_weight: float = 1.0
+    """Factor of the image-relation loss."""
+    label_weight: float = 1.0
+    """Factor of the five-class loss."""
+
+    def __post_init__(self) -> None:
+        checked_number("label_smoothing", self.label_smoothing, below=1.0)
+        checked_share("soft_label_weight", self.soft_label_weight)
+        for name in ("stance_weight", "image_weight", "label_weight"):
+            checked_number(name, getattr(self, name))
+
+
+def verdict_loss(output: VerdictOutput, batch: Mapping[str, Any], options: LossOptions) -> Tensor:
+    """The weighted sum of the losses of the three heads.
+
+    Args:
+        output: what the model says of B rows.
+        batch: targets ``stance``, ``relation`` and ``label`` (each (B,)), and ``soft`` (B, 3) where another model's are known.
+        options: the weights.
+    """
+    smoothing = options.label_smoothing
+    stance = stance_loss(output.stance_logits, batch["stance"], smoothing, batch.get("soft"), options.soft_label_weight)
+    loss = options.stance_weight * stance
+    if output.image_logits is not None and output.label_logits is not None:
+        loss = loss + options.image_weight * supervised_loss(output.image_logits, batch["relation"], smoothing)
+        loss = loss + options.label_weight * supervised_loss(output.label_logits, batch["label"], smoothing)
+    return loss
 
 
 def stance_loss(

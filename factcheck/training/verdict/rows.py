@@ -1,11 +1,14 @@
 """Training rows: gold-labelled claims with their evidence selected once and kept on disk."""
 
+import contextlib
 import hashlib
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from factcheck.errors import InputError
 from factcheck.labels import (
@@ -20,9 +23,33 @@ from factcheck.labels import (
     stance_of,
 )
 from factcheck.models.inputs import TextRow
+from factcheck.training.facts import make_fact
 from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
+from retrieval.arguments import checked_choice, checked_int, checked_share
+from retrieval.durable import replacing
+from retrieval.search.select import METHODS, SELECTION_VERSION, select_evidence
 
-__all__ = ["TrainingRow", "read_training_rows", "with_evidence", "with_soft_labels"]
+__all__ = ["EvidenceSelection", "TrainingRow", "made_rows", "read_training_rows", "with_evidence", "with_soft_labels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidenceSelection:
+    """Which sentences of a document are a claim's evidence; an exported model keeps it."""
+
+    top_k: int = 5
+    """Evidence sentences a row."""
+    min_share: float = 0.0
+    """For ``predict`` and exported models: leave out sentences that score less than this share of the best, in [0, 1]. Training
+    leaves none out."""
+    retrieval_encoder: str = "bundled"
+    """Text encoder that scores sentences: ``bundled``, a folder or a Hugging Face id."""
+    retrieval_method: str = "hybrid"
+    """``hybrid``, ``dense`` or ``bm25``."""
+
+    def __post_init__(self) -> None:
+        checked_int("top_k", self.top_k, 1)
+        checked_share("min_share", self.min_share)
+        checked_choice("retrieval_method", self.retrieval_method, METHODS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +79,11 @@ class TrainingRow:
     soft: tuple[float, float, float] | None = None
     language: str | None = None
 
+    @property
+    def characters(self) -> int:
+        """Characters of claim and evidence: about what the row costs."""
+        return len(self.text.claim) + sum(map(len, self.text.evidence))
+
 
 def read_training_rows(
     path: str | Path, *, columns: dict[str, str] | None = None, unlabelled: bool = False
@@ -76,7 +108,37 @@ def read_training_rows(
         from factcheck.data import read_claims_text
 
         return [_text_row(number, row) for number, row in enumerate(read_claims_text(path))]
-    from factcheck.data import clean_claim, clean_text, open_claims, row_fields
+    with _words_of_training(path):
+        rows, labels = _claims_rows(path, columns, unlabelled)
+    if not rows:
+        raise InputError(f"{path}: no rows; training needs at least one")
+    return [_with_label(row, label) for row, label in zip(rows, five_class_labels(labels), strict=True)]
+
+
+@contextlib.contextmanager
+def _words_of_training(path: Path) -> Iterator[None]:
+    """Readers' errors with what there is to do in a training: no bad row is passed over, and sentence pairs go elsewhere."""
+    try:
+        yield
+    except InputError as error:
+        hint = error.hint
+        if error.field == "columns" and _looks_like_pairs(path):
+            hint = (
+                "sentence pairs are read from JSON Lines alone: write them as objects with premise, hypothesis and label, one a "
+                "line, to a file whose name ends in .jsonl"
+            )
+        elif error.field == "columns":
+            hint = "name the column with `columns`, as in {claim: text}"
+        elif error.field == "on_error":
+            hint = "correct the row or leave it out: training takes no bad rows"
+        raise InputError(error.message, field=error.field, hint=hint) from None
+
+
+def _claims_rows(
+    path: Path, columns: dict[str, str] | None, unlabelled: bool
+) -> tuple[list[TrainingRow], list[FactifyLabel | Stance | None]]:
+    """The rows of a claims table without their five-class labels, and the label of each."""
+    from factcheck.data import open_claims, row_fields
 
     sources = row_fields(path, "source", columns=columns)
     rows: list[TrainingRow] = []
@@ -85,38 +147,34 @@ def read_training_rows(
         for item in table.to_pylist():
             if item["label"] is None and not unlabelled:
                 raise InputError(f"{path}, row {len(rows)}: no label; training needs one in every row")
-            label = parse_label(item["label"]) if item["label"] is not None else None
-            labels.append(label)
-            relation = relation_of(label) if label is not None else None
-            spans = item["document_spans"]
-            document = item["document"] or ""
-            sentences = tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,)
-            rows.append(
-                TrainingRow(
-                    id=item["id"],
-                    text=TextRow(
-                        clean_claim(item["claim"]),
-                        (),
-                        clean_text(item["claim_ocr"] or ""),
-                        clean_text(item["document_ocr"] or ""),
-                    ),
-                    document=sentences,
-                    claim_image=_image(item["claim_image"]),
-                    document_image=_image(item["document_image"]),
-                    stance=STANCES.index(stance_of(label)) if label is not None else UNLABELLED,
-                    relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
-                    label=UNLABELLED,
-                    source=str(sources[len(rows)] or path.parent.name) if sources else path.parent.name,
-                    split=spans is None,
-                )
-            )
-    if not rows:
-        raise InputError(f"{path}: no rows; training needs at least one")
-    return [_with_label(row, label) for row, label in zip(rows, five_class_labels(labels), strict=True)]
+            labels.append(parse_label(item["label"]) if item["label"] is not None else None)
+            source = str(sources[len(rows)] or path.parent.name) if sources else path.parent.name
+            rows.append(_claims_row(item, labels[-1], source))
+    return rows, labels
+
+
+def _claims_row(item: dict[str, Any], label: FactifyLabel | Stance | None, source: str) -> TrainingRow:
+    from factcheck.data import clean_claim, clean_text
+
+    relation = relation_of(label) if label is not None else None
+    spans, document = item["document_spans"], item["document"] or ""
+    ocr = (clean_text(item[f"{side}_ocr"] or "") for side in ("claim", "document"))
+    return TrainingRow(
+        id=item["id"],
+        text=TextRow(clean_claim(item["claim"]), (), *ocr),
+        document=tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,),
+        claim_image=_image(item["claim_image"]),
+        document_image=_image(item["document_image"]),
+        stance=STANCES.index(stance_of(label)) if label is not None else UNLABELLED,
+        relation=IMAGE_RELATIONS.index(relation) if relation is not None else UNLABELLED,
+        label=UNLABELLED,
+        source=source,
+        split=spans is None,
+    )
 
 
 def _with_label(row: TrainingRow, label: FactifyLabel | None) -> TrainingRow:
-    """The row with its five-class label, which needs both photos."""
+    """The row with its five-class label, which needs both images."""
     if label is None or row.claim_image is None or row.document_image is None:
         return row
     return replace(row, label=FACTIFY_LABELS.index(label))
@@ -124,10 +182,6 @@ def _with_label(row: TrainingRow, label: FactifyLabel | None) -> TrainingRow:
 
 def made_rows(count: int, seed: int) -> list[TrainingRow]:
     """Rows made from templates, see :mod:`factcheck.training.facts`."""
-    import numpy as np
-
-    from factcheck.training.facts import make_fact
-
     rng = np.random.default_rng(seed)
     rows = []
     for number in range(count):
@@ -148,7 +202,7 @@ def made_rows(count: int, seed: int) -> list[TrainingRow]:
     return rows
 
 
-def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[TrainingRow]:
+def with_evidence(rows: Sequence[TrainingRow], selection: EvidenceSelection) -> list[TrainingRow]:
     """The rows with the ``top_k`` sentences of their document selected, as verification selects them.
 
     Selection is a function of the texts, the encoder and the options; its result is kept in the cache folder.
@@ -164,12 +218,12 @@ def with_evidence(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, me
             # Nothing to choose from; an empty sentence is no evidence.
             chosen[i] = tuple(t for t in (clean_text(s) for s in row.document) if t)
     if open_rows:
-        chosen.update(zip(open_rows, _select([rows[i] for i in open_rows], top_k, encoder_name, method), strict=True))
+        chosen.update(zip(open_rows, _select([rows[i] for i in open_rows], selection), strict=True))
     return [replace(row, text=replace(row.text, evidence=chosen[i]), document=()) for i, row in enumerate(rows)]
 
 
 def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[TrainingRow]:
-    """The rows with the stance probabilities that a model gave them in ``factcheck verify`` of the same file.
+    """The rows with the stance probabilities that a model gave them when it verified the same file.
 
     Args:
         rows: every row of the file, in order.
@@ -190,19 +244,17 @@ def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[
                 f"{verdicts}, row {number}: id {verdict['id']!r} where the training file has {row.id!r}; verify the same file"
             )
         given = verdict["stance_probabilities"]
-        soft = None if given is None else tuple(float(given[stance]) for stance in STANCES)
+        soft = None if given is None else (given["support"], given["insufficient"], given["refute"])
         taught.append(replace(row, soft=soft))
     return taught
 
 
-def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: str) -> list[tuple[str, ...]]:
+def _select(rows: Sequence[TrainingRow], selection: EvidenceSelection) -> list[tuple[str, ...]]:
     from factcheck.data import document_sentences
-    from retrieval import select_evidence
     from retrieval.encoders.load import load_encoder
     from retrieval.encoders.pretrained import cache_folder
-    from retrieval.search.select import SELECTION_VERSION
 
-    encoder = load_encoder(encoder_name)
+    encoder, top_k, method = load_encoder(selection.retrieval_encoder), selection.top_k, selection.retrieval_method
     options = json.dumps([SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()
     key = hashlib.sha256(options + b"".join(map(_digest, rows))).hexdigest()
     cache = cache_folder("evidence") / f"{key}.json"
@@ -216,9 +268,8 @@ def _select(rows: Sequence[TrainingRow], top_k: int, encoder_name: str, method: 
         found = select_evidence(claims, documents, ids, encoder, top_k=top_k, method=method)
         chosen += [tuple(hit.text for hit in hits if hit.text) for hits in found]
     cache.parent.mkdir(parents=True, exist_ok=True)
-    partial = cache.with_suffix(f".{os.getpid()}.tmp")
-    partial.write_text(json.dumps(chosen, ensure_ascii=False), "utf-8")
-    partial.replace(cache)
+    with replacing(cache, durable=False) as partial:
+        partial.write_text(json.dumps(chosen, ensure_ascii=False), "utf-8")
     return chosen
 
 
@@ -227,11 +278,18 @@ def _digest(row: TrainingRow) -> bytes:
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).digest()
 
 
-def _image(value: dict | None) -> str | bytes | None:
+def _image(value: dict[str, Any] | None) -> str | bytes | None:
     return None if value is None else value["bytes"] if value["bytes"] is not None else value["path"]
 
 
-def _first_line(path: Path) -> dict:
+def _looks_like_pairs(path: Path) -> bool:
+    """Whether the first line of a table names the columns of sentence pairs."""
+    with path.open("rb") as lines:
+        first = lines.readline(10_000).lower()
+    return b"premise" in first and b"hypothesis" in first
+
+
+def _first_line(path: Path) -> dict[str, Any]:
     with path.open(encoding="utf-8") as lines:
         try:
             first = json.loads(next(lines, "{}"))
@@ -247,12 +305,12 @@ def _is_entailment(path: Path) -> bool:
 
 
 def _is_claims_text(path: Path) -> bool:
-    """A JSONL of claims whose documents are lists of sentences, with the data set of each: without photos, so far as seen."""
+    """A JSONL of claims whose documents are lists of sentences, with the data set of each: without images, so far as seen."""
     first = _first_line(path) if path.suffix == ".jsonl" else {}
     return {"claim", "document", "source"} <= first.keys() and isinstance(first["document"], list)
 
 
-def _text_row(number: int, row: dict) -> TrainingRow:
+def _text_row(number: int, row: dict[str, Any]) -> TrainingRow:
     from factcheck.data import clean_claim
 
     label, target = row["label"], UNLABELLED

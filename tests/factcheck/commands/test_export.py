@@ -9,20 +9,20 @@ import torch
 
 from factcheck.cli import main
 from factcheck.models.folder import fingerprint, load_model
-from factcheck.training.verdict.module import VerdictModule
+from factcheck.models.verdict import VerdictConfig
+from factcheck.training.verdict.module import VerdictModule, plain_settings
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory, tiny_bert):
     """A checkpoint as a training writes it, of random weights."""
     torch.manual_seed(0)
-    model = VerdictModule(
-        text_model=str(tiny_bert), image_weights=None, max_length=64, max_claim_tokens=24, fusion_dim=32, fusion_heads=2
-    )
+    small = {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2, "token_relations": "words"}
+    model = VerdictModule(VerdictConfig(text_model=str(tiny_bert), image_weights=None, **small))
     path = tmp_path_factory.mktemp("run") / "best.ckpt"
     selection = {"top_k": 2, "retrieval_encoder": str(tiny_bert), "retrieval_method": "hybrid"}
-    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
-    torch.save({**content, "datamodule_hyper_parameters": selection}, path)
+    content = {"state_dict": model.state_dict(), "hyper_parameters": plain_settings(model.hparams)}
+    torch.save({**content, "datamodule_hyper_parameters": {"selection": selection}}, path)
     return path
 
 
@@ -88,7 +88,7 @@ def test_too_few_rows_show_before_the_checkpoint_is_read(factify_folder, tmp_pat
     assert export(path, tmp_path / "m", "--calibrate-on", bare) == 2
     assert "calibration: no labelled row in" in capsys.readouterr().err
     assert export(path, tmp_path / "m") == 2
-    assert "is no checkpoint" in capsys.readouterr().err
+    assert "is not a checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -136,5 +136,5 @@ def test_calibration_reads_the_columns_of_the_training_or_those_given(checkpoint
     own = factify_folder / "train.csv"
     assert export(tmp_path / "renamed.ckpt", tmp_path / "c", "--calibrate-on", own) == 2
     assert "no column 'body' (mapped to 'claim')" in (said := capsys.readouterr().err)
-    assert "So it was called in training; --columns tells" in said
+    assert "so it was called in training; --columns tells" in said
     assert export(tmp_path / "renamed.ckpt", tmp_path / "c", "--calibrate-on", own, "--columns", "claim=claim") == 0

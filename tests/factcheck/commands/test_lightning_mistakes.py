@@ -32,22 +32,48 @@ def mistake(capsys, *arguments):
         ([], "fit: give --config FILE, for example --config configs/quickstart.yaml"),
         (["--config=nowhere.yaml"], "configuration 'nowhere.yaml': no such file"),
         (["--data.root", "x"], "'root' belongs to a class that nothing names: give --config FILE"),
-        (["-c", "c.yaml", "--data.root", "/no/where"], "data root '/no/where' is no folder; give the folder"),
-        (["-c", "c.yaml", "--data.batch_size", "-1"], "batch_size must be at least 1, found -1"),
-        (["-c", "c.yaml", "--data.num_workers", "-1"], "num_workers must be at least 0, found -1"),
-        (["-c", "c.yaml", "--model.layer_decay", "7"], "layer_decay must lie in (0, 1], found 7.0"),
-        (["-c", "c.yaml", "--model.learning_rate", "-1"], "learning_rate must be a number of at least 0, found -1.0"),
-        (["-c", "c.yaml", "--model.text_learning_rate", ".nan"], "text_learning_rate must be a number of at least 0"),
-        (["-c", "c.yaml", "--model.label_smoothing", "1"], "label_smoothing must lie in [0, 1), found 1.0"),
-        (["-c", "c.yaml", "--model.stance_weight", "-0.5"], "stance_weight must be a number of at least 0, found -0.5"),
-        (["-c", "c.yaml", "--modle.x", "3"], "unknown argument '--modle.x'"),
+        (["-c", "c.yaml", "--data.root", "/no/where"], "data root '/no/where' is not a folder; give the folder"),
+        (["-c", "c.yaml", "--data.batch_size", "-1"], "--data.batch_size is -1, expected a whole number of at least 1"),
         (
-            ["-c", "c.yaml", "--model.learnin_rate", "1"],
-            "'learnin_rate' is not accepted; did you mean 'learning_rate'?",
+            ["-c", "c.yaml", "--data.num_workers", "-1"],
+            "--data.num_workers is -1, expected a whole number of at least 0",
         ),
+        (
+            ["-c", "c.yaml", "--model.optim.layer_decay", "7"],
+            "--model.optim.layer_decay is 7.0, expected a number in [0, 1]",
+        ),
+        (
+            ["-c", "c.yaml", "--model.optim.learning_rate", "-1"],
+            "--model.optim.learning_rate is -1.0, expected a number of at least 0",
+        ),
+        (
+            ["-c", "c.yaml", "--model.optim.text_learning_rate", ".nan"],
+            "--model.optim.text_learning_rate is nan, expected a number of at least 0",
+        ),
+        (
+            ["-c", "c.yaml", "--model.loss.label_smoothing", "1"],
+            "--model.loss.label_smoothing is 1.0, expected a number in [0, 1)",
+        ),
+        (
+            ["-c", "c.yaml", "--model.loss.stance_weight", "-0.5"],
+            "--model.loss.stance_weight is -0.5, expected a number of at least 0",
+        ),
+        (["-c", "c.yaml", "--modle.x", "3"], "unknown argument '--modle.x'"),
+        (["-c", "c.yaml", "--model.init_fro", "x"], "option 'init_fro' is not accepted; did you mean 'init_from'?"),
+        (
+            ["-c", "c.yaml", "--model.optim.learnin_rate", "1"],
+            "option 'optim.learnin_rate' is not accepted; did you mean 'optim.learning_rate'?",
+        ),
+        (
+            ["-c", "c.yaml", "--model.learning_rate", "1"],
+            "option 'learning_rate' is not accepted; did you mean 'optim.learning_rate'?",
+        ),
+        (["-c", "c.yaml", "--model.optim.learning_rate", "x"], '"optim.learning_rate": expected float. Got value: x'),
         (["-c", "c.yaml", "--trainer.max_epochs", "x"], "\"trainer.max_epochs\": expected int, found 'x'"),
-        (["-c", "c.yaml", "--ckpt_path", "c.yaml"], "--ckpt_path 'c.yaml' is no checkpoint; give a .ckpt file"),
-        (["-c", "c.yaml", "--ckpt_path", "gone.ckpt"], "--ckpt_path 'gone.ckpt': no such file"),
+        (["-c", "c.yaml", "--ckpt_path", "c.yaml"], "'c.yaml' is not a checkpoint"),
+        (["-c", "c.yaml", "--ckpt_path", "gone.ckpt"], "'gone.ckpt': no such file"),
+        (["-c", "c.yaml", "--ckpt_path", "http://a.org/x.ckpt"], "'http://a.org/x.ckpt' is an address"),
+        (["-c", "c.yaml", "--ckpt_path", "file:///x.ckpt"], "'file:///x.ckpt' is an address"),
         (["-c", "c.yaml", "--trainer.accelerator", "warp"], "warp"),
     ],
 )
@@ -82,7 +108,7 @@ def test_a_checkpoint_that_is_not_there(checkpoint, wanted, tmp_path, monkeypatc
 def test_a_key_of_a_configuration_that_nothing_takes(tmp_path, capsys):
     path = tmp_path / "c.yaml"
     path.write_text(CONFIG.replace("{root: .}", "{root: ., batchsize: 3}"))
-    assert "'batchsize' is not accepted; did you mean 'batch_size'?" in mistake(capsys, "fit", "-c", str(path))
+    assert "option 'batchsize' is not accepted; did you mean 'batch_size'?" in mistake(capsys, "fit", "-c", str(path))
 
 
 def test_defects_keep_their_traceback():

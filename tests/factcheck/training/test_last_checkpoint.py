@@ -6,8 +6,10 @@ import pytest
 import pytorch_lightning as pl
 import torch
 import yaml
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from torch.utils.data import DataLoader
+
+from factcheck.training.callbacks import RunCheckpoint
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 
@@ -32,20 +34,18 @@ class Worsening(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def callbacks_of(config, folder):
-    kinds = {"ModelCheckpoint": ModelCheckpoint, "EarlyStopping": EarlyStopping}
-    for entry in config["trainer"]["callbacks"]:
-        settings = dict(entry["init_args"])
-        if "dirpath" in settings:
-            settings["dirpath"] = folder
-        yield kinds[entry["class_path"].rsplit(".", 1)[1]](**settings)
+def callbacks_of(config):
+    kinds = {kind.__name__: kind for kind in (RunCheckpoint, EarlyStopping, EMAWeightAveraging)}
+    base = yaml.safe_load((CONFIGS / "base.yaml").read_text("utf-8"))
+    for entry in (*base["trainer"]["callbacks"], *config["trainer"].get("callbacks+", ())):
+        yield kinds[entry["class_path"].rsplit(".", 1)[1]](**entry["init_args"])
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml")))
+@pytest.mark.parametrize("name", sorted(path.name for path in CONFIGS.glob("*.yaml") if path.name != "base.yaml"))
 @pytest.mark.parametrize("length", [{"max_epochs": 2}, {"max_steps": 9}])  # of 7 steps an epoch
 def test_last_is_the_end_of_training_and_best_the_best(name, length, tmp_path):
     config = yaml.safe_load((CONFIGS / name).read_text("utf-8"))
-    callbacks = list(callbacks_of(config, tmp_path))
+    callbacks = list(callbacks_of(config))
     monitored = [c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor]
     kept = {key: config["trainer"][key] for key in ("val_check_interval",) if key in config["trainer"]}
     run = pl.Trainer(
@@ -59,6 +59,4 @@ def test_last_is_the_end_of_training_and_best_the_best(name, length, tmp_path):
     if monitored:
         interval = kept.get("val_check_interval", 1.0)
         assert torch.load(tmp_path / "best.ckpt", weights_only=True)["global_step"] == int(7 * interval)
-        assert config["trainer"]["callbacks"][-1]["init_args"]["filename"] == "best", (
-            "--trainer.callbacks.… sets the last"
-        )
+        assert callbacks[-1].filename == "best", "--trainer.callbacks.… sets the last"

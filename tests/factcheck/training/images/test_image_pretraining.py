@@ -11,9 +11,9 @@ from PIL import Image
 
 from factcheck.errors import InputError
 from factcheck.models.folder import create_image_encoder, load_image_encoder, save_image_encoder
-from factcheck.training.images.data import GroupedPhotos, PhotoDataModule, cache_photos
+from factcheck.training.images.data import GroupedImages, ImageDataModule, cache_images
 from factcheck.training.images.module import (
-    PhotoPretrainModule,
+    ImagePretrainModule,
     contrastive_loss,
     load_pretrained_encoder,
     spread_loss,
@@ -39,7 +39,7 @@ def root(tmp_path_factory):
 
 
 def _data(root, cache, **settings):
-    return PhotoDataModule(str(root), cache=str(cache), batch_size=8, size=48, holdout=8, **settings)
+    return ImageDataModule(str(root), cache=str(cache), batch_size=8, size=48, holdout=8, **settings)
 
 
 def _trainer(folder, epochs):
@@ -56,7 +56,7 @@ def _trainer(folder, epochs):
 
 def _module(**settings):
     torch.manual_seed(0)
-    return PhotoPretrainModule(sizes=[32], size_shares=[1.0], warmup=1, queue=16, queue_start=1, **settings)
+    return ImagePretrainModule(sizes=[32], size_shares=[1.0], warmup=1, queue=16, queue_start=1, **settings)
 
 
 def test_contrastive_loss_is_the_mean_over_views_of_the_log_softmax():
@@ -81,17 +81,17 @@ def test_spread_ignores_the_partner_and_falls_as_photos_move_apart():
 
 
 def test_the_array_is_made_once_and_leaves_out_what_it_should(root, tmp_path):
-    photos = cache_photos(root, 48, tmp_path)
+    photos = cache_images(root, 48, tmp_path)
     assert photos.shape == (24, 48, 48, 3)
     assert photos.dtype == np.uint8
     (written,) = tmp_path.glob("*.npy")
     before = written.stat().st_mtime_ns
-    cache_photos(root, 48, tmp_path)
+    cache_images(root, 48, tmp_path)
     assert written.stat().st_mtime_ns == before
     banned = tmp_path / "banned"
     banned.mkdir()
     Image.new("RGB", (9, 9)).save(banned / "3.jpg")
-    assert len(cache_photos(root, 48, tmp_path, exclude=banned)) == 23
+    assert len(cache_images(root, 48, tmp_path, exclude=banned)) == 23
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -103,7 +103,7 @@ def test_photos_are_decoded_as_at_inference(tmp_path):
     Image.fromarray(half).save(tmp_path / "a.jpg", exif=turned)
     Image.new("RGBA", (40, 40), (0, 0, 0, 0)).save(tmp_path / "b.png")  # transparent: white
     Image.new("1", (8200, 8200)).save(tmp_path / "c.png")  # more pixels than inference takes
-    upside, clear = cache_photos(tmp_path, 40, tmp_path / "cache")
+    upside, clear = cache_images(tmp_path, 40, tmp_path / "cache")
     assert upside[:15].max() < 20
     assert upside[25:].min() > 235
     assert clear.min() == 255
@@ -113,13 +113,13 @@ def test_photos_go_to_disk_one_by_one(root, tmp_path, monkeypatch):
     sizes = []
     append = NpyWriter.append
     monkeypatch.setattr(NpyWriter, "append", lambda self, rows: sizes.append(len(rows)) or append(self, rows))
-    photos = cache_photos(root, 48, tmp_path)
+    photos = cache_images(root, 48, tmp_path)
     assert sizes == [1] * 24
     assert photos.flags.writeable is False
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "photo.jpg").write_bytes(b"no picture")
-    with pytest.raises(InputError, match="could be decoded"):
-        cache_photos(tmp_path / "bad", 48, tmp_path / "empty")
+    with pytest.raises(InputError, match="can be decoded"):
+        cache_images(tmp_path / "bad", 48, tmp_path / "empty")
     assert not list((tmp_path / "empty").iterdir())
 
 
@@ -144,7 +144,7 @@ def test_epochs_differ_and_depend_on_seed_and_epoch_alone(root, tmp_path):
 def test_groups_hold_neighbours_and_every_photo_occurs_once():
     # Photos 0..19 on a line: the nearest others of each are known.
     neighbours = np.array([sorted((j for j in range(20) if j != i), key=lambda j: abs(j - i))[:6] for i in range(20)])
-    sampler = GroupedPhotos(neighbours, group=4, seed=0)
+    sampler = GroupedImages(neighbours, group=4, seed=0)
     order = np.array(list(sampler))
     assert sorted(order.tolist()) == list(range(20))
     assert list(sampler) == order.tolist()
@@ -158,10 +158,10 @@ def test_grouping_by_an_encoder_puts_doubles_together(root, tmp_path):
     folder = save_image_encoder(_module().export_encoder(), tmp_path / "photo")
     data = _data(root, tmp_path, grouping=str(folder), group=2)
     data.setup()
-    photos = np.array(data._train.photos)
-    indices = data._train.indices
-    photos[indices[1]] = photos[indices[0]]  # a double
-    data._train.photos = photos
+    train = data._parts[0]
+    images, indices = np.array(train.images), train.indices
+    images[indices[1]] = images[indices[0]]  # a double
+    train.images = images
     sampler = data.train_dataloader().sampler
     assert sampler.neighbours[0][0] == 1
     assert sampler.neighbours[1][0] == 0
@@ -172,7 +172,7 @@ def test_checkpoints_of_other_kinds_are_refused(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_pretrained_encoder(tmp_path / "no.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
-    with pytest.raises(InputError, match="no photo pre-training"):
+    with pytest.raises(InputError, match="no image pre-training"):
         load_pretrained_encoder(tmp_path / "other.ckpt")
 
 
@@ -188,38 +188,26 @@ def test_the_encoder_of_a_checkpoint_is_the_one_that_the_weights_folder_made(roo
     assert (found.embed_dim, found.mean, found.std) == (24, start.mean, start.std)
 
 
-def test_checkpoints_of_earlier_releases_still_export(tmp_path):
-    module = _module(embed_dim=24)
-    trainer = _trainer(tmp_path, 1)
-    trainer.strategy.connect(module)
-    trainer.save_checkpoint(tmp_path / "last.ckpt")
-    content = torch.load(tmp_path / "last.ckpt", weights_only=True)
-    del content["encoder_config"]
-    torch.save(content, tmp_path / "old.ckpt")
-    found = load_pretrained_encoder(tmp_path / "old.ckpt", views=False)
-    assert found.fingerprint == module.export_encoder().fingerprint
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"sizes": [32, 64], "size_shares": [1.0]}, "equally long"),
         ({"sizes": [33], "size_shares": [1.0]}, "multiples of 8"),
-        ({"temperature": 0.0}, "must be above 0"),
+        ({"temperature": 0.0}, "`temperature` is 0.0, expected"),
     ],
 )
 def test_settings_out_of_range_are_named(settings, message):
     with pytest.raises(InputError, match=message):
-        PhotoPretrainModule(**settings)
+        ImagePretrainModule(**settings)
 
 
 def test_missing_and_small_folders_are_named(root, tmp_path):
-    with pytest.raises(InputError, match="does not exist"):
-        PhotoDataModule(str(tmp_path / "no")).prepare_data()
+    with pytest.raises(InputError, match="is not a folder"):
+        ImageDataModule(str(tmp_path / "no")).prepare_data()
     with pytest.raises(InputError, match="holds neither Parquet files nor photos"):
-        cache_photos(tmp_path, 32, tmp_path)
+        cache_images(tmp_path, 32, tmp_path)
     with pytest.raises(InputError, match="holds 24 photos"):
-        PhotoDataModule(str(root), cache=str(tmp_path), size=48, holdout=20).setup()
+        ImageDataModule(str(root), cache=str(tmp_path), size=48, holdout=20).setup()
 
 
 def test_each_batch_of_a_step_is_altered_in_its_own_way(root, tmp_path):
@@ -230,7 +218,7 @@ def test_each_batch_of_a_step_is_altered_in_its_own_way(root, tmp_path):
     module.encode = lambda views: (
         seen.append(views) or torch.nn.functional.normalize(torch.randn(len(views), 256), dim=1)
     )
-    batch = torch.from_numpy(np.array(cache_photos(root, 48, tmp_path)[:4])).permute(0, 3, 1, 2)
+    batch = torch.from_numpy(np.array(cache_images(root, 48, tmp_path)[:4])).permute(0, 3, 1, 2)
     for number in (0, 1, 0):
         module.training_step(batch, number)
     assert not torch.equal(seen[0], seen[1])
@@ -264,9 +252,9 @@ def test_several_processes_are_refused(root, tmp_path, monkeypatch):
     monkeypatch.setattr(type(trainer), "world_size", 2)
     module = _module()
     module.trainer = trainer
-    with pytest.raises(InputError, match=r"runs in one process, found 2; give --trainer.devices 1"):
+    with pytest.raises(InputError, match=r"runs in one process, found 2; give 1 as `devices`"):
         module.setup("fit")
-    with pytest.raises(InputError, match="seed must be a number of at least 0, found -1"):
+    with pytest.raises(InputError, match="`seed` is -1, expected a number of at least 0"):
         _module(seed=-1)
 
 
@@ -295,7 +283,7 @@ def test_a_resumed_run_ends_with_the_same_weights(root, tmp_path):
 @pytest.mark.slow
 def test_training_learns_and_exports(root, tmp_path):
     module = _module(learning_rate=1e-3, average_decay=0.5)
-    batch = torch.from_numpy(np.array(cache_photos(root, 48, tmp_path))).permute(0, 3, 1, 2)
+    batch = torch.from_numpy(np.array(cache_images(root, 48, tmp_path))).permute(0, 3, 1, 2)
     optimizer = torch.optim.AdamW(module.encoder.parameters(), lr=1e-3)
     module._total_steps = lambda: 10**9
     module.log_dict = module.log = lambda *_, **__: None  # logging needs a trainer; the step itself does not

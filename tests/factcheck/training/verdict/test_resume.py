@@ -12,11 +12,6 @@ from training_parts import data, module, trainer
 from factcheck.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("FACTCHECK_CACHE", str(tmp_path / "cache"))
-
-
 class Stop(pl.Callback):
     """Writes ``part.ckpt`` after a number of steps; ends the training there unless it is to go on."""
 
@@ -62,28 +57,9 @@ def test_a_run_does_not_resume_with_other_batches(changed, said, tiny_bert, fact
     run.save_checkpoint(tmp_path / "part.ckpt")
     other = data(factify_folder, tiny_bert, **{"train": "train.csv", **changed})
     rest = trainer(tmp_path, max_steps=2, **settings)
-    with pytest.raises(InputError, match=rf"{said}.*--model\.init_from FILE\.ckpt"):
+    with pytest.raises(InputError, match=rf"{said}.*`init_from`"):
         rest.fit(module(tiny_bert), other, ckpt_path=tmp_path / "part.ckpt", weights_only=True)
     assert rest.global_step == 1
-
-
-@pytest.mark.slow
-def test_a_checkpoint_that_does_not_tell_its_batches_resumes(tiny_bert, factify_folder, tmp_path):
-    settings = {"limit_val_batches": 0, "enable_checkpointing": False}
-    run = trainer(tmp_path, max_steps=1, **settings)
-    run.fit(module(tiny_bert), data(factify_folder, tiny_bert))
-    run.save_checkpoint(tmp_path / "part.ckpt")
-    checkpoint = torch.load(tmp_path / "part.ckpt", weights_only=True)
-    checkpoint["VerdictDataModule"] = {"epoch": 0, "batches": 1}
-    torch.save(checkpoint, tmp_path / "part.ckpt")
-    rest = trainer(tmp_path, max_steps=2, **settings)
-    rest.fit(
-        module(tiny_bert),
-        data(factify_folder, tiny_bert, batch_size=5),
-        ckpt_path=tmp_path / "part.ckpt",
-        weights_only=True,
-    )
-    assert rest.global_step == 2
 
 
 @pytest.mark.slow
@@ -91,7 +67,7 @@ def test_two_processes_train_without_a_flag(tiny_bert, factify_folder, tmp_path)
     script = tmp_path / "train.py"
     script.write_text(f"""
 import sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from training_parts import data, module, trainer
 run = trainer({str(tmp_path)!r}, max_epochs=1, devices=2, strategy="ddp", enable_checkpointing=False)
 run.fit(module({str(tiny_bert)!r}), data({str(factify_folder)!r}, {str(tiny_bert)!r}))

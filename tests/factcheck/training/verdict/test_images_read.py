@@ -10,17 +10,17 @@ from PIL import Image
 from training_parts import module
 
 from factcheck import Verifier
-from factcheck.data import load_images, normalize_claims, photos
+from factcheck.data import images, load_images, normalize_claims
 from factcheck.evaluation.baselines import similarity_features
 from factcheck.models.inputs import TextRow
-from factcheck.training.verdict.data import _Collate
+from factcheck.training.verdict.loading import Collate
 from factcheck.training.verdict.losses import UNLABELLED
 from factcheck.training.verdict.rows import TrainingRow
 
 
 @pytest.fixture
 def collate(tiny_bert):
-    return _Collate(module(tiny_bert).input_builder)
+    return Collate(module(tiny_bert).input_builder)
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_what_verification_refuses_training_goes_without(collate, photo, tmp_pat
         path.write_bytes(photo(0))
     os.mkfifo(root / "pipe.jpg")
     (root / "big.jpg").write_bytes(photo(0) + b"\0" * 10_000)
-    monkeypatch.setattr(photos, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(images, "MAX_BYTES", 10_000)
     names = ["in.jpg", "../out.jpg", str(tmp_path / "out.jpg"), "pipe.jpg", "a\0b.jpg", "big.jpg", "no.jpg", "", b""]
     batch = collate([(root, _row(name, "in.jpg"), True) for name in names])
     assert batch["claim_image_mask"].tolist() == [True] + [False] * 8

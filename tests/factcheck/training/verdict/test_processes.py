@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from training_parts import data, module, trainer
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES
 from factcheck.models.verdict import VerdictOutput
+from factcheck.training.callbacks import RandomStates
 from factcheck.training.distributed import Tallies
 from factcheck.training.verdict.losses import UNLABELLED
+from factcheck.training.verdict.metrics import VerdictMetrics
 
 # Right or wrong, by source: the ranks have rows of different sources, and different numbers of them.
 ROWS = {0: [("a", True)] * 3 + [("b", False)], 1: [("a", False)] + [("c", True)] * 2}
@@ -35,24 +38,19 @@ def _batch(rows, photos):
     return targets | {"source": [source for source, _ in rows]}, output
 
 
-def _figures(tiny_bert, batches):
-    """What a module logs of these batches at the end of a validation."""
-    found = {}
-    model = module(tiny_bert, image_encoder=None)
-    model.log = lambda name, value, **_: found.update({name: float(value)})
+def _figures(batches):
+    """What is logged of these batches at the end of a validation."""
+    metrics = VerdictMetrics()
     for batch, output in batches:
-        model.forward = lambda _, output=output: output
-        model.validation_step(batch, 0)
-    found.pop("val/loss")
-    model.on_validation_epoch_end()
-    return found
+        metrics.add(output, batch)
+    return metrics.figures()
 
 
 def _run(rank, tiny_bert, folder):
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     # Rank 1 has no photos.
-    found = _figures(tiny_bert, [_batch(ROWS[rank], photos=rank == 0)])
+    found = _figures([_batch(ROWS[rank], photos=rank == 0)])
     _check_resumed_draws(tiny_bert, rank)
     Path(folder, f"{rank}.json").write_text(json.dumps(found), "utf-8")
     torch.distributed.destroy_process_group()
@@ -60,16 +58,17 @@ def _run(rank, tiny_bert, folder):
 
 def _check_resumed_draws(tiny_bert, rank):
     """A process that resumes draws what it would have drawn, not what another would have."""
-    model = module(tiny_bert, image_encoder=None)
-    type(model).global_rank = property(lambda _: rank)
+    model, states, checkpoint = module(tiny_bert, image_encoder=None), RandomStates(), {}
+    run = SimpleNamespace(global_rank=rank)
     torch.manual_seed(rank)
-    checkpoint = {"state_dict": {}}
-    model.on_save_checkpoint(checkpoint)
+    states.on_save_checkpoint(run, model, checkpoint)
     expected = torch.rand(3)
     torch.manual_seed(99)
-    model.on_load_checkpoint(checkpoint)
-    model.on_train_batch_start(None, 0)
+    states.on_load_checkpoint(run, model, checkpoint)
+    states.on_train_batch_start(run, model, None, 0)
     assert torch.equal(torch.rand(3), expected)
+    states.on_train_batch_start(run, model, None, 1)  # once only
+    assert not torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.slow
@@ -77,27 +76,16 @@ def test_two_processes_report_the_figures_of_all_rows_and_resume_their_own_draws
     torch.multiprocessing.spawn(_run, (str(tiny_bert), str(tmp_path)), nprocs=2)
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text("utf-8")) for rank in (0, 1))
     assert first == second
-    assert first == _figures(tiny_bert, [_batch(ROWS[0], photos=True), _batch(ROWS[1], photos=False)])
-    accuracies = {name.removeprefix("val/stance_accuracy"): v for name, v in first.items() if "stance" in name}
+    assert first == _figures([_batch(ROWS[0], photos=True), _batch(ROWS[1], photos=False)])
+    accuracies = {name.removeprefix("stance_accuracy"): v for name, v in first.items() if "stance" in name}
     assert accuracies == pytest.approx({"": 5 / 7, "/a": 3 / 4, "/b": 0.0, "/c": 1.0})
-    assert {"val/image_accuracy", "val/weighted_f1"} < first.keys()
+    assert {"image_accuracy", "weighted_f1"} < first.keys()
 
 
-def test_the_random_state_of_an_earlier_release_is_restored(tiny_bert):
-    model = module(tiny_bert, image_encoder=None)
-    state = torch.get_rng_state()
-    expected = torch.rand(3)
-    model.on_load_checkpoint({"state_dict": {}, "rng_state": state})
-    model.on_train_batch_start(None, 0)
-    assert torch.equal(torch.rand(3), expected)
-    model.on_train_batch_start(None, 1)  # once only
-    assert not torch.equal(torch.rand(3), expected)
-
-
-def test_rows_without_a_five_class_label_give_no_f1(tiny_bert):
+def test_rows_without_a_five_class_label_give_no_f1():
     batch, output = _batch(ROWS[0], photos=True)
     batch["label"].fill_(UNLABELLED)
-    assert "val/weighted_f1" not in _figures(tiny_bert, [(batch, output)])
+    assert "weighted_f1" not in _figures([(batch, output)])
 
 
 def test_tallies_are_means_over_rows():

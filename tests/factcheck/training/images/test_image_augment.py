@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.fx.experimental import _config as fx_settings
 
-from factcheck.training.images.augment import STRENGTHS, Strength, alter_photos, quantise_dct, resize_photos
+from factcheck.training.images.augment import STRENGTHS, Strength, alter_images, quantise_dct, resize_images
 
 NOTHING = dict.fromkeys(Strength.__dataclass_fields__, 0.0) | {"min_area": 1.0}
 
@@ -25,33 +25,33 @@ def photos():
 
 @pytest.mark.parametrize("strength", STRENGTHS.values(), ids=STRENGTHS)
 def test_shape_range_and_repeatability(photos, strength):
-    first = alter_photos(photos, 64, strength, _generator())
+    first = alter_images(photos, 64, strength, _generator())
     assert first.shape == (8, 3, 64, 64)
     assert first.isfinite().all()
     assert first.min() >= 0
     assert first.max() <= 1
-    assert torch.equal(first, alter_photos(photos, 64, strength, _generator()))
-    assert not torch.equal(first, alter_photos(photos, 64, strength, _generator(1)))
+    assert torch.equal(first, alter_images(photos, 64, strength, _generator()))
+    assert not torch.equal(first, alter_images(photos, 64, strength, _generator(1)))
 
 
 def test_no_alteration_leaves_the_photo(photos):
-    view = alter_photos(photos, 96, Strength(**NOTHING), _generator())
+    view = alter_images(photos, 96, Strength(**NOTHING), _generator())
     torch.testing.assert_close(view, photos.float() / 255, atol=1e-5, rtol=0)
 
 
 def test_mirror_alone_is_a_mirror(photos):
-    view = alter_photos(photos, 96, Strength(**NOTHING | {"mirror": 1.0}), _generator())
+    view = alter_images(photos, 96, Strength(**NOTHING | {"mirror": 1.0}), _generator())
     torch.testing.assert_close(view, photos.flip(-1).float() / 255, atol=1e-5, rtol=0)
 
 
 def test_grey_alone_is_luma(photos):
-    view = alter_photos(photos, 96, Strength(**NOTHING | {"grey": 1.0}), _generator())
+    view = alter_images(photos, 96, Strength(**NOTHING | {"grey": 1.0}), _generator())
     luma = (photos.float() / 255 * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     torch.testing.assert_close(view, luma.expand_as(view), atol=1e-5, rtol=0)
 
 
 def test_a_frame_is_one_colour_and_keeps_the_middle(photos):
-    view = alter_photos(photos, 96, Strength(**NOTHING | {"frame": 1.0}), _generator())
+    view = alter_images(photos, 96, Strength(**NOTHING | {"frame": 1.0}), _generator())
     assert torch.allclose(view[:, :, 0, 0], view[:, :, -1, -1])
     assert view[:, :, 30:66, 30:66].flatten(1).std(1).min() > 0.02
 
@@ -59,7 +59,7 @@ def test_a_frame_is_one_colour_and_keeps_the_middle(photos):
 @pytest.mark.parametrize("name", ["crop", "rotate", "tone", "blur", "collage", "band", "patch", "jpeg"])
 def test_each_alteration_changes_the_photo_but_not_beyond_recognition(photos, name):
     settings = NOTHING | {name: 1.0, "min_area": 0.5}
-    view = alter_photos(photos, 96, Strength(**settings), _generator())
+    view = alter_images(photos, 96, Strength(**settings), _generator())
     plain = photos.float() / 255
     assert (view - plain).abs().flatten(1).max(1).values.median() > 0.01
     own = torch.stack(
@@ -83,7 +83,7 @@ def test_quantised_blocks_look_like_jpeg(photos, quality):
 def test_everything_is_made_on_the_photos_device(photos, strength):
     # The meta device refuses tensors of the CPU as a GPU does; how many photos an alteration takes it cannot know.
     with fx_settings.patch(meta_nonzero_assume_all_nonzero=True):
-        assert alter_photos(photos.to("meta"), 64, strength, None).device.type == "meta"
+        assert alter_images(photos.to("meta"), 64, strength, None).device.type == "meta"
 
 
 def test_bytes_are_resized_as_floats_where_there_is_no_kernel_for_bytes(photos, monkeypatch):
@@ -92,9 +92,9 @@ def test_bytes_are_resized_as_floats_where_there_is_no_kernel_for_bytes(photos, 
     monkeypatch.setattr(
         torch.nn.functional, "interpolate", lambda x, *args, **kw: kinds.append(x.dtype) or plain(x, *args, **kw)
     )
-    on_cpu = resize_photos(photos, 40)
-    assert resize_photos(photos.to("meta"), 40).shape == on_cpu.shape == (8, 3, 40, 40)
+    on_cpu = resize_images(photos, 40)
+    assert resize_images(photos.to("meta"), 40).shape == on_cpu.shape == (8, 3, 40, 40)
     assert kinds == [torch.uint8, torch.float32]
     assert on_cpu.dtype == torch.float32
     assert on_cpu.max() <= 1
-    torch.testing.assert_close(on_cpu, resize_photos(photos.float() / 255, 40), atol=1.01 / 255, rtol=0)
+    torch.testing.assert_close(on_cpu, resize_images(photos.float() / 255, 40), atol=1.01 / 255, rtol=0)

@@ -11,14 +11,11 @@ from training_parts import data, module, trainer
 from factcheck.cli import main
 from factcheck.errors import InputError
 from factcheck.models.folder import not_finite
-from factcheck.training.checks import OverwriteWarning, check_range
-from factcheck.training.images.module import PhotoPretrainModule
+from factcheck.training.callbacks import OverwriteWarning
+from factcheck.training.images.module import ImagePretrainModule
 from factcheck.training.verdict.checkpoint import load_checkpoint
-
-
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("FACTCHECK_CACHE", str(tmp_path / "cache"))
+from factcheck.training.verdict.module import plain_settings
+from factcheck.training.verdict.optim import TextOptions
 
 
 def spoil(model):
@@ -77,7 +74,7 @@ def test_a_checkpoint_is_not_replaced_by_one_that_holds_nan(tiny_bert, factify_f
 
 def test_a_checkpoint_with_nan_is_not_exported(tiny_bert, tmp_path, capsys):
     model, path = spoil(module(tiny_bert)), tmp_path / "bad.ckpt"
-    content = {"state_dict": model.state_dict(), "hyper_parameters": dict(model.hparams)}
+    content = {"state_dict": model.state_dict(), "hyper_parameters": plain_settings(model.hparams)}
     torch.save(content, path)
     with pytest.raises(InputError, match=r"bad\.ckpt': the tensor 'model\.stance_head\.weight' holds NaN"):
         load_checkpoint(path)
@@ -93,25 +90,24 @@ def test_a_checkpoint_with_nan_is_not_exported(tiny_bert, tmp_path, capsys):
 @pytest.mark.parametrize("value", [-1e-3, float("nan"), float("inf")])
 @pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "image_learning_rate", "label_weight"])
 def test_rates_and_weights_are_numbers_of_at_least_zero(tiny_bert, name, value):
-    with pytest.raises(InputError, match=f"{name} must be a number of at least 0, found {value}"):
+    with pytest.raises(InputError, match=f"`{name}` is {value}, expected a number of at least 0"):
         module(tiny_bert, **{name: value})
 
 
-def test_other_settings_out_of_range(tiny_bert):
-    with pytest.raises(InputError, match=r"text_dropout must lie in \[0, 1\), found 1.5"):
-        module(tiny_bert, text_dropout=1.5)
-    with pytest.raises(InputError, match="learning_rate must be a number of at least 0, found -1"):
-        PhotoPretrainModule(learning_rate=-1)
-    check_range(below=1.0, share=0.0)
-    check_range(rate=0.0)
+def test_other_settings_out_of_range():
+    with pytest.raises(InputError, match=r"`text.dropout` is 1.5, expected a number in \[0, 1\)"):
+        TextOptions(dropout=1.5)
+    with pytest.raises(InputError, match="`learning_rate` is -1, expected a number of at least 0"):
+        ImagePretrainModule(learning_rate=-1)
 
 
-def test_checkpoints_of_an_earlier_run_are_named_before_they_are_replaced(tiny_bert, tmp_path, capsys):
+def test_checkpoints_of_an_earlier_run_are_named_before_they_are_replaced(tiny_bert, tmp_path, caplog):
     def warned(ckpt_path=None, **options):
         run = trainer(tmp_path, callbacks=[ModelCheckpoint(dirpath=tmp_path / "run", **options)])
         run.ckpt_path = ckpt_path
+        caplog.clear()
         OverwriteWarning().on_fit_start(run, module(tiny_bert))
-        return capsys.readouterr().err
+        return caplog.text
 
     assert warned(enable_version_counter=False) == ""
     (tmp_path / "run").mkdir()
@@ -128,19 +124,19 @@ def test_checkpoints_of_an_earlier_run_are_named_before_they_are_replaced(tiny_b
 @pytest.mark.slow
 def test_fit_warns_of_a_second_run_and_not_of_a_resumed_one(tiny_bert, tiny_model, factify_folder, tmp_path, capsys):
     folder = tmp_path / "run"
-    settings = {
-        "text_model": str(tiny_bert),
-        "image_weights": None,
-        "token_relations": None,
-        "init_from": str(tiny_model),
-    }
-    settings |= {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2}
+    network = {"text_model": str(tiny_bert), "image_weights": None, "token_relations": None}
+    network |= {"max_length": 64, "max_claim_tokens": 24, "fusion_dim": 32, "fusion_heads": 2}
+    settings = {"network": network, "init_from": str(tiny_model)}
     checkpoint = {"dirpath": str(folder), "filename": "best", "save_last": True, "enable_version_counter": False}
     config = {
         "model": {"class_path": "factcheck.training.verdict.module.VerdictModule", "init_args": settings},
         "data": {
             "class_path": "factcheck.training.verdict.data.VerdictDataModule",
-            "init_args": {"root": str(factify_folder), "retrieval_encoder": str(tiny_bert), "batch_size": 4},
+            "init_args": {
+                "root": str(factify_folder),
+                "selection": {"retrieval_encoder": str(tiny_bert)},
+                "batch_size": 4,
+            },
         },
         "trainer": {
             **{"default_root_dir": str(folder), "accelerator": "cpu", "logger": False, "max_steps": 1},
@@ -165,11 +161,9 @@ def test_fit_warns_of_a_second_run_and_not_of_a_resumed_one(tiny_bert, tiny_mode
 
 def test_a_schedule_needs_a_number_of_steps(tiny_bert, factify_folder, tmp_path):
     endless = {"max_epochs": -1, "max_time": "00:00:01:00", "enable_checkpointing": False, "num_sanity_val_steps": 0}
-    with pytest.raises(
-        InputError, match=r"number of steps, which is unknown .*--trainer.max_steps or --trainer.max_epochs"
-    ):
+    with pytest.raises(InputError, match=r"number of steps, which is unknown .*`max_steps` or `max_epochs`"):
         trainer(tmp_path, **endless).fit(module(tiny_bert), data(factify_folder, tiny_bert))
-    photos = PhotoPretrainModule(sizes=[32])
+    photos = ImagePretrainModule(sizes=[32])
     batches = DataLoader(torch.zeros(4, 3, 48, 48, dtype=torch.uint8), batch_size=2)
     with pytest.raises(InputError, match="which is unknown with max_epochs -1"):
         trainer(tmp_path, **endless, limit_val_batches=0).fit(photos, batches)

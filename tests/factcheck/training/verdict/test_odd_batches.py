@@ -9,11 +9,6 @@ from factcheck.errors import InputError
 from factcheck.training.verdict.losses import UNLABELLED
 
 
-@pytest.fixture(autouse=True)
-def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("FACTCHECK_CACHE", str(tmp_path / "cache"))
-
-
 def test_a_validation_batch_without_a_pair_of_photos_counts_for_the_stance_alone(tiny_bert, factify_folder, tmp_path):
     model, source = module(tiny_bert), data(factify_folder, tiny_bert)
     run = trainer(tmp_path)
