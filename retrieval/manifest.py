@@ -51,29 +51,22 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        if (folder / "building").is_dir():
-            raise InputError(
-                f"index {folder}: its first build did not end; run the same 'factcheck index build' to resume it"
-            )
+        unfinished = (folder / "building").is_dir()
         raise InputError(
-            f"index {folder}: no {MANIFEST} there; build an index with 'factcheck index build CORPUS --out DIR'"
+            f"index {folder}: " + ("its first build did not end" if unfinished else f"no {MANIFEST} there"),
+            hint="run the same `build_index` again to resume it" if unfinished else "build an index with `build_index`",
         )
     try:
         manifest = json.loads(path.read_text("utf-8"))
         version = manifest["format_version"]
-        missing = {"data", "encoder", "files", "counts", "preset"} - set(manifest)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"index {folder}: {MANIFEST} is damaged ({error}); build the index again") from None
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"index {folder}: format version {version}, this software reads {FORMAT_VERSION}; build the index again"
-        )
-    if missing:
-        raise InputError(
-            f"index {folder}: {MANIFEST} is damaged ({sorted(missing)[0]} is missing); build the index again"
-        )
-    if fault := _fault(manifest):
-        raise InputError(f"index {folder}: {MANIFEST} is damaged ({fault}); build the index again")
+        found = f"format version {version}, this software reads {FORMAT_VERSION}" if version != FORMAT_VERSION else None
+        fault = None if found else _fault(manifest)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        found, fault = None, str(error)
+    if fault is not None:
+        found = f"{MANIFEST} is damaged ({fault})"
+    if found is not None:
+        raise InputError(f"index {folder}: {found}", hint="build the index again")
     return manifest
 
 
@@ -122,18 +115,22 @@ def verify_files(folder: Path, files: dict[str, dict[str, Any]], contents: bool)
     for name, expected in files.items():
         path = folder / name
         try:
-            if not path.is_file():
-                raise InputError(f"index file {path} is missing; build the index again")
-            size = path.stat().st_size
+            size = path.stat().st_size if path.is_file() else None
             checksum = _sha256(path) if contents and size == expected["bytes"] else None
         except OSError as error:
-            raise InputError(f"index file {path} cannot be read ({error.strerror}); build the index again") from None
-        if size != expected["bytes"]:
-            raise InputError(
-                f"index file {path} has {size} bytes, expected {expected['bytes']}; it is damaged, build the index again"
-            )
-        if contents and checksum != expected["sha256"]:
-            raise InputError(f"index file {path} has another checksum than when it was built; build the index again")
+            fault: str | None = f"cannot be read ({error.strerror})"
+        else:
+            fault = _difference(expected, size, checksum if contents else expected["sha256"])
+        if fault is not None:
+            raise InputError(f"index file {path} {fault}", hint="build the index again")
+
+
+def _difference(expected: dict[str, Any], size: int | None, checksum: str | None) -> str | None:
+    if size is None:
+        return "is missing"
+    if size != expected["bytes"]:
+        return f"has {size} bytes, expected {expected['bytes']}; it is damaged"
+    return None if checksum == expected["sha256"] else "has another checksum than when it was built"
 
 
 def _sha256(path: Path) -> str:

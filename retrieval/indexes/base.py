@@ -122,6 +122,16 @@ def check_search(queries: Passages, top_k: int, allowed: np.ndarray | None = Non
     return top_k
 
 
+def checked_vectors(passages: Passages, dimension: int) -> np.ndarray:
+    """The vectors of passages or queries as contiguous float32 (n, D); refused where there are none, or of another width."""
+    if passages.vectors is None:
+        raise InputError("this index needs vectors; encode the texts first")
+    vectors = np.ascontiguousarray(passages.vectors, np.float32)
+    if vectors.ndim != 2 or vectors.shape[1] != dimension:
+        raise InputError(f"vectors have shape {vectors.shape}, expected (n, {dimension})")
+    return vectors
+
+
 def _check_lengths(passages: Passages) -> None:
     texts, vectors = passages.texts, passages.vectors
     if texts is not None and vectors is not None and len(texts) != len(vectors):

@@ -17,6 +17,7 @@ from retrieval.indexes.base import (
     Passages,
     check_new_ids,
     check_search,
+    checked_vectors,
     save_array,
     save_text,
 )
@@ -141,13 +142,9 @@ class FaissIndex(EvidenceIndex):
 
     def add(self, ids: np.ndarray, passages: Passages) -> None:
         """Add vectors; an index that needs training and has had none is trained on the first ones."""
-        if passages.vectors is None:
-            raise InputError("a FAISS index needs vectors; encode the passages first")
         if self._read_only:
             raise InputError("this index is memory-mapped read-only; open it with writable=True to add to it")
-        vectors = np.ascontiguousarray(passages.vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self._index.d:
-            raise InputError(f"vectors have shape {vectors.shape}, expected (n, {self._index.d})")
+        vectors = checked_vectors(passages, self._index.d)
         count = int(self._index.ntotal)
         live = self._live_ids()
         ids = check_new_ids(ids, passages, live, count)
@@ -171,11 +168,7 @@ class FaissIndex(EvidenceIndex):
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Nearest vectors by inner product."""
         top_k = check_search(queries, top_k, allowed)
-        if queries.vectors is None:
-            raise InputError("a FAISS index needs queries as vectors; encode them first")
-        vectors = np.ascontiguousarray(queries.vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self._index.d:
-            raise InputError(f"queries have shape {vectors.shape}, expected (n, {self._index.d})")
+        vectors = checked_vectors(queries, self._index.d)
         if not len(self) or not len(vectors):
             return np.full((len(vectors), top_k), -np.inf, np.float32), np.full((len(vectors), top_k), -1, np.int64)
         wide = top_k if self._store is None else top_k * self.rerank

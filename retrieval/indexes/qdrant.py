@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import InputError
-from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_text
+from retrieval.errors import InputError, first_line
+from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, checked_vectors, save_text
+from retrieval.lazy import import_extra
 
 __all__ = ["QdrantIndex"]
 
@@ -41,41 +42,27 @@ class QdrantIndex(EvidenceIndex):
             raise InputError(
                 "a Qdrant index needs either url (a server) or path (a local folder), not both and not neither"
             )
-        try:
-            from qdrant_client import QdrantClient, models
-        except ImportError:
-            raise InputError(
-                "the package qdrant-client is not installed; run: pip install 'factcheck-twins[qdrant]'"
-            ) from None
+        client = import_extra("qdrant_client", "qdrant")
+        models = client.models
         self._models, self.dimension, self.url, self.path, self.collection = models, dimension, url, path, collection
         try:
-            self._client = QdrantClient(url=url, api_key=api_key) if url else QdrantClient(path=str(path))
+            self._client = client.QdrantClient(url=url, api_key=api_key) if url else client.QdrantClient(path=str(path))
             if not self._client.collection_exists(collection):
                 params = models.VectorParams(size=dimension, distance=models.Distance.DOT)
                 self._client.create_collection(collection, vectors_config=params)
             held: Any = self._client.get_collection(collection).config.params.vectors
             found, distance = held.size, held.distance
         except Exception as error:
-            where = url or path
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InputError(f"Qdrant at {where} could not be opened: {reason}") from error
-        if found != dimension:
-            raise InputError(
-                f"Qdrant collection {collection!r} holds vectors of dimension {found}, expected {dimension}"
-            )
-
-        if distance not in (models.Distance.DOT, models.Distance.COSINE):
-            raise InputError(
-                f"Qdrant collection {collection!r} measures {distance.value}, where less is nearer; make one with Dot or Cosine"
-            )
+            raise InputError(f"Qdrant at {url or path} could not be opened: {first_line(error)}") from error
+        wrong = f"holds vectors of dimension {found}, expected {dimension}" if found != dimension else None
+        if wrong is None and distance not in (models.Distance.DOT, models.Distance.COSINE):
+            wrong = f"measures {distance.value}, where less is nearer; make one with Dot or Cosine"
+        if wrong is not None:
+            raise InputError(f"Qdrant collection {collection!r} {wrong}")
 
     def add(self, ids: np.ndarray, passages: Passages) -> None:
         """Upload vectors with their texts."""
-        if passages.vectors is None:
-            raise InputError("a Qdrant index needs vectors; encode the passages first")
-        vectors = np.ascontiguousarray(passages.vectors, np.float32)
-        if vectors.ndim != 2 or vectors.shape[1] != self.dimension:
-            raise InputError(f"vectors have shape {vectors.shape}, expected (n, {self.dimension})")
+        vectors = checked_vectors(passages, self.dimension)
         ids = np.asarray(ids, np.int64)
         if len(ids) and ids.min() < 0:
             raise InputError(f"id {ids.min()} is negative; Qdrant takes ids from 0")
@@ -100,13 +87,11 @@ class QdrantIndex(EvidenceIndex):
     def search(self, queries: Passages, top_k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Nearest vectors by inner product, all queries in one request."""
         top_k = check_search(queries, top_k, allowed)
-        if queries.vectors is None:
-            raise InputError("a Qdrant index needs queries as vectors; encode them first")
         models = self._models
         condition = None
         if allowed is not None:
             condition = models.Filter(must=[models.HasIdCondition(has_id=np.asarray(allowed).tolist())])
-        vectors = np.asarray(queries.vectors, np.float32)
+        vectors = checked_vectors(queries, self.dimension)
         requests = [models.QueryRequest(query=v.tolist(), limit=top_k, filter=condition) for v in vectors]
         answers = self._client.query_batch_points(self.collection, requests) if requests else []
         scores = np.full((len(vectors), top_k), -np.inf, np.float32)

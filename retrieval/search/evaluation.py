@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from retrieval.arguments import checked_int
 from retrieval.errors import InputError
+from retrieval.lazy import import_extra
 
 if TYPE_CHECKING:
     from retrieval.search.search import EvidenceSearch
@@ -74,8 +76,7 @@ def rank_documents(
     Raises:
         InputError: ``depth`` is below 1, or a bad filter.
     """
-    if depth < 1:
-        raise InputError(f"depth is {depth}, expected at least 1")
+    depth = checked_int("depth", depth, 1)
     run: dict[str, dict[str, float]] = {}
     ids = list(queries)
     for start in range(0, len(ids), batch_size):
@@ -108,10 +109,7 @@ def evaluate_run(qrels: Qrels, run: Run, measures: Sequence[str] = MEASURES) -> 
     Raises:
         InputError: the extra is missing, or a measure is unknown.
     """
-    try:
-        import ir_measures
-    except ImportError:
-        raise InputError("the package ir-measures is not installed; run: pip install 'factcheck-twins[eval]'") from None
+    ir_measures = import_extra("ir_measures", "eval")
     try:
         parsed = [ir_measures.parse_measure(name) for name in measures]
     except (ValueError, NameError, SyntaxError) as error:

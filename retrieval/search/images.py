@@ -79,9 +79,7 @@ class ImageSearch:
                 )
         top_k = checked_int("top_k", top_k, 1)
         if self._images is None:
-            raise InputError(
-                "this index holds no photos; build it with an image encoder from a corpus that has an images field"
-            )
+            raise _without_images()
         if self._image_encoder is None:
             raise InputError(
                 "search by photo needs the image encoder that the index was built with; open it with image_encoder="
@@ -98,9 +96,7 @@ class ImageSearch:
         texts = as_texts(queries, "queries")
         top_k = checked_int("top_k", top_k, 1)
         if self._captions is None:
-            raise InputError(
-                "this index holds no photos; build it with an image encoder from a corpus that has an images field"
-            )
+            raise _without_images()
         if self._encoder is None:
             raise InputError("search by caption needs the text encoder; open the index with method 'hybrid' or 'dense'")
         return self._hits(self._captions, self._encoder.encode(texts), top_k, filters, captioned=True)
@@ -132,6 +128,12 @@ class ImageSearch:
                 hits.append(Hit(document["id"], -1, 0, 0, image["caption"], float(score), about))
             results.append(hits)
         return results
+
+
+def _without_images() -> InputError:
+    return InputError(
+        "this index holds no photos", hint="build it with an `image_encoder` from a corpus that has an images field"
+    )
 
 
 def _open(folder: Path, name: str) -> FaissIndex:

@@ -70,7 +70,7 @@ def test_documents_are_searched_until_there_are_enough(tmp_path):
     scores = list(run["q"].values())
     assert scores == sorted(scores, reverse=True)
     assert set(rank_documents(search, {"copy": TEXTS["copy"]}, depth=9)["copy"]) == {"long", *TEXTS} - {"copy"}
-    with pytest.raises(InputError, match="depth is 0"):
+    with pytest.raises(InputError, match="`depth` is 0"):
         rank_documents(search, {"q": "bridge"}, depth=0)
 
 

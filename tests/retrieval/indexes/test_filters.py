@@ -86,9 +86,9 @@ def test_filters_that_are_no_ids_are_refused(clustered):
     index.add(np.arange(10), Passages(vectors=vectors[:10]))
     with pytest.raises(InputError, match=r"found bool; give np\.flatnonzero"):
         index.search(Passages(vectors=queries), 1, np.ones(10, bool))
-    with pytest.raises(InputError, match="queries have shape"):
+    with pytest.raises(InputError, match="vectors have shape"):
         index.search(Passages(vectors=queries[:, :5]), 1)
-    with pytest.raises(InputError, match="queries have shape"):
+    with pytest.raises(InputError, match="vectors have shape"):
         index.search(Passages(vectors=queries[0]), 1)
 
 
