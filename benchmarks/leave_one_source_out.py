@@ -145,18 +145,34 @@ def measure(args: argparse.Namespace) -> None:
         args.predictions.write_text("".join(json.dumps(row) + "\n" for row in kept), "utf-8")
 
 
+def _temperature(rows: list[dict[str, Any]]) -> float:
+    full = [row for row in rows if row["label"] in STANCES]
+    return fit_temperature([row["probabilities"] for row in full], [STANCES.index(row["label"]) for row in full])
+
+
+def _confidence(rows: list[dict[str, Any]], temperature: float) -> np.ndarray:
+    scaled = np.array([row["probabilities"] for row in rows]).clip(1e-30) ** (1 / temperature)
+    return (scaled / scaled.sum(1, keepdims=True)).max(1)
+
+
 def calibrate(args: argparse.Namespace) -> None:
     """Temperature and threshold from the folds' predictions, written into a model folder."""
     rows = [json.loads(line) for line in args.predictions.read_text("utf-8").splitlines()]
-    full = [row for row in rows if row["label"] in STANCES]
-    temperature = fit_temperature([row["probabilities"] for row in full], [STANCES.index(row["label"]) for row in full])
-    scaled = np.array([row["probabilities"] for row in rows]).clip(1e-30) ** (1 / temperature)
-    scaled /= scaled.sum(1, keepdims=True)
+    temperature = _temperature(rows)
     right = np.array([is_right(row) for row in rows])
-    best = scaled.max(1)
+    best = _confidence(rows, temperature)
+    # Of each source with the temperature of the others: what a stranger's data would see.
+    foreign, outcomes = [], []
+    for source in sorted({row["source"] for row in rows}):
+        own = [row for row in rows if row["source"] == source]
+        foreign.append(_confidence(own, _temperature([row for row in rows if row["source"] != source])))
+        outcomes.append([is_right(row) for row in own])
     figures = {
         "temperature": temperature,
         "ece": expected_calibration_error(best, right),
+        "ece, temperature of the other sources": expected_calibration_error(
+            np.concatenate(foreign), np.concatenate(outcomes)
+        ),
         "accuracy by coverage": {share: accuracy_at_coverage(best, right, share) for share in (0.1, 0.25, 0.5, 0.75)},
     }
     found = replace(Calibration.read(args.model), stance=temperature, stance_by_length=())
