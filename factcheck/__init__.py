@@ -16,6 +16,7 @@ from factcheck.records import Claim, Evidence, Verdict
 from retrieval.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from factcheck.verification.image_vectors import image_similarity
     from factcheck.verification.verifier import Verifier
 
 __all__ = [
@@ -28,6 +29,9 @@ __all__ = [
     "Verdict",
     "Verifier",
     "__version__",
+    "image_similarity",
 ]
 
-__getattr__, __dir__ = lazy_names(__name__, {"Verifier": ".verification.verifier"})
+__getattr__, __dir__ = lazy_names(
+    __name__, {"Verifier": ".verification.verifier", "image_similarity": ".verification.image_vectors"}
+)

@@ -1,7 +1,8 @@
 """Claim, Evidence, Verdict: the records every part passes on, and the Arrow schemas of their tables."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, ImageRelation, Stance
@@ -116,6 +117,26 @@ class Verdict:
     photo_evidence: tuple[PhotoEvidence, ...] | None = None
     photo_context: "Mapping[str, Any] | None" = None
     content_hash: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """A dictionary of plain values, as JSON and data frames take it; figures that are no numbers become None."""
+        return _plain(asdict(self))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from factcheck.card import verdict_card
+
+        return verdict_card(self)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, str):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def claims_schema() -> "pa.Schema":

@@ -81,7 +81,7 @@ class DatasetReader:
         names = dataset.column_names
         if names is None:  # a stream that does not know its columns yet
             names = list(next(iter(dataset), {}))
-        self._dataset = _with_encoded_images(dataset)
+        self._dataset = with_encoded_images(dataset)
         self.names = resolve_columns(names, columns, where=where)
         self._features = dataset.features
 
@@ -126,7 +126,8 @@ def load_saved(path: Path) -> Any:
         raise InputError(f"{path}: not a readable saved data set ({error})") from None
 
 
-def _with_encoded_images(dataset: Any) -> Any:
+def with_encoded_images(dataset: Any) -> Any:
+    """The data set with its images as files, not as pixels."""
     from datasets import Image
 
     for name, feature in (dataset.features or {}).items():

@@ -7,11 +7,9 @@ for more than the other.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
@@ -131,9 +129,9 @@ class Comparison:
 
 
 def compare(
-    first: str | Path | pa.Table,
-    second: str | Path | pa.Table,
-    truth: str | Path | pa.Table,
+    first: Any,
+    second: Any,
+    truth: Any,
     *,
     columns: Mapping[str, str] | None = None,
     targets: Sequence[float] = TARGETS,
@@ -144,7 +142,7 @@ def compare(
 
     Args:
         first, second: table A and table B.
-        truth: the claims table with gold labels.
+        truth: the claims table with gold labels; each of the three as :func:`factcheck.evaluation.scoring.score` takes it.
         columns: names of columns in ``truth``.
         targets: precisions in (0, 1] at which coverages are compared.
         seconds: what 1,000 claims took in either run, where that is known.

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from factcheck.data import normalize_claims, open_claims, row_fields
 from factcheck.data.claims import check_labels
 from factcheck.data.columns import resolve_columns
+from factcheck.data.memory import as_table
 from factcheck.errors import InputError
 from factcheck.labels import FactifyLabel, Stance, parse_label
-from factcheck.records import verdict_schema
-from factcheck.verification.verdict_table import read_verdicts
+from factcheck.records import Claim, verdict_schema
+from factcheck.verification.single import claims_table
+from factcheck.verification.verdict_table import completed, read_verdicts
 
 __all__ = ["Joined", "Progress", "TruthRow", "join_tables", "verdict_table", "without_truth"]
 
@@ -69,8 +72,8 @@ class Joined:
 
 
 def join_tables(
-    verdicts: str | Path | pa.Table,
-    truth: str | Path | pa.Table,
+    verdicts: Any,
+    truth: Any,
     *,
     columns: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -83,10 +86,8 @@ def join_tables(
     table = verdict_table(verdicts)
     batches: Iterable[pa.Table]
     total: int | None = None
-    if isinstance(truth, pa.Table):
-        by_position = "id" not in resolve_columns(truth.column_names, columns, where="the truth table")
-        batches = [normalize_claims(truth, columns=columns, where="the truth table")]
-        sources = truth["source"].to_pylist() if "source" in truth.column_names else None
+    if not isinstance(truth, str | Path):
+        by_position, batches, sources = _truth_in_memory(truth, columns)
     else:
         source = open_claims(truth, columns=columns, on_error="mark")
         by_position, batches = "id" not in source.columns, source.batches(2048)
@@ -94,7 +95,7 @@ def join_tables(
         sources = row_fields(truth, "source", columns=columns)
     names = ("the verdict table", "the truth table")
     verdicts, truth = (
-        name if isinstance(given, pa.Table) else given for given, name in zip((verdicts, truth), names, strict=True)
+        given if isinstance(given, str | Path) else name for given, name in zip((verdicts, truth), names, strict=True)
     )
     quotes = _Quotes(table)
     gold: list[TruthRow] = []
@@ -124,7 +125,17 @@ def join_tables(
     )
 
 
-def without_truth(verdicts: str | Path | pa.Table) -> Joined:
+def _truth_in_memory(truth: Any, columns: Mapping[str, str] | None) -> tuple[bool, list[pa.Table], list[Any] | None]:
+    """Whether the claims have no ids, their canonical table, and the source of each where they have one."""
+    if isinstance(truth, list | tuple) and truth and all(isinstance(item, Claim) for item in truth):
+        return all(claim.id is None for claim in truth), [claims_table(truth, labels=True)], None
+    table = as_table(truth, "truth")
+    by_position = "id" not in resolve_columns(table.column_names, columns, where="the truth table")
+    sources = table["source"].to_pylist() if "source" in table.column_names else None
+    return by_position, [normalize_claims(table, columns=columns, where="the truth table")], sources
+
+
+def without_truth(verdicts: Any) -> Joined:
     """Verdicts of which no claims table is at hand: nothing is known of the rows but their ids.
 
     Raises:
@@ -135,18 +146,21 @@ def without_truth(verdicts: str | Path | pa.Table) -> Joined:
     return Joined(table, np.arange(table.num_rows), truth, [None] * table.num_rows, None, 0, True, 0)
 
 
-def verdict_table(verdicts: str | Path | pa.Table) -> pa.Table:
+def verdict_table(verdicts: Any) -> pa.Table:
     """A verdict table out of a file, or one in memory, with the columns of :func:`factcheck.records.verdict_schema`.
 
     Raises:
         InputError: the file cannot be read, or columns are missing.
     """
-    if not isinstance(verdicts, pa.Table):
+    if isinstance(verdicts, str | Path):
         return read_verdicts(verdicts)
-    schema = verdict_schema()
-    if missing := sorted(set(schema.names) - set(verdicts.column_names)):
-        raise InputError(f"not a table of verdicts: it lacks the columns {', '.join(missing)}")
-    return verdicts.select(schema.names)
+    table = as_table(verdicts, "verdicts")
+    try:
+        return completed(table)
+    except (KeyError, pa.ArrowException) as error:
+        missing = sorted(set(verdict_schema().names) - set(table.column_names))
+        what = f"it lacks the columns {', '.join(missing)}" if missing else str(error).splitlines()[0]
+        raise InputError(f"not a table of verdicts: {what}", field="verdicts") from None
 
 
 def _truth_rows(batch: pa.Table) -> list[TruthRow]:

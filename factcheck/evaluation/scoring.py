@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from factcheck.errors import InputError
@@ -113,8 +112,8 @@ class Scores:
 
 
 def score(
-    verdicts: str | Path | pa.Table,
-    truth: str | Path | pa.Table,
+    verdicts: Any,
+    truth: Any,
     *,
     columns: Mapping[str, str] | None = None,
     targets: Sequence[float] = TARGETS,
@@ -127,8 +126,9 @@ def score(
     must be in the documents that the truth table has, if any: otherwise the verdicts are of another table.
 
     Args:
-        verdicts: a verdict table on disk, or the table that :meth:`factcheck.Verifier.verify_batch` returned.
-        truth: the claims table with labels, a file or a table.
+        verdicts: a verdict table on disk, or the table that :meth:`factcheck.Verifier.verify_batch` returned, also as a pandas or
+            Polars data frame.
+        truth: the claims table with labels: a file, or a table of pyarrow, pandas, Polars or ``datasets``, or a list of Claims.
         columns: names of columns in ``truth``, as ``{"label": "verdict"}``.
         targets: precisions in (0, 1] that thresholds are wanted for.
         progress: called with the number of truth rows read and of all.
@@ -139,7 +139,7 @@ def score(
     """
     joined = join_tables(verdicts, truth, columns=columns, progress=progress)
     if not any(label is not None for label in joined.labels):
-        where = "the truth table" if isinstance(truth, pa.Table) else truth
+        where = truth if isinstance(truth, str | Path) else "the truth table"
         found = f"{where}: no row has a label" if joined.labels else f"{where}: there are no verdicts to score (0 rows)"
         raise InputError(
             found, field="truth", hint="give the table with gold labels as `truth`" if joined.labels else None

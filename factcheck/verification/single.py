@@ -1,4 +1,4 @@
-"""One claim as a table of one row."""
+"""Claims in memory as a canonical table: one Claim, several, or a table of any library."""
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import date
@@ -8,24 +8,67 @@ from typing import Any
 
 import pyarrow as pa
 
+from factcheck.data import normalize_claims
 from factcheck.data.canonical import RawRows, canonical_table, kind_of
+from factcheck.data.memory import as_table
 from factcheck.errors import InputError
 from factcheck.records import Claim
 
-__all__ = ["claim_table"]
+__all__ = ["any_claims", "claim_table", "claims_table"]
 
 
 def claim_table(claim: Claim) -> pa.Table:
     """The canonical claims table (see :func:`factcheck.records.claims_schema`) that holds ``claim`` alone, without its label.
 
+    Raises:
+        InputError: see :func:`claims_table`.
+    """
+    return claims_table([claim])
+
+
+def claims_table(claims: Sequence[Claim], *, labels: bool = False) -> pa.Table:
+    """The canonical claims table of some claims, in their order.
+
     What a file may hold wrong as well (an empty claim, a date that is none, half of a surrogate pair) is the row's status
     and reason, as it is for a file.
+
+    Args:
+        claims: any number of them.
+        labels: keep their gold labels, which verification never reads.
 
     Raises:
         InputError: a field is of another kind than :class:`~factcheck.records.Claim` says; names the field, what it must be and
             what was found.
     """
-    cells = {
+    rows = [_cells(claim) for claim in claims]
+    names = list(rows[0]) if rows else ["claim"]
+    columns: dict[str, list[Any]] = {name: [row[name] for row in rows] for name in names}
+    if labels:
+        columns["label"] = [None if claim.label is None else str(claim.label) for claim in claims]
+    return canonical_table(RawRows(0, len(rows), columns), where="claim", on_error="mark", names={})
+
+
+def any_claims(rows: Any, what: str, *, labels: bool = False, columns: Mapping[str, str] | None = None) -> pa.Table:
+    """The canonical claims table of what holds claims in memory: Claims, or what :func:`factcheck.data.memory.as_table` takes.
+
+    Args:
+        rows: the claims.
+        what: the parameter, as messages name it.
+        labels: keep the gold labels of Claims.
+        columns: names of the table's columns.
+
+    Raises:
+        InputError: something else, or no column holds the claim.
+    """
+    if isinstance(rows, Claim):
+        raise InputError(f"`{what}` is one Claim, expected several", field=what, hint="give a list of them: [claim]")
+    if isinstance(rows, list | tuple) and all(isinstance(item, Claim) for item in rows):
+        return claims_table(rows, labels=labels)
+    return normalize_claims(as_table(rows, what), columns=columns)
+
+
+def _cells(claim: Claim) -> dict[str, Any]:
+    return {
         "id": _id(claim.id),
         "claim": _text("claim", claim.claim),
         "claim_image": _photo("claim_image", claim.claim_image),
@@ -35,8 +78,6 @@ def claim_table(claim: Claim) -> pa.Table:
         "document_ocr": _text("document_ocr", claim.document_ocr),
         "date": _date(claim.date),
     }
-    rows = RawRows(0, 1, {name: [value] for name, value in cells.items()})
-    return canonical_table(rows, where="claim", on_error="mark", names={})
 
 
 def _is_missing(value: Any) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from factcheck._version import __version__
-from factcheck.data import clean_claim, clean_text, normalize_claims
+from factcheck.data import clean_claim, clean_text
 from factcheck.data.canonical import kind_of
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge
@@ -33,7 +33,7 @@ from factcheck.verification.decide import (
 from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.notes import Annotator, merged
 from factcheck.verification.rows import IMAGES, ClaimRow, Row
-from factcheck.verification.single import claim_table
+from factcheck.verification.single import any_claims, claim_table
 from factcheck.verification.summary import Clock
 from factcheck.verification.verdict_rows import VerdictRow, error_row, verdict_row
 from retrieval.arguments import checked_int, checked_share
@@ -181,6 +181,21 @@ class Verifier:
             **(own | given),
         )
 
+    def __repr__(self) -> str:
+        model, options = self.model, self.options
+        images = "no images" if model.image is None else type(model.image).__name__
+        parts = [
+            f"model {self.fusion.fingerprint}: {type(model.text).__name__}, {images}",
+            f"judge {self.judge.fingerprint}" if self.judge else "",
+            f"evidence: top {options.top_k} sentences by {options.retrieval_method}"
+            + (f" out of {type(self.evidence).__name__}" if self.evidence is not None else " of each claim's document"),
+            f"abstains below {self.abstain_below:.3f}"
+            if self.abstain_below
+            else "never abstains for lack of confidence",
+            f"on {self.device}",
+        ]
+        return f"Verifier({'; '.join(part for part in parts if part)})"
+
     @property
     def model(self) -> "VerdictModel":
         """The verdict model."""
@@ -280,25 +295,26 @@ class Verifier:
             InputError: see :meth:`verify_batch`.
         """
         salt = json.dumps(self.facts).encode()
-        return [_content_hash(salt, row) for row in _normalized(table).drop_columns(["label"]).to_pylist()]
+        return [_content_hash(salt, row) for row in any_claims(table, "table").drop_columns(["label"]).to_pylist()]
 
-    def verify_batch(self, table: pa.Table, *, clock: Clock | None = None) -> pa.Table:
+    def verify_batch(self, table: Any, *, clock: Clock | None = None) -> pa.Table:
         """One verdict a row, in order; pure: photos come as bytes, no file and no network is touched.
 
         Args:
             table: a claims table; only ``claim`` is required (see :func:`factcheck.records.claims_schema` for the canonical
-                form and :func:`factcheck.data.load_images` for the stage that reads photo files).
+                form and :func:`factcheck.data.load_images` for the stage that reads photo files). Of pyarrow, pandas, Polars or
+                ``datasets``, or a list of dicts or of :class:`~factcheck.records.Claim`.
             clock: counts the time by stage.
 
         Returns:
-            A table with :func:`factcheck.records.verdict_schema`.
+            A table with :func:`factcheck.records.verdict_schema`; its ``to_pandas()`` makes a data frame.
 
         Raises:
-            InputError: ``table`` is no :class:`pyarrow.Table`, or has no ``claim`` column. A bad *row* raises nothing: it
+            InputError: ``table`` is none of these, or has no ``claim`` column. A bad *row* raises nothing: it
                 comes back with status ``error`` and a reason.
         """
         clock = clock or Clock()
-        table = _normalized(table)
+        table = any_claims(table, "table")
         rows, results = self._prepare(table, clock)
         for decided in self._decided(rows, clock):
             encoded = decided.encoded
@@ -327,7 +343,7 @@ class Verifier:
         Raises:
             InputError: see :meth:`verify_batch`.
         """
-        return self._prepare(_normalized(table), Clock())[0]
+        return self._prepare(any_claims(table, "table"), Clock())[0]
 
     def decided_rows(self, table: pa.Table) -> Iterator[DecidedRows]:
         """The rows of a claims table that can be verified, decided, in batches of like length, with their photos encoded.
@@ -366,20 +382,6 @@ class Verifier:
             with clock.stage("decide"):
                 decided = decide_rows(encoded)
             yield decided
-
-
-def _normalized(table: pa.Table) -> pa.Table:
-    """A claims table in its canonical form.
-
-    Raises:
-        InputError: something else, or no claim column.
-    """
-    if not isinstance(table, pa.Table):
-        raise InputError(
-            f"verify_batch takes a pyarrow.Table, found {type(table).__name__}; make one with "
-            "pyarrow.Table.from_pandas(frame) or pyarrow.Table.from_pylist([{'claim': …, 'document': …}])"
-        )
-    return normalize_claims(table)
 
 
 def _content_hash(salt: bytes, row: dict[str, Any]) -> str:

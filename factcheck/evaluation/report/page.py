@@ -19,7 +19,7 @@ import pyarrow as pa
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from factcheck.data import load_images, normalize_claims, open_claims
+from factcheck.data import load_images, open_claims
 from factcheck.evaluation.compare import CHANGES, Comparison
 from factcheck.evaluation.confidence import TARGETS
 from factcheck.evaluation.examples import reading_order
@@ -33,6 +33,7 @@ from factcheck.evaluation.report.summary import advice, figures
 from factcheck.evaluation.scoring import score_joined
 from factcheck.evaluation.slices import slices_of
 from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS, STANCES
+from factcheck.verification.single import any_claims
 from retrieval.durable import replacing
 
 __all__ = ["MAX_CASES", "MAX_IMAGES", "write_report"]
@@ -46,8 +47,8 @@ _Row = tuple[int, dict[str, Any] | None, dict[str, Any] | None]
 
 def write_report(
     path: str | Path,
-    verdicts: str | Path | pa.Table,
-    truth: str | Path | pa.Table | None = None,
+    verdicts: Any,
+    truth: Any = None,
     *,
     title: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -284,13 +285,13 @@ class _Claims:
 
     def __init__(
         self,
-        truth: str | Path | pa.Table | None,
+        truth: Any,
         columns: Mapping[str, str] | None,
         image_root: str | Path | None,
         rows: int,
     ) -> None:
         self._truth, self._columns, self._rows = truth, columns, rows
-        beside = None if truth is None or isinstance(truth, pa.Table) else Path(truth).parent
+        beside = Path(truth).parent if isinstance(truth, str | Path) else None
         self._root = image_root or beside
 
     def read(self, wanted: set[int], with_images: set[int]) -> Iterator[list[_Row]]:
@@ -301,8 +302,8 @@ class _Claims:
                     (number, None, None) for number in range(start, min(start + 256, self._rows)) if number in wanted
                 ]
             return
-        if isinstance(self._truth, pa.Table):
-            whole = normalize_claims(self._truth, columns=self._columns, where="the truth table")
+        if not isinstance(self._truth, str | Path):
+            whole = any_claims(self._truth, "truth", columns=self._columns)
             batches: Iterable[pa.Table] = (whole.slice(start, 256) for start in range(0, whole.num_rows, 256))
         else:
             batches = open_claims(self._truth, columns=self._columns, on_error="mark").batches(256)
@@ -338,8 +339,8 @@ def _small_images(
     return found
 
 
-def _name(table: str | Path | pa.Table) -> str:
-    return "a table in memory" if isinstance(table, pa.Table) else Path(table).name
+def _name(table: Any) -> str:
+    return Path(table).name if isinstance(table, str | Path) else "a table in memory"
 
 
 def _short(text: str | None) -> str:

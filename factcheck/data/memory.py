@@ -1,0 +1,70 @@
+"""Tables in memory, whatever library they are of, as one Arrow table."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from factcheck.errors import InputError
+
+__all__ = ["as_table"]
+
+
+def as_table(rows: Any, what: str = "table") -> pa.Table:
+    """An Arrow table of what an analyst holds; images in it stay encoded files.
+
+    Args:
+        rows: a pyarrow table, record batch or reader; a pandas or Polars data frame, or any other object of the Arrow PyCapsule
+            interface; a ``datasets.Dataset``; or an iterable of dicts.
+        what: the parameter, as messages name it.
+
+    Raises:
+        InputError: none of these; names what was found and how to make a table of it.
+    """
+    if isinstance(rows, pa.Table):
+        return rows
+    if hasattr(rows, "with_format") and hasattr(rows, "features"):
+        return _of_dataset(rows, what)
+    if hasattr(rows, "collect") and hasattr(rows, "collect_schema"):  # a Polars frame that is not computed yet
+        rows = rows.collect()
+    if hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__arrow_c_array__"):
+        try:
+            return (
+                pa.table(rows)
+                if hasattr(rows, "__arrow_c_stream__")
+                else pa.Table.from_batches([pa.record_batch(rows)])
+            )
+        except (pa.ArrowException, TypeError) as error:  # a column of mixed types
+            raise InputError(f"`{what}`: a column cannot be read ({str(error).splitlines()[0]})", field=what) from None
+    if isinstance(rows, Iterable) and not isinstance(rows, str | bytes | Mapping):
+        items = list(rows)
+        if all(isinstance(item, Mapping) for item in items):
+            try:
+                return pa.Table.from_pylist([dict(item) for item in items])
+            except (pa.ArrowException, TypeError) as error:
+                raise InputError(
+                    f"`{what}`: a column cannot be read ({str(error).splitlines()[0]})", field=what
+                ) from None
+        found = f"a list of {type(items[0]).__name__}"
+    else:
+        found = type(rows).__name__
+    raise InputError(
+        f"`{what}` is {found}, expected a table of claims",
+        field=what,
+        hint="give a pyarrow table, a pandas or Polars data frame, a datasets.Dataset, or a list of dicts or Claims",
+    )
+
+
+def _of_dataset(rows: Any, what: str) -> pa.Table:
+    from factcheck.data.arrow import with_encoded_images
+
+    if not hasattr(rows, "__len__"):
+        raise InputError(
+            f"`{what}` is a streamed data set, which may not fit into memory",
+            field=what,
+            hint="take a part: list(stream.take(1000))",
+        )
+    dataset = with_encoded_images(rows)
+    table = dataset.with_format("arrow")[:]
+    # Class names of labels travel in the schema's metadata.
+    return table.replace_schema_metadata(dataset.features.arrow_schema.metadata)
