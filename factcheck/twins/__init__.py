@@ -6,6 +6,7 @@ Importing this package imports torch and timm, and registers the networks with t
 
 from factcheck.twins.attention_maps import attention_maps
 from factcheck.twins.lsa import LocallyGroupedSelfAttention, lsa_flops
+from factcheck.twins.overlays import attention_overlay
 from factcheck.twins.runtime import optimize
 from factcheck.twins.twins import Twins
 from factcheck.twins.variants import (
@@ -24,6 +25,7 @@ __all__ = [
     "LocallyGroupedSelfAttention",
     "Twins",
     "attention_maps",
+    "attention_overlay",
     "create_twins",
     "load_twins_weights",
     "lsa_flops",

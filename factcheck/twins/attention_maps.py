@@ -35,6 +35,8 @@ class AttentionMap:
         grid: (B, h, w), LSA: a figure a token; GSA: a figure a summary cell. 1 is what even attention would give, and the
             mean over each window (LSA) or the whole map (GSA) is 1.
         image: (B, H, W), the same at the size of the images; bounds of tokens stay visible.
+        cell: height and width of one figure of ``grid`` in pixels of the images; the last ones may reach beyond them.
+        window: the same of LSA's windows, of which each looks only at itself; None for GSA, which looks everywhere.
     """
 
     stage: int
@@ -42,6 +44,8 @@ class AttentionMap:
     kind: str
     grid: Tensor
     image: Tensor
+    cell: tuple[float, float]
+    window: tuple[float, float] | None
 
 
 @torch.no_grad()
@@ -97,7 +101,11 @@ def attention_maps(encoder: Twins | nn.Module, images: Tensor) -> list[Attention
         image = grid.repeat_interleave(cell, 1).repeat_interleave(cell, 2)[:, : x.shape[2], : x.shape[3]]
         if image.shape[1:] != images.shape[2:]:
             image = F.interpolate(image[:, None], size=images.shape[2:], mode="bilinear", align_corners=False)[:, 0]
-        maps.append(AttentionMap(stage, block, kind, grid, image))
+        scaled = cell * images.shape[2] / x.shape[2], cell * images.shape[3] / x.shape[3]
+        window = None
+        if isinstance(attention, LocallyGroupedSelfAttention):
+            window = attention.window[0] * scaled[0], attention.window[1] * scaled[1]
+        maps.append(AttentionMap(stage, block, kind, grid, image, scaled, window))
     return maps
 
 

@@ -101,3 +101,34 @@ def test_parts_that_are_frozen_stay_so(model):
 def test_images_are_normalised_pixels(model, images):
     with pytest.raises(InputError, match="images must be a tensor of normalised pixels, floating point, found"):
         attention_maps(model, images)
+
+
+def test_windows_and_cells_tile_the_image(model):
+    maps = attention_maps(model, torch.randn(1, 3, 70, 52))
+    for found in maps:
+        rows, columns = found.grid.shape[1:]
+        assert 70 <= rows * found.cell[0] < 70 + found.cell[0]
+        assert 52 <= columns * found.cell[1] < 52 + found.cell[1]
+    assert [found.window for found in maps] == [(20, 20), None, (24, 32), None, (24, 32)]
+
+
+def test_an_overlay_shows_the_windows_and_where_attention_is_more_than_even(model):
+    import numpy as np
+    from PIL import Image
+
+    from factcheck.twins import attention_overlay
+
+    found = attention_maps(model, torch.randn(1, 3, 64, 64))[0]
+    found.grid[0] = 0.25
+    found.grid[0, :5, :5] = 4.0  # the first window, of 20 pixels: 140 of 448
+    photo = Image.new("RGB", (640, 640), "gray")
+    plain = np.asarray(attention_overlay(found, photo, tiles=False)).mean(-1)
+    assert plain.shape == (448, 448)
+    assert plain[40:100, 40:100].mean() > 60 + plain[240:, 240:].mean()
+    lines = np.asarray(attention_overlay(found, photo)).mean(-1) - plain
+    assert lines[70, 139:142].max() > 20, "the window's edge is drawn"
+    assert np.abs(lines[20:120, 20:120]).max() == 0, "nothing is drawn inside"
+    with pytest.raises(InputError, match="`index` is 1, but the map is of 1 images"):
+        attention_overlay(found, photo, index=1)
+    with pytest.raises(InputError, match="`strength` is 2"):
+        attention_overlay(found, photo, strength=2)
