@@ -1,20 +1,20 @@
 """From rows to decisions: photos encoded once, any part of the evidence put to the judge, and what each part did."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
 
-from factcheck.data.images import decode_image
+import torch
+from torch import Tensor
+
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge, Judgement, RowWithImages
 from factcheck.judges.fusion import EncodedImages, FusionJudge, JointJudgement
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, Stance, relation_of, stance_of
 from factcheck.models.inputs import TextRow
+from factcheck.verification.once import ImageStore
 from factcheck.verification.rows import IMAGES, Row, Variant
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 __all__ = ["DecidedRows", "Decision", "EncodedRows", "attribute_images", "attribute_sentences", "decide_rows"]
 
@@ -102,6 +102,8 @@ class EncodedRows:
         rows: the rows, with evidence.
         judge: decides the stance in the model's place; the image relation stays with the model, and the five classes are
             composed of both.
+        store: photos that are encoded already, and where those of these rows are kept; None for none.
+        decoded: pixels of photos by key, or why there are none; what is used is taken out. Others are decoded here.
 
     Attributes:
         rows: as given.
@@ -109,22 +111,40 @@ class EncodedRows:
         reasons: of each row, its own and why a photo could not be read.
     """
 
-    def __init__(self, fusion: FusionJudge, rows: Sequence[Row], judge: Judge | None = None) -> None:
+    def __init__(
+        self,
+        fusion: FusionJudge,
+        rows: Sequence[Row],
+        judge: Judge | None = None,
+        *,
+        store: ImageStore | None = None,
+        decoded: MutableMapping[bytes, Tensor | InputError] | None = None,
+    ) -> None:
         self._fusion, self._judge = fusion, judge
         self.rows = tuple(rows)
-        size = fusion.image_size
-        photos = [_Photos(self.rows, side, size or 0) for side in (0, 1)]
+        store = store or ImageStore(fusion)
         self._images: EncodedImages | None = None
-        if size is not None and any(any(row.source.has_images) for row in rows):
-            (claims, claim_mask), (documents, document_mask) = (fusion.builder.photos(side) for side in photos)
-            if claim_mask.any() or document_mask.any():
-                self._images = fusion.encode_images((claims, documents), (claim_mask, document_mask))
-        self.has_images = [
-            (size is not None and row.source.has_images[0] and i not in photos[0].reasons,
-             size is not None and row.source.has_images[1] and i not in photos[1].reasons)
-            for i, row in enumerate(self.rows)
-        ]  # fmt: skip
-        self.reasons = [_joined(row, [side.reasons.get(i) for side in photos]) for i, row in enumerate(self.rows)]
+        found: list[list[str | None]] = [[None, None] for _ in rows]
+        shown = [(i, side) for i, row in enumerate(rows) for side in (0, 1) if row.source.has_images[side]]
+        if fusion.image_size is None:
+            shown = []
+        photos: dict[bytes, Callable[[], Tensor]] = {}
+        for i, side in shown:
+            key = rows[i].source.image_keys[side]
+            if key is None:
+                found[i][side] = "not loaded (factcheck.data.load_images reads files)"
+            else:
+                photos.setdefault(key, partial(_pixels, rows[i], side, store, {} if decoded is None else decoded))
+        tokens, vectors, places, reasons = store.encoded(photos)
+        where = torch.full((len(rows), 2), len(places), dtype=torch.long)
+        for i, side in shown:
+            if (key := rows[i].source.image_keys[side]) is not None:
+                found[i][side] = reasons.get(key)
+                where[i, side] = places.get(key, len(places))
+        if places:
+            self._images = EncodedImages(tokens, vectors, where.to(fusion.device))
+        self.has_images = [(first < len(places), second < len(places)) for first, second in where.tolist()]
+        self.reasons = [_joined(row, sides) for row, sides in zip(rows, found, strict=True)]
 
     def decide(self, variants: Sequence[Variant]) -> list[Decision]:
         """What the judge says of each variant.
@@ -276,25 +296,11 @@ def _joined(row: Row, found: Sequence[str | None]) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-class _Photos(Sequence["Image.Image | None"]):
-    """The photos of one side of a batch, each decoded when it is asked for: at full size one takes up to 192 MiB."""
-
-    def __init__(self, rows: Sequence[Row], side: int, min_size: int) -> None:
-        self._rows, self._side, self._min_size = rows, side, min_size
-        self.reasons: dict[int, str] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        source = self._rows[index].source
-        if not source.has_images[self._side]:
-            return None
-        data = (source.image(IMAGES[self._side]) or {}).get("bytes")
-        try:
-            if data is not None:
-                return decode_image(data, min_size=self._min_size)
-            self.reasons[index] = "not loaded (factcheck.data.load_images reads files)"
-        except InputError as error:
-            self.reasons[index] = getattr(error, "reason", str(error))
-        return None
+def _pixels(row: Row, side: int, store: ImageStore, decoded: MutableMapping[bytes, Tensor | InputError]) -> Tensor:
+    """The pixels of a row's photo, decoded ahead or now."""
+    found = decoded.pop(row.source.image_keys[side] or b"", None)
+    if found is None:
+        return store.pixels((row.source.image(IMAGES[side]) or {}).get("bytes") or b"")
+    if isinstance(found, InputError):
+        raise found
+    return found

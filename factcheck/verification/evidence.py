@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from factcheck.data import clean_text, document_sentences
+from factcheck.data import clean_text
 from factcheck.errors import InputError
 from factcheck.verification.rows import ClaimRow, Row
 
@@ -81,7 +81,7 @@ def _selected(
 
     found = select_evidence(
         [claim.claim for claim in claims],
-        [document_sentences(claim.item["document"], claim.item["document_spans"]) for claim in claims],
+        [claim.sentences or () for claim in claims],
         [claim.item["id"] for claim in claims],
         encoder,
         top_k=top_k,

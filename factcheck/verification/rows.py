@@ -1,6 +1,6 @@
 """A row on its way through verification: parts that are made once, each from the one before, and never changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from retrieval import Hit
+    from retrieval.text.sentences import Sentence
 
 __all__ = ["IMAGES", "ClaimRow", "Row", "Variant"]
 
@@ -28,6 +29,8 @@ class ClaimRow:
         ocr: cleaned text read off the claim's and the document's photo.
         images: the table's columns of photos, from which :meth:`image` takes this row's.
         has_images: whether the claim and the document have a photo.
+        image_keys: what the photos are known by, None where their bytes are not there.
+        sentences: those of its document, cleaned for the encoders; None without one.
         reasons: what the reader found wrong with it.
     """
 
@@ -37,6 +40,8 @@ class ClaimRow:
     ocr: tuple[str, str] = ("", "")
     images: "Mapping[str, pa.ChunkedArray]" = field(default_factory=dict, repr=False)
     has_images: tuple[bool, bool] = (False, False)
+    image_keys: tuple[bytes | None, bytes | None] = (None, None)
+    sentences: "Sequence[Sentence] | None" = None
     reasons: tuple[str, ...] = ()
 
     def image(self, name: str) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,18 +32,25 @@ from factcheck.verification.decide import (
 )
 from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.notes import Annotator, merged
+from factcheck.verification.once import EncodedOnce, ImageStore, SplitDocuments, image_key
 from factcheck.verification.rows import IMAGES, ClaimRow, Row
 from factcheck.verification.single import any_claims, claim_table
 from factcheck.verification.summary import Clock
 from factcheck.verification.verdict_rows import VerdictRow, error_row, verdict_row
 from retrieval.arguments import checked_int, checked_share
+from retrieval.content_cache import ContentCache
 from retrieval.search.select import METHODS, SELECTION_VERSION
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from factcheck.models.verdict import VerdictModel
     from retrieval.encoders.base import TextEncoder
 
-__all__ = ["EvidenceSource", "Verifier", "VerifierOptions"]
+__all__ = ["EvidenceSource", "Prepared", "Verifier", "VerifierOptions"]
+
+#: How the text models can run.
+RUNTIMES = ("torch", "int8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +66,7 @@ class VerifierOptions:
         photo_attribution: compute what each photo contributes to the stance (one more pass of the text model a photo).
         abstain_below: confidence in [0, 1] under which a verdict counts as abstained; None takes the model's threshold.
         batch_size: rows a forward pass, ≥ 1; bounds memory, changes no result.
+        runtime: ``torch``, or ``int8`` to multiply in 8 bits on the CPU: faster, probabilities differ slightly.
 
     Raises:
         InputError: an option is of the wrong kind or out of range.
@@ -71,6 +79,7 @@ class VerifierOptions:
     photo_attribution: bool = False
     abstain_below: float | None = None
     batch_size: int = 32
+    runtime: str = RUNTIMES[0]
 
     def __post_init__(self) -> None:
         for name in ("top_k", "batch_size"):
@@ -78,11 +87,28 @@ class VerifierOptions:
         for name in ("min_share", "abstain_below"):
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, checked_share(f"`{name}`", value))
-        if self.retrieval_method not in METHODS:
-            raise InputError(
-                f"`retrieval_method` is {self.retrieval_method!r}, expected one of {', '.join(METHODS)}",
-                field="retrieval_method",
-            )
+        for name, known in (("retrieval_method", METHODS), ("runtime", RUNTIMES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"`{name}` is {getattr(self, name)!r}, expected one of {', '.join(known)}", field=name)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A claims table made ready for the models: what takes no model is done.
+
+    Attributes:
+        rows: how many rows the table has.
+        claims: those that can be verified, with the sentences of their documents.
+        results: the verdicts of the others, by number.
+        contents: the ``content_hash`` of each row.
+        decoded: pixels of the photos that are not encoded yet, by key, or why there are none; used up on the way.
+    """
+
+    rows: int
+    claims: tuple[ClaimRow, ...]
+    results: Mapping[int, VerdictRow]
+    contents: tuple[str, ...]
+    decoded: "dict[bytes, Tensor | InputError]"
 
 
 class Verifier:
@@ -102,6 +128,7 @@ class Verifier:
         judge: decides the stance in the model's place; the model still reads the photos.
         annotators: what else is said of each row, see :mod:`factcheck.verification.notes`.
         device: torch device.
+        cache: keeps sentence vectors across runs.
         options: the fields of :class:`VerifierOptions`.
 
     Raises:
@@ -120,6 +147,7 @@ class Verifier:
         judge: Judge | None = None,
         annotators: Sequence[Annotator] = (),
         device: Any = None,
+        cache: ContentCache | None = None,
         **options: Any,
     ) -> None:
         self.options = VerifierOptions(**options)
@@ -132,8 +160,12 @@ class Verifier:
             fingerprint,
             found,
             self.options.batch_size,
+            self.options.runtime == "int8",
         )
-        self.encoder, self.evidence, self.judge, self.annotators = encoder, evidence, judge, tuple(annotators)
+        self.evidence, self.judge, self.annotators = evidence, judge, tuple(annotators)
+        # What these remember changes no result.
+        self.encoder = EncodedOnce(encoder, cache)
+        self._images, self._split = ImageStore(self.fusion), SplitDocuments()
 
     @classmethod
     def load(
@@ -143,6 +175,7 @@ class Verifier:
         judge: str | Judge | None = None,
         evidence: EvidenceSource | None = None,
         device: Any = None,
+        cache: ContentCache | None = None,
         **options: Any,
     ) -> "Verifier":
         """Load a model.
@@ -152,6 +185,7 @@ class Verifier:
             judge: what decides the stance in the model's place, by name (see :func:`factcheck.judges.load_judge`) or as it is.
             evidence: see :class:`Verifier`.
             device: torch device; None is the CPU.
+            cache: keeps sentence vectors across runs, by content.
             options: the fields of :class:`VerifierOptions`. What is not given, or ``top_k=None``, is what the model folder says.
 
         Raises:
@@ -168,16 +202,18 @@ class Verifier:
         network, config = load_model(folder)
         builder = input_builder(network, load_tokenizer_of(folder, config))
         chosen = config["preprocessing"]
+        runtime = given.get("runtime", RUNTIMES[0])
         own = {name: chosen[name] for name in ("top_k", "retrieval_method", "min_share") if name in chosen}
         return cls(
             network,
             builder,
-            load_encoder(chosen["retrieval_encoder"]),
+            load_encoder(chosen["retrieval_encoder"], runtime=runtime),
             calibration=Calibration.read(folder),
             fingerprint=fingerprint(folder),
             evidence=evidence,
             judge=load_judge(judge) if isinstance(judge, str) else judge,
             device=device,
+            cache=cache,
             **(own | given),
         )
 
@@ -286,6 +322,7 @@ class Verifier:
             "min_share": options.min_share,
             "attribution": options.attribution,
             "photo_attribution": options.photo_attribution,
+            "runtime": options.runtime,
         }
 
     def content_hashes(self, table: pa.Table) -> list[str]:
@@ -314,9 +351,36 @@ class Verifier:
                 comes back with status ``error`` and a reason.
         """
         clock = clock or Clock()
-        table = any_claims(table, "table")
-        rows, results = self._prepare(table, clock)
-        for decided in self._decided(rows, clock):
+        return self.decide(self.prepare(table, clock=clock), clock=clock)
+
+    def prepare(self, table: pa.Table, *, clock: Clock | None = None) -> Prepared:
+        """The part of :meth:`verify_batch` that takes no model: cleaning, sentences, decoding. May run in another thread.
+
+        Raises:
+            InputError: see :meth:`verify_batch`.
+        """
+        clock = clock or Clock()
+        with clock.stage("clean"):
+            table = any_claims(table, "table")
+            contents = tuple(self.content_hashes(table))
+            claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint, self._split)
+        with clock.stage("decode"):
+            decoded: dict[bytes, Tensor | InputError] = {}
+            for claim in claims:
+                for name, key in zip(IMAGES, claim.image_keys, strict=True):
+                    if key is None or key in decoded or self._images.has(key):
+                        continue
+                    try:
+                        decoded[key] = self._images.pixels((claim.image(name) or {}).get("bytes") or b"")
+                    except InputError as error:
+                        decoded[key] = error
+        return Prepared(table.num_rows, tuple(claims), results, contents, decoded)
+
+    def decide(self, prepared: Prepared, *, clock: Clock | None = None) -> pa.Table:
+        """The rest of :meth:`verify_batch`: one verdict a row, in order."""
+        clock = clock or Clock()
+        results = dict(prepared.results)
+        for decided in self._decided(self._with_evidence(prepared, clock), clock, prepared.decoded):
             encoded = decided.encoded
             again = encoded.can_leave_out()
             with clock.stage("attribution"):
@@ -333,8 +397,7 @@ class Verifier:
                     attributions=None if sentences is None else sentences[i],
                     image_attributions=None if images is None else images[i],
                 )
-        contents = self.content_hashes(table)
-        made = [{**results[i].to_dict(), "content_hash": contents[i]} for i in range(table.num_rows)]
+        made = [{**results[i].to_dict(), "content_hash": prepared.contents[i]} for i in range(prepared.rows)]
         return pa.Table.from_pylist(made, schema=verdict_schema())
 
     def prepared_rows(self, table: pa.Table) -> list[Row]:
@@ -343,7 +406,7 @@ class Verifier:
         Raises:
             InputError: see :meth:`verify_batch`.
         """
-        return self._prepare(any_claims(table, "table"), Clock())[0]
+        return self._with_evidence(self.prepare(table), Clock())
 
     def decided_rows(self, table: pa.Table) -> Iterator[DecidedRows]:
         """The rows of a claims table that can be verified, decided, in batches of like length, with their photos encoded.
@@ -354,31 +417,30 @@ class Verifier:
         Raises:
             InputError: see :meth:`verify_batch`.
         """
-        return self._decided(self.prepared_rows(table), Clock())
+        prepared = self.prepare(table)
+        return self._decided(self._with_evidence(prepared, Clock()), Clock(), prepared.decoded)
 
-    def _prepare(self, table: pa.Table, clock: Clock) -> tuple[list[Row], dict[int, VerdictRow]]:
-        """The usable rows with evidence, and the results of the unusable ones by number."""
-        with clock.stage("clean"):
-            claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint)
+    def _with_evidence(self, prepared: Prepared, clock: Clock) -> list[Row]:
         options = self.options
         with clock.stage("select"):
-            rows = find_evidence(
-                claims,
+            return find_evidence(
+                prepared.claims,
                 self.encoder,
                 top_k=options.top_k,
                 method=options.retrieval_method,
                 min_share=options.min_share,
                 source=self.evidence,
             )
-        return rows, results
 
-    def _decided(self, rows: list[Row], clock: Clock) -> Iterator[DecidedRows]:
+    def _decided(
+        self, rows: list[Row], clock: Clock, decoded: "dict[bytes, Tensor | InputError]"
+    ) -> Iterator[DecidedRows]:
         # Rows of like length share a forward pass; the order of the results does not depend on it.
         ordered = sorted(rows, key=lambda row: len(row.claim) + sum(map(len, row.cleaned)))
         for start in range(0, len(ordered), self.options.batch_size):
             part = ordered[start : start + self.options.batch_size]
             with clock.stage("images"):
-                encoded = EncodedRows(self.fusion, part, self.judge)
+                encoded = EncodedRows(self.fusion, part, self.judge, store=self._images, decoded=decoded)
             with clock.stage("decide"):
                 decided = decide_rows(encoded)
             yield decided
@@ -394,7 +456,9 @@ def _content_hash(salt: bytes, row: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _claim_rows(table: pa.Table, reads_images: bool, model: str) -> tuple[list[ClaimRow], dict[int, VerdictRow]]:
+def _claim_rows(
+    table: pa.Table, reads_images: bool, model: str, split: SplitDocuments
+) -> tuple[list[ClaimRow], dict[int, VerdictRow]]:
     """The rows of a canonical table that can be verified, and the results of the others by number."""
     images = {name: table[name] for name in IMAGES}
     given = list(zip(*(_given(column, reads_images) for column in images.values()), strict=True))
@@ -409,8 +473,30 @@ def _claim_rows(table: pa.Table, reads_images: bool, model: str) -> tuple[list[C
             results[number] = error_row(item["id"], reasons, model)
             continue
         ocr = (clean_text(item["claim_ocr"] or ""), clean_text(item["document_ocr"] or ""))
-        rows.append(ClaimRow(number, item, claim, ocr, images, given[number], reasons))
+        text = item["document"]
+        rows.append(
+            ClaimRow(
+                number,
+                item,
+                claim,
+                ocr,
+                images,
+                given[number],
+                _keys(images, number) if any(given[number]) else (None, None),
+                None if text is None else split(text, item["document_spans"]),
+                reasons,
+            )
+        )
     return rows, results
+
+
+def _keys(images: Mapping[str, pa.ChunkedArray], number: int) -> tuple[bytes | None, bytes | None]:
+    """What the photos of a row are known by."""
+    keys = []
+    for column in images.values():
+        data = (column[number].as_py() or {}).get("bytes")
+        keys.append(None if data is None else image_key(data))
+    return keys[0], keys[1]
 
 
 def _given(column: pa.ChunkedArray, reads_images: bool) -> list[bool]:

@@ -90,20 +90,35 @@ class PackedBert:
         runs = [(length, len(list(group))) for length, group in groupby(map(len, ids))]
         tokens = torch.from_numpy(np.concatenate([np.asarray(row, np.int64) for row in ids]))
         positions = torch.from_numpy(np.concatenate([np.arange(len(row)) for row in ids]))
-        hidden = self._words[tokens].add_(self._positions[positions])  # (T, D)
-        hidden = _normalize(hidden, self._norm)
-        wide, inner = (buffer[: len(tokens)] for buffer in buffers)
+        hidden = self._states(self._words[tokens].add_(self._positions[positions]), runs, buffers)
+        parts = []
+        for start, (length, count) in _starts(runs):
+            texts = hidden[start : start + length * count].view(count, length, self.width)
+            parts.append(texts[:, 0] if pooling == "cls" else texts.mean(1))
+        return torch.cat(parts)
+
+    def states(self, embedded: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Last hidden states (T, D) of texts that lie end to end.
+
+        Args:
+            embedded: (T, D) sum of each token's embeddings, before their layer norm.
+            lengths: tokens of each text; texts of equal length beside each other share their attention.
+        """
+        runs = [(length, len(list(group))) for length, group in groupby(lengths)]
+        wide, inner = (embedded.new_empty(len(embedded), width) for width in (3 * self.width, self._inner))
+        return self._states(embedded, runs, (wide, inner))
+
+    def _states(self, embedded: Tensor, runs: list[tuple[int, int]], buffers: tuple[Tensor, Tensor]) -> Tensor:
+        """Hidden states (T, D) after the last layer, from embeddings (T, D) before their layer norm."""
+        hidden = _normalize(embedded, self._norm)
+        wide, inner = (buffer[: len(hidden)] for buffer in buffers)
         context = torch.empty_like(hidden)
         for project, merge, first, expand, contract, second in self._layers:
             self._attend(project(hidden, wide), runs, context)
             hidden = _normalize(merge(context).add_(hidden), first)
             states = torch.ops.aten.gelu_(expand(hidden, inner))  # (T, inner)
             hidden = _normalize(contract(states).add_(hidden), second)
-        parts = []
-        for start, (length, count) in _starts(runs):
-            texts = hidden[start : start + length * count].view(count, length, self.width)
-            parts.append(texts[:, 0] if pooling == "cls" else texts.mean(1))
-        return torch.cat(parts)
+        return hidden
 
     def _attend(self, projected: Tensor, runs: list[tuple[int, int]], context: Tensor) -> None:
         """Attention of the projected (T, 3·D) within each text, into ``context`` (T, D)."""

@@ -36,7 +36,7 @@ def test_no_two_photos_are_decoded_at_once(verifier, monkeypatch):
         decoded.append(weakref.ref(image))
         return image
 
-    monkeypatch.setattr("factcheck.verification.decide.decode_image", counted)
+    monkeypatch.setattr("factcheck.verification.once.decode_image", counted)
     rows = [
         {"claim": f"dog {i}", "document": "A dog.", "claim_image": png(i), "document_image": png(-i % 7)}
         for i in range(9)
