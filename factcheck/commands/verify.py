@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also say how much the stance's probability drops without either photo (column photo_attribution)",
     )
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
+    parser.add_argument(
+        "--runtime",
+        choices=("torch", "int8"),
+        default="torch",
+        help="how the text models run: 'int8' is faster on a CPU, its probabilities differ slightly",
+    )
+    parser.add_argument(
+        "--cache",
+        metavar="FILE",
+        help="keep sentence vectors in this file for the next run (2 GiB at most, longest unused first out)",
+    )
     parser.add_argument("--device", help="torch device (default: cpu)")
     parser.add_argument(
         "--dry-run",
@@ -78,6 +90,12 @@ def _add_run_arguments(group: Any) -> None:
         "--fresh",
         action="store_true",
         help="start over instead of finishing an interrupted run, whose verdicts stay as they are (of photos that were missing then, too)",
+    )
+    group.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that verify (default 1)")
+    group.add_argument(
+        "--keep",
+        metavar="COLUMNS",
+        help="columns of the claims table to write beside the verdicts, as claim,url,team; 'all' for all",
     )
     group.add_argument(
         "--since",
@@ -167,6 +185,9 @@ def _verify(
                 fresh=args.fresh,
                 since=args.since,
                 shard=args.shard,
+                keep=[name.strip() for name in (args.keep or "").split(",") if name.strip()],
+                workers=args.workers,
+                load=partial(_verifier, args),
                 progress=progress,
                 should_stop=stop,
             )
@@ -186,6 +207,7 @@ def _verifier(args: argparse.Namespace) -> "Verifier":
     quiet_libraries()
     from factcheck.judges.device import find_device
     from factcheck.verification.verifier import Verifier
+    from retrieval.content_cache import ContentCache
 
     find_device(args.device)  # before an index is opened, which may take a while
     evidence = None
@@ -203,6 +225,8 @@ def _verifier(args: argparse.Namespace) -> "Verifier":
         attribution=not args.no_attribution,
         photo_attribution=args.photo_attribution,
         batch_size=args.batch_size,
+        runtime=args.runtime,
+        cache=ContentCache(args.cache) if args.cache else None,
         evidence=evidence,
         device=args.device,
     )

@@ -70,6 +70,7 @@ def by_id(table):
 
 
 def assert_rows_close(a, b):
+    a, b = ({**row, "content_hash": None} for row in (a, b))  # it tells options apart, too
     assert {k: v for k, v in a.items() if isinstance(v, str | None | bool)} == {
         k: v for k, v in b.items() if isinstance(v, str | None | bool)
     }

@@ -1,0 +1,64 @@
+"""Columns of the claims table that travel into the verdict table."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from factcheck.data.extras import column_names, field_rows
+from factcheck.errors import InputError
+from factcheck.records import verdict_schema
+
+__all__ = ["OwnColumns"]
+
+
+class OwnColumns:
+    """The columns to be kept of a claims table.
+
+    Args:
+        claims: the table.
+        keep: their names, or ``("all",)``; a canonical name (``claim``) also stands for the table's own column of that meaning.
+        columns: canonical name to the table's own column name.
+
+    Attributes:
+        names: what they are called in the verdict table; a name that it has already comes with ``claims_`` before it.
+
+    Raises:
+        InputError: the table has no such column.
+    """
+
+    def __init__(self, claims: Path, keep: Sequence[str], columns: Mapping[str, str] | None) -> None:
+        self._claims, self._columns = claims, columns
+        held = column_names(claims, columns) if keep else []
+        known = set(verdict_schema().names)
+        wanted = [name for name in held if name not in known] if tuple(keep) == ("all",) else list(keep)
+        self._sources = [(columns or {}).get(name, name) for name in wanted]
+        for name, source in zip(wanted, self._sources, strict=True):
+            if source not in held:
+                raise InputError(
+                    f"`keep` names the column {name!r}, which {claims} does not have",
+                    field="keep",
+                    hint=f"it has {', '.join(held)}",
+                )
+        self.names = [f"claims_{name}" if name in known else name for name in wanted]
+
+    def added(self, first: int, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Consecutive verdicts from the row ``first`` on, with the columns."""
+        rows: Iterator[dict[str, Any]] = iter(())
+        if self.names:
+            rows = islice(field_rows(self._claims, self._sources, self._columns), first, None)
+        for table in tables:
+            held = list(islice(rows, table.num_rows))
+            for name, source in zip(self.names, self._sources, strict=True):
+                values = [_text(held[i].get(source)) if i < len(held) else None for i in range(table.num_rows)]
+                table = table.append_column(pa.field(name, pa.string()), pa.array(values, pa.string()))
+            yield table
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
