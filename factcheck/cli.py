@@ -27,6 +27,8 @@ COMMANDS = {
     "robustness": ("factcheck.commands.robustness", "count verdicts that flip when the input is changed"),
     "export": ("factcheck.commands.export", "turn a training checkpoint into a model folder"),
     "calibrate": ("factcheck.commands.calibrate", "fit confidences of a model or judge on labelled claims"),
+    "review": ("factcheck.commands.review", "decide on verdicts in a local page, and export what was decided"),
+    "serve": ("factcheck.commands.serve", "answer requests for verdicts as a JSON endpoint"),
     "index": ("factcheck.commands.index", "build, search and inspect an evidence index"),
     "photos": ("factcheck.commands.photos", "evaluate photo encoders at copy detection"),
     "verdicts": ("factcheck.commands.verdicts", "change the threshold of verdict tables, or merge shards of one"),

@@ -223,3 +223,26 @@ def factify_folder(tmp_path_factory, photo):
                 images = (f"images/{name}{i}c.jpg", f"images/{name}{i}d.jpg")
                 writer.writerow([i, claim, images[0], document, images[1], label, "", "news" if i % 3 else ""])
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, one for all tests of pages."""
+    import shutil
+
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("no Chromium with its driver here; on Debian: apt-get install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    from selenium.webdriver.chrome.service import Service
+
+    running = webdriver.Chrome(options=options, service=Service(driver))
+    running.set_page_load_timeout(60)
+    yield running
+    running.quit()

@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -84,26 +83,6 @@ def tables(rows, *, labels=True):
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     return write_report(tmp_path_factory.mktemp("report") / "r.html", *tables(120))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("no Chromium with its driver here; on Debian: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    from selenium.webdriver.chrome.service import Service
-
-    running = webdriver.Chrome(options=options, service=Service(driver))
-    running.set_page_load_timeout(60)
-    yield running
-    running.quit()
 
 
 @pytest.fixture

@@ -1,0 +1,107 @@
+"""Claims in requests: JSON in, a claims table out, with every mistake named."""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from factcheck.data import load_images, normalize_claims
+from factcheck.errors import InputError
+
+__all__ = ["CLAIM_SCHEMA", "claims_of", "verdict_json"]
+
+_TEXTS = ("claim", "claim_ocr", "document_ocr", "date")
+_IMAGES = ("claim_image", "document_image")
+_NULLABLE = {"type": ["string", "null"]}
+#: JSON schema of a claim, as the description of the endpoint shows it.
+CLAIM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["claim"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": ["string", "integer", "null"]},
+        "claim": {"type": "string", "description": "the statement to check"},
+        "document": {
+            "description": "the evidence: a text, or its sentences; null to search the server's index",
+            "oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}],
+        },
+        "claim_image": {**_NULLABLE, "contentEncoding": "base64"},
+        "document_image": {**_NULLABLE, "contentEncoding": "base64"},
+        "claim_ocr": _NULLABLE,
+        "document_ocr": _NULLABLE,
+        "date": {**_NULLABLE, "description": "day of the claim, ISO 8601; later evidence is left out"},
+    },
+}
+
+
+def claims_of(items: Sequence[Any]) -> pa.Table:
+    """The claims table of the claims in a request, images decoded from base64 and checked.
+
+    Raises:
+        InputError: a claim is not of :data:`CLAIM_SCHEMA`; names its place and field.
+    """
+    rows = [_row(place, item) for place, item in enumerate(items)]
+    tables = [load_images(normalize_claims(pa.Table.from_pylist([row])), None) for row in rows]
+    return pa.concat_tables(tables)
+
+
+def verdict_json(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the verdict table for ``json.dumps``: NaN, which JSON has no word for, becomes null."""
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _row(place: int, item: Any) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise InputError(f"claims[{place}] is {type(item).__name__}, expected an object", field="claims")
+    unknown = sorted(item.keys() - CLAIM_SCHEMA["properties"].keys())
+    if unknown:
+        raise InputError(f"claims[{place}] has an unknown field {unknown[0]!r}", field=unknown[0])
+    row: dict[str, Any] = {"id": _id(place, item.get("id"))}
+    for name in _TEXTS:
+        value = item.get(name)
+        if value is not None and not isinstance(value, str):
+            raise InputError(f"claims[{place}].{name} is {type(value).__name__}, expected a string", field=name)
+        row[name] = value
+    if row["claim"] is None:
+        raise InputError(f"claims[{place}] has no claim", field="claim")
+    row["document"] = _document(place, item.get("document"))
+    for name in _IMAGES:
+        if item.get(name) is not None:
+            row[name] = {"bytes": _image(place, name, item[name]), "path": None}
+    return row
+
+
+def _id(place: int, value: Any) -> str:
+    if value is None:
+        return str(place)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise InputError(
+            f"claims[{place}].id is {type(value).__name__}, expected a string or a whole number", field="id"
+        )
+    return str(value)
+
+
+def _document(place: int, value: Any) -> Any:
+    whole = value is None or isinstance(value, str)
+    if whole or (isinstance(value, list) and all(isinstance(text, str) for text in value)):
+        return value
+    raise InputError(f"claims[{place}].document is neither a string nor a list of strings", field="document")
+
+
+def _image(place: int, name: str, value: Any) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, TypeError, ValueError):
+        raise InputError(f"claims[{place}].{name} is not base64", field=name) from None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if value != value or value in (float("inf"), float("-inf")) else value
+    if isinstance(value, Mapping):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return value
