@@ -206,18 +206,18 @@ def agreement(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
         For each pair ``reviewers``, ``rows``, ``agreed`` (a share) and ``kappa``, which is None where chance cannot be told
         from agreement (both always say the same one thing).
     """
-    from sklearn.metrics import cohen_kappa_score
-
     by_reviewer: dict[str, dict[str, str]] = {}
     for decision in decisions:
         if decision.stance is not None:
             by_reviewer.setdefault(decision.reviewer, {})[decision.id] = decision.stance.value
-    found = []
+    found: list[dict[str, Any]] = []
     for one, other in combinations(sorted(by_reviewer), 2):
         rows = sorted(by_reviewer[one].keys() & by_reviewer[other].keys())
         if not rows:
             continue
         first, second = ([by_reviewer[name][row] for row in rows] for name in (one, other))
+        from sklearn.metrics import cohen_kappa_score
+
         agreed = sum(a == b for a, b in zip(first, second, strict=True)) / len(rows)
         kappa = None if len({*first, *second}) == 1 else float(cohen_kappa_score(first, second))
         found.append({"reviewers": (one, other), "rows": len(rows), "agreed": agreed, "kappa": kappa})

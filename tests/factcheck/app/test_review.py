@@ -238,9 +238,9 @@ def test_the_command_serves_until_it_is_told_to_stop_and_loses_nothing(reviewed,
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
         lines = [process.stdout.readline() for _ in range(2)]
         url = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", lines[1]).group()
-        for _ in range(200):
+        for _ in range(1200):
             try:
-                state = httpx.get(f"{url}api/state", params={"reviewer": "ann"}).json()
+                state = httpx.get(f"{url}api/state", params={"reviewer": "ann"}, timeout=60).json()
                 break
             except httpx.ConnectError:
                 time.sleep(0.05)

@@ -29,7 +29,7 @@ def test_a_reviewer_decides_takes_back_and_tries(browser, served):
     from selenium.webdriver.support.ui import WebDriverWait
 
     url, log, _ = served
-    wait = WebDriverWait(browser, 20)
+    wait = WebDriverWait(browser, 60)
 
     def text(selector: str) -> str:
         return browser.find_element(By.CSS_SELECTOR, selector).text
@@ -76,5 +76,5 @@ def test_nothing_is_cut_off(browser, served, width):
     size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     browser.get(f"{served[0]}?reviewer=ben")
-    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return !!document.querySelector('#case .case')"))
+    WebDriverWait(browser, 60).until(lambda _: browser.execute_script("return !!document.querySelector('#case .case')"))
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
