@@ -49,7 +49,16 @@ def run(args: argparse.Namespace) -> int:
         summary = verify_file(Verifier.load("bundled"), claims, out, fresh=True, progress=progress)
     given = [row for table in open_claims(claims, on_error="mark").batches() for row in table.to_pylist()]
     table = Table(show_lines=False)
-    for name in ("id", "claim", "gold", "verdict", "confidence", "evidence of highest attribution", "status"):
+    for name in (
+        "id",
+        "claim",
+        "gold",
+        "verdict",
+        "confidence",
+        "evidence of highest attribution",
+        "differences",
+        "status",
+    ):
         table.add_column(name, justify="right" if name == "confidence" else "left", overflow="fold")
     verdicts = read_verdicts(out).to_pylist()
     for row, claim in zip(verdicts, given, strict=True):
@@ -60,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
             f"{row['label'] or '-'}{' (abstains)' if row['abstained'] else ''}",
             "-" if row["confidence"] is None else f"{row['confidence']:.2f}",
             _short(best_evidence(row) or "-", 50),
+            _short(row["explanation"] or "-", 60),
             row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
         )
     Console(width=None if Console().is_terminal else 180).print(table)

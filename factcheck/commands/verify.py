@@ -240,6 +240,8 @@ def print_summary(summary: "RunSummary") -> None:
     for title, counts in (("status", summary.statuses), ("label", summary.labels)):
         if counts:
             print(f"  {title}: " + ", ".join(f"{name} {count}" for name, count in counts.most_common()))
+    if summary.differing:
+        print(f"  differences: in {counted(summary.differing, 'row')} the evidence says otherwise than the claim")
     if summary.duplicate_ids:
         print(f"  {counted(summary.duplicate_ids, 'row')} with an id that an earlier row has")
     for reason, count in summary.reasons.most_common(_REASONS_SHOWN):

@@ -63,7 +63,7 @@ def read_amount(tokens: Sequence[Token], i: int) -> Amount | None:
 def read_digits(tokens: Sequence[Token], i: int) -> Amount | None:
     """The number at a token of digits, whatever it is glued to on the left."""
     raw = tokens[i].text
-    if len(raw) > _MOST_CHARS:
+    if len(raw) > _MOST_CHARS or (len(raw) > 1 and raw[0] == "0" and raw[1].isdecimal()):
         return None
     if _PLAIN.fullmatch(raw):
         text = raw
@@ -139,7 +139,7 @@ def _glued(tokens: Sequence[Token], i: int) -> bool:
     if before.text in "#@/_\\&=":
         return True
     if before.text in DASHES and i > 1 and is_tight(tokens, i - 1):
-        return tokens[i - 2].is_word and tokens[i - 2].low not in _OPEN_PREFIXES
+        return (tokens[i - 2].is_word and tokens[i - 2].low not in _OPEN_PREFIXES) or tokens[i - 2].text.startswith("0")
     return False
 
 

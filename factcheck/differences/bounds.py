@@ -14,12 +14,15 @@ __all__ = ["following", "with_bound"]
 _MORE = word_set("more greater higher longer larger older bigger taller heavier")
 _LESS = word_set("less fewer lower smaller younger shorter")
 #: Words right before a number, and what they make of it: (least, most, without the number itself).
-_ABOVE, _BELOW, _FROM, _TO = "above", "below", "from", "to"
+_ABOVE, _BELOW, _FROM, _TO, _ALMOST = "above", "below", "from", "to", "almost"
+#: Share of a number from which "almost" begins.
+_NEARLY = 0.85
 _SINGLE = {
     **dict.fromkeys(("over", "above", "exceeding", "exceeded", "exceeds", "surpassed", "topped"), _ABOVE),
     **dict.fromkeys(("reach", "reaches", "reached", "reaching"), _FROM),
     **dict.fromkeys(("under", "below"), _BELOW),
     **dict.fromkeys(ABOUT, "about"),
+    **dict.fromkeys(("almost", "nearly"), _ALMOST),
 }
 _PAIRS = {
     ("at", "least"): _FROM,
@@ -48,13 +51,23 @@ def with_bound(tokens: Sequence[Token], first: int, stop: int, text: str, value:
         bound, stop = after[0], after[1]
     elif bound is None:
         return value
-    low = -math.inf if bound in (_BELOW, _TO) else value.low
+    low = -math.inf if bound in (_BELOW, _TO) else value.low * (_NEARLY if bound == _ALMOST and value.low > 0 else 1)
     high = math.inf if bound in (_ABOVE, _FROM) else value.high
     begin, end = tokens[first - used].start, max(value.end, tokens[stop - 1].end)
     return replace(
-        value, start=begin, end=end, text=text[begin:end], low=low, high=high, open_low=bound == _ABOVE,
-        open_high=bound == _BELOW, about=bound == "about", at=(first - used, stop), of=following(tokens, stop) or value.of,
-    )  # fmt: skip
+        value,
+        start=begin,
+        end=end,
+        text=text[begin:end],
+        low=low,
+        high=high,
+        open_low=bound == _ABOVE,
+        open_high=bound in (_BELOW, _ALMOST),
+        about=bound == "about",
+        step=0.0 if bound == _ALMOST else value.step,
+        at=(first - used, stop),
+        of=following(tokens, stop) or value.of,
+    )
 
 
 def _before(tokens: Sequence[Token], first: int) -> tuple[str | None, int]:

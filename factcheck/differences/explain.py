@@ -14,41 +14,42 @@ _TELLING = (Kind.MONEY, Kind.QUANTITY, Kind.PERCENTAGE, Kind.NUMBER, Kind.SCORE,
 def explain(differences: Iterable[Difference]) -> str | None:
     """ "The claim says 69 million, the document 67 million."; None where no difference says anything.
 
-    Conflicts come first, then what the evidence only hedges, then values that are met in other words. Up to two are named.
+    Conflicts come first (up to two are named), then what the evidence only plans, alleges or denies, then values that it says in
+    other words, then the same ones.
     """
     ranked = sorted(differences, key=lambda d: (_TELLING.index(d.kind), d.claim_start))
     conflicts = [d for d in ranked if d.relation is Relation.CONFLICTING]
     if conflicts:
-        return _sentence([_conflict(d) for d in conflicts[:2]])
+        text = "; ".join(_conflict(d) for d in conflicts[:2])
+        return f"{text[0].upper()}{text[1:]}."
     hedges = [d for d in ranked if d.kind is Kind.HEDGE]
     if hedges:
         return f"The claim says “{hedges[0].claim_value}”, the document only “{hedges[0].value}”."
-    met = [
-        d
-        for d in ranked
-        if d.relation in (Relation.EQUAL, Relation.COMPATIBLE) and d.kind not in (Kind.NAME, Kind.ROLE) and d.value
-    ]
-    other = [d for d in met if d.value and d.value.casefold() != d.claim_value.casefold()]
-    if other:
-        return (
-            f"The claim’s {_quoted(other[0].claim_value)} agrees with the document’s {_quoted(other[0].value or '')}."
-        )
-    if met:
-        return f"The document also says {_quoted(met[0].claim_value)}."
-    return None
+    met = [d for d in ranked if d.relation is not Relation.ABSENT and d.value and d.kind not in (Kind.NAME, Kind.ROLE)]
+    for difference in met:
+        mine, theirs = _said(difference)
+        if mine.casefold() == theirs.casefold():
+            continue
+        if difference.relation is Relation.EQUAL:
+            return f"The claim says {mine}, the document {theirs}, which is the same."
+        return f"The claim says {mine}, and the document’s {theirs} agrees with it."
+    return f"Claim and document both say {_said(met[0])[0]}." if met else None
 
 
 def _conflict(difference: Difference) -> str:
-    mine, theirs = difference.claim_value, difference.value or ""
+    mine, theirs = _said(difference)
     if difference.kind in (Kind.ROLE, Kind.DIRECTION, Kind.NEGATION, Kind.HEDGE):
         return f"the claim says “{mine}”, the document “{theirs}”"
     return f"the claim says {mine}, the document {theirs}"
 
 
-def _sentence(parts: list[str]) -> str:
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}."
+def _said(difference: Difference) -> tuple[str, str]:
+    """Both values as they stand within a sentence: "More than 500" at the head of one is "more than 500"."""
+    values = difference.claim_value, difference.value or ""
+    if difference.kind in (Kind.NAME, Kind.DATE, Kind.ROLE):
+        return values
+    return _lowered(values[0]), _lowered(values[1])
 
 
-def _quoted(text: str) -> str:
-    return text
+def _lowered(text: str) -> str:
+    return text[0].lower() + text[1:] if text[:2].istitle() or text[:2] == "A " else text

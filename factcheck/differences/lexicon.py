@@ -74,7 +74,7 @@ NEGATIONS = word_set(
 #: Words that say otherwise in a way of their own, so that a missing "not" does not mean yes.
 BLOCKERS = word_set(
     """different differ differs differently unlike lack lacks lacked absent yet rather instead false fake hoax untrue unable
-    refuse refuses refused deny denies denied fail fails failed stop stopped without"""
+    refuse refuses refused decline declines declined deny denies denied fail fails failed stop stopped without"""
 )
 #: Words that count what is said of, which turn what a "not" means.
 QUANTIFIERS = word_set("some all every each any most few many only both either none half several")

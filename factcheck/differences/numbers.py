@@ -95,11 +95,13 @@ def _is_number(tokens: Sequence[Token], i: int, stop: int) -> bool:
     if stop < len(tokens) and is_tight(tokens, stop) and (tokens[stop].is_word or tokens[stop].text in "_/"):
         return False
     if tokens[i].low == "one":
-        return stop > i + 1 or counts(tokens, stop)
+        return stop > i + 1 or (counts(tokens, stop) and not (i and tokens[i - 1].low == "no"))
+    if _is_tight_dash(tokens, stop) and tokens[stop + 1].is_word and not tokens[stop + 1].text.islower():
+        return False  # 2019-nCoV
     if not tokens[i].is_digits or i == 0:
         return True
     before = tokens[i - 1]
-    dashed = stop < len(tokens) and tokens[stop].text in DASHES and is_tight(tokens, stop)  # a score, or part of a code
+    dashed = _is_tight_dash(tokens, stop)  # a score, or part of a code
     if before.low in LABELLED:
         return dashed or counts(tokens, stop)
     return dashed or not (before.is_word and before.is_cap) or before.low in STOPWORDS or before.low in _VERBLIKE
@@ -107,12 +109,15 @@ def _is_number(tokens: Sequence[Token], i: int, stop: int) -> bool:
 
 def _is_code(tokens: Sequence[Token], stop: int) -> bool:
     """Whether "550-802" or "16000-16132" goes on: years, codes, telephone numbers, with nothing counted."""
-    if stop + 1 >= len(tokens) or tokens[stop].text not in DASHES or not is_tight(tokens, stop):
+    if not _is_tight_dash(tokens, stop):
         return False
     other = tokens[stop + 1]
-    return (
-        is_tight(tokens, stop + 1) and other.text.isdecimal() and len(other.text) > 2 and not counts(tokens, stop + 2)
-    )
+    return other.text.isdecimal() and len(other.text) > 2 and not counts(tokens, stop + 2)
+
+
+def _is_tight_dash(tokens: Sequence[Token], i: int) -> bool:
+    """Whether token ``i`` is a dash without spaces around it."""
+    return i + 1 < len(tokens) and tokens[i].text in DASHES and is_tight(tokens, i) and is_tight(tokens, i + 1)
 
 
 def _currency_before(tokens: Sequence[Token], i: int) -> tuple[Unit, int] | None:

@@ -69,7 +69,7 @@ def _intervals(claim: Value, evidence: Value) -> Relation | None:
 def _within(bound: Value, exact: Value) -> Relation | None:
     """Whether an exact value satisfies a bound or range."""
     value = exact.low
-    slack = max(exact.step, bound.step) / 2 + abs(value) * (0.01 if exact.written_unit != bound.written_unit else 1e-9)
+    slack = exact.step / 2 + abs(value) * (0.01 if exact.written_unit != bound.written_unit else 1e-9)
     if exact.about or bound.about:
         slack += abs(value) * _ABOUT
     above = value > bound.low if bound.open_low else value >= bound.low

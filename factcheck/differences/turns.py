@@ -145,6 +145,8 @@ def _negations(claim: Reading, s: int, reading: Reading) -> list[Link]:
     if target is None or denier.tokens[target].stem not in plain.words:
         return []
     k = next(k for k, token in enumerate(plain.tokens) if token.stem == denier.tokens[target].stem)
+    if any(roles_agree(one, two) is False for one in denier.roles for two in plain.roles):
+        return []  # "A did not beat B" and "B beat A"
     being = any(token.low in BE for token in denier.tokens[max(0, i - 1) : i + 2])
     if _in_name(denier, target) != _in_name(plain, k) or (being and not _is_predicate(plain, k)):
         return []
@@ -190,13 +192,11 @@ def _is_predicate(reading: Reading, k: int) -> bool:
 
 
 def _hedges(claim: Reading, s: int, reading: Reading) -> list[Link]:
-    """Where the evidence has planned, alleged, denied or nearly what the claim says."""
-    if (
-        claim.negated
-        or not claim.lows.isdisjoint(MISSES)
-        or any(t.stem in _HEDGES | _DENIALS | _UNDONE for t in claim.tokens)
-    ):
+    """Where the evidence has planned, alleged, denied or nearly what the claim says, or says outright what it has nearly."""
+    if claim.negated or any(t.stem in _HEDGES | _DENIALS | _UNDONE for t in claim.tokens):
         return []
+    if not claim.lows.isdisjoint(MISSES):
+        return _missed(claim, s, reading)
     for i, token in enumerate(reading.tokens):
         missed = token.low in MISSES
         undone = token.stem in _UNDONE and i + 1 < len(reading.tokens) and reading.tokens[i + 1].low == "to"
@@ -211,3 +211,17 @@ def _hedges(claim: Reading, s: int, reading: Reading) -> list[Link]:
         place = (token.start, reading.tokens[target].end)
         return [Link(kind, relation, claim.tokens[k].start, claim.tokens[k].end, s, place)]
     return []
+
+
+def _missed(claim: Reading, s: int, reading: Reading) -> list[Link]:
+    """Where a sentence says outright what the claim says nearly happened."""
+    if reading.negated or any(t.stem in _HEDGES | _DENIALS | _UNDONE or t.low in MISSES for t in reading.tokens):
+        return []
+    i = next(i for i, token in enumerate(claim.tokens) if token.low in MISSES)
+    if _target(claim, i) != i + 1:
+        return []
+    said = next((t for t in reading.tokens if t.stem == claim.tokens[i + 1].stem), None)
+    if said is None:
+        return []
+    place = claim.tokens[i].start, claim.tokens[i + 1].end
+    return [Link(Kind.HEDGE, Relation.CONFLICTING, *place, s, (said.start, said.end))]

@@ -80,7 +80,7 @@ def _measures(table: str, kind: Kind) -> dict[str, Unit]:
             words = names.split()
             for word in words:
                 name, _, times = word.partition("*")
-                units[name] = Unit(words[0], base, float(factor) * float(times or 1), kind=kind)
+                units[name] = Unit(name if times else words[0], base, float(factor) * float(times or 1), kind=kind)
     return units
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from factcheck.differences import Relation
 from factcheck.verification.verdict_table import reason_kinds
 
 __all__ = ["Clock", "Counts", "RunSummary"]
@@ -24,6 +25,7 @@ class Counts:
         rows: how many.
         statuses, labels, reasons: by value; reasons without their details.
         taken_over: rows whose verdicts an earlier table gave.
+        differing: rows whose evidence says another value than the claim, or denies it.
     """
 
     rows: int = 0
@@ -31,6 +33,7 @@ class Counts:
     labels: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     taken_over: int = 0
+    differing: int = 0
 
     @classmethod
     def of(cls, verdicts: pa.Table, taken_over: int = 0) -> "Counts":
@@ -42,25 +45,32 @@ class Counts:
             Counter(label or "(none)" for label in verdicts["label"].to_pylist()),
             Counter(kinds),
             taken_over,
+            sum(_differs(found) for found in verdicts["differences"].to_pylist()),
         )
 
     def add(self, other: "Counts") -> None:
         """Count the rows of another part, too."""
         self.rows += other.rows
         self.taken_over += other.taken_over
+        self.differing += other.differing
         for name in ("statuses", "labels", "reasons"):
             getattr(self, name).update(getattr(other, name))
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
         counters = {name: dict(getattr(self, name)) for name in ("statuses", "labels", "reasons")}
-        return {"rows": self.rows, "taken_over": self.taken_over, **counters}
+        return {"rows": self.rows, "taken_over": self.taken_over, "differing": self.differing, **counters}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Counts":
         """The inverse of :meth:`to_dict`; TypeError or ValueError for anything else."""
         counters = {name: Counter(values[name]) for name in ("statuses", "labels", "reasons")}
-        return cls(int(values["rows"]), taken_over=int(values["taken_over"]), **counters)
+        rows, taken_over, differing = (int(values[name]) for name in ("rows", "taken_over", "differing"))
+        return cls(rows, taken_over=taken_over, differing=differing, **counters)
+
+
+def _differs(found: list[dict[str, Any]] | None) -> bool:
+    return any(difference["relation"] == Relation.CONFLICTING for difference in found or ())
 
 
 class Clock:

@@ -30,6 +30,7 @@ from factcheck.verification.decide import (
     attribute_sentences,
     decide_rows,
 )
+from factcheck.verification.difference_notes import DifferenceNotes
 from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.notes import Annotator, merged
 from factcheck.verification.once import EncodedOnce, ImageStore, SplitDocuments, image_key
@@ -111,6 +112,10 @@ class Prepared:
     decoded: "dict[bytes, Tensor | InputError]"
 
 
+#: What is said of each row beside its verdict.
+ANNOTATORS: tuple[Annotator, ...] = (DifferenceNotes(),)
+
+
 class Verifier:
     """Checks claims against their document or an evidence index.
 
@@ -126,7 +131,8 @@ class Verifier:
         evidence: index for claims that bring no document; opened with ``image_encoder=ImageVectors(…)`` (see
             :mod:`factcheck.verification.image_vectors`) it also shows where a claim's photo was found again.
         judge: decides the stance in the model's place; the model still reads the photos.
-        annotators: what else is said of each row, see :mod:`factcheck.verification.notes`.
+        annotators: what else is said of each row, see :mod:`factcheck.verification.notes`; by default the differences between
+            claim and evidence.
         device: torch device.
         cache: keeps sentence vectors across runs.
         options: the fields of :class:`VerifierOptions`.
@@ -145,7 +151,7 @@ class Verifier:
         fingerprint: str = "unsaved",
         evidence: EvidenceSource | None = None,
         judge: Judge | None = None,
-        annotators: Sequence[Annotator] = (),
+        annotators: Sequence[Annotator] = ANNOTATORS,
         device: Any = None,
         cache: ContentCache | None = None,
         **options: Any,

@@ -1,7 +1,7 @@
 """Codes of tokens: what carries them, where they stand, and that no text breaks them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factcheck.differences import TokenRelation, token_relations
@@ -97,6 +97,7 @@ def test_values_behind_a_bar_and_in_later_sentences_stand_where_they_are():
     assert "1950" in [text for text, _ in codes(claim, first)]
 
 
+@settings(deadline=None)
 @given(TEXTS, TEXTS)
 def test_spans_lie_in_the_text_in_order_without_overlap(claim, evidence):
     for text, spans in zip((claim, evidence), token_relations(claim, evidence), strict=True):
