@@ -301,6 +301,16 @@ def _flatten(table: pa.Table, flat: pa.Schema) -> pa.Table:
 _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
+def _nested(name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError(
+            f"{name} is {text[:40]!r}, which is not JSON; a data frame's to_csv writes such columns in Python's notation: save it with "
+            "to_parquet, or with to_json(orient='records', lines=True)"
+        ) from None
+
+
 def _from_text(row: dict[str, str], schema: pa.Schema) -> dict[str, object]:
     typed: dict[str, object] = {}
     for name, text in row.items():
@@ -310,7 +320,7 @@ def _from_text(row: dict[str, str], schema: pa.Schema) -> dict[str, object]:
         if text == "":
             typed[name] = None
         elif name in _NESTED:
-            typed[name] = json.loads(text)
+            typed[name] = _nested(name, text)
         elif pa.types.is_floating(kind):
             typed[name] = float(text)
         elif pa.types.is_boolean(kind):

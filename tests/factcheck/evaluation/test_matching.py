@@ -169,3 +169,23 @@ def test_the_stance_is_calibrated_by_its_own_probability(verdicts):
     found = score(pa.Table.from_pylist(rows, schema=verdict_schema()), truth).operating
     assert found.kind == "text only"
     assert found.ece == pytest.approx(0.02, abs=1e-6)
+
+
+def test_a_table_saved_by_pandas_is_read_or_it_is_said_how_to_save_it(verdicts, truth, tmp_path):
+    path, labelled = verdicts(numbers(6)), truth(6)
+    expected = score(path, labelled).to_dict()
+    frame = pq.read_table(path).to_pandas()
+    frame.to_parquet(tmp_path / "p.parquet")
+    frame.set_index("id").to_parquet(tmp_path / "i.parquet")
+    frame.to_json(tmp_path / "p.jsonl", orient="records", lines=True)
+    for name in ("p.parquet", "i.parquet", "p.jsonl"):
+        assert score(tmp_path / name, labelled).to_dict() == expected, name
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    with pytest.raises(InputError, match=r"which is not JSON; a data frame's to_csv .* save it with to_parquet"):
+        score(tmp_path / "p.csv", labelled)
+
+
+def test_no_verdicts(verdicts, truth, capsys):
+    out = verdicts([])
+    assert main(["evaluate", str(out), "--truth", str(truth(0, ids=[]))]) == 2
+    assert "no verdicts to score (0 rows)" in capsys.readouterr().err
