@@ -48,7 +48,7 @@ class VerdictModule(pl.LightningModule):
         init_from: model folder, ``bundled``, Hugging Face id or training checkpoint whose weights (those that fit) start a new
             training. Where nothing is trained and no checkpoint is given, they are the model's, and all must fit.
         text: how the text transformer is trained.
-        optim: how fast each part learns. ``--optimizer`` of the Lightning CLI takes its place, and has one rate for all parts.
+        optim: how fast each part learns. The Lightning CLI's own `optimizer` takes its place, and has one rate for all parts.
         loss: what the loss is made of.
 
     Raises:

@@ -38,7 +38,7 @@ def test_a_reviewer_decides_takes_back_and_tries(browser, served):
         browser.find_element(By.TAG_NAME, "body").send_keys(keys)
 
     browser.get(f"{url}?reviewer=ann")
-    wait.until(lambda _: "Row" in text("#case"))
+    wait.until(lambda _: "ROW" in text("#case").upper())
     first = text("#case h2")
     assert len(browser.find_elements(By.CSS_SELECTOR, "#case img")) == 2
     assert browser.execute_script(
