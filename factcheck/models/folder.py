@@ -109,7 +109,9 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / CONFIG
     if not path.is_file():
         raise InputError(
-            f"{folder} is no model folder: it has no {CONFIG}; 'factcheck export' makes one from a checkpoint"
+            f"{str(folder)!r} is not a model folder: it has no {CONFIG}",
+            field="model",
+            hint="`save_model` makes one from a checkpoint",
         )
     try:
         config = json.loads(path.read_text("utf-8"))

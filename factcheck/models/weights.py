@@ -57,7 +57,7 @@ def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, 
         prefix = "model."
         state = {n[len(prefix) :]: t for n, t in checkpoint["state_dict"].items() if n.startswith(prefix)}
     else:
-        raise InputError(f"init_from: no model folder or checkpoint at {source}")
+        raise InputError(f"`init_from` {str(source)!r} is neither a model folder nor a checkpoint", field="init_from")
     own = model.state_dict()
     if _RELATIONS in own and _RELATIONS in state and len(state[_RELATIONS]) < len(own[_RELATIONS]):
         state = {**state, _RELATIONS: extend_relations(state[_RELATIONS], len(own[_RELATIONS]))}

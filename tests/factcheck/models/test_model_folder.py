@@ -197,5 +197,5 @@ def test_compatible_weights(tiny_model, tiny_bert, tmp_path):
     assert loaded == len(model.state_dict())
     assert left == 0
     assert torch.equal(model.stance_head.weight, source.stance_head.weight)
-    with pytest.raises(InputError, match="no model folder or checkpoint"):
+    with pytest.raises(InputError, match="is neither a model folder nor a checkpoint"):
         load_compatible_weights(model, tmp_path / "gone")
