@@ -1,7 +1,10 @@
 """``factcheck fit|validate|test|predict``: the Lightning CLI with this project's defaults."""
 
+import contextlib
 import logging
+import os
 import re
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,15 +14,15 @@ from jsonargparse import Namespace, set_parsing_settings
 from pytorch_lightning import LightningDataModule, LightningModule, Trainer
 from pytorch_lightning.cli import LightningCLI
 from pytorch_lightning.loggers import CSVLogger
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException, SIGTERMException
 
-from factcheck.commands.common import set_up_logging, stoppable
+from factcheck.commands.common import Stop, set_up_logging, stoppable
 from factcheck.commands.lightning_errors import OneLineParser, root_cause
 from factcheck.commands.messages import in_words_of_the_command_line
 from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.models.weights import read_checkpoint
-from factcheck.training.callbacks import OverwriteWarning, ProgressLines
+from factcheck.training.callbacks import OverwriteWarning, ProgressLines, StopWhenAsked, TrainingStopped
 
 __all__ = ["FactcheckCLI", "run_lightning"]
 
@@ -31,6 +34,28 @@ set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields of
 _SOURCES = ("init_from", "weights")
 #: What Lightning finds itself as ``ckpt_path``.
 _FOUND_BY_LIGHTNING = ("best", "last", "hpc")
+
+
+class _StopOnSignal(StopWhenAsked):
+    """Ends a training on SIGINT or SIGTERM after the step in hand; a second signal ends it at once."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: self.stop())
+        self.stop = Stop()
+        self._handlers = contextlib.ExitStack()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note signals from now on: what comes before a training is worth no checkpoint."""
+        super().on_train_start(trainer, pl_module)
+        self.stop = self._handlers.enter_context(stoppable("the step in hand"))
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let signals end the program again."""
+        self._handlers.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Let signals end the program again."""
+        self._handlers.close()
 
 
 class FactcheckCLI(LightningCLI):
@@ -46,6 +71,7 @@ class FactcheckCLI(LightningCLI):
 
     def __init__(self, arguments: Sequence[str], flags: dict[str, str]) -> None:
         self._arguments, self._flags, self.status = list(arguments), flags, 0
+        self._signals = _StopOnSignal()
         super().__init__(
             LightningModule,
             LightningDataModule,
@@ -53,7 +79,7 @@ class FactcheckCLI(LightningCLI):
             subclass_mode_data=True,
             args=list(arguments),
             seed_everything_default=0,
-            trainer_defaults={"callbacks": [ProgressLines(), OverwriteWarning()]},
+            trainer_defaults={"callbacks": [ProgressLines(), OverwriteWarning(), self._signals]},
             # The saver also runs on `validate` and fails the second time in a folder.
             save_config_kwargs={"overwrite": True},
             parser_class=OneLineParser,
@@ -114,6 +140,17 @@ class FactcheckCLI(LightningCLI):
             return super().instantiate_trainer(**kwargs)
         except (ValueError, TypeError) as error:
             raise InputError(f"trainer: {' '.join(str(error).split())}") from None
+
+    def fit(self, **options: Any) -> None:
+        """Train; a signal ends it with a checkpoint and the status of a program that a signal ended."""
+        try:
+            self.trainer.fit(**options)
+        except TrainingStopped as stopped:
+            path = min(os.path.relpath(stopped.checkpoint), str(stopped.checkpoint), key=len)
+            _LOG.warning(
+                "stopped after step %d; the same command with --ckpt_path %s goes on from there", stopped.step, path
+            )
+            self.status = self._signals.stop.exit_code
 
     def predict(self, model: LightningModule, datamodule: LightningDataModule | None = None, **options: Any) -> None:
         """Verify claims as ``factcheck verify`` does; models of another kind predict as Lightning lets them."""
@@ -239,6 +276,12 @@ def run_lightning(arguments: Sequence[str]) -> int:
     flags = {flag.lstrip("-").rpartition(".")[2]: flag for flag in arguments if flag.startswith("--")}
     try:
         return FactcheckCLI(arguments, flags).status
+    except SIGTERMException:  # before the first step, or a second one
+        return 128 + signal.SIGTERM
+    except SystemExit as ended:
+        if not isinstance(ended.__context__, KeyboardInterrupt):
+            raise
+        raise KeyboardInterrupt from None  # which Lightning has made of it
     except InputError as error:
         raise InputError(in_words_of_the_command_line(error, flags)) from error
     except MisconfigurationException as error:

@@ -4,7 +4,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ __all__ = [
     "ProgressLines",
     "RandomStates",
     "RunCheckpoint",
+    "StopWhenAsked",
+    "TrainingStopped",
     "check_before_saving",
     "planned_steps",
 ]
@@ -140,6 +142,59 @@ class RunCheckpoint(ModelCheckpoint):
         """Take the folder of the run."""
         self.dirpath = self.dirpath or trainer.default_root_dir
         super().setup(trainer, pl_module, stage)
+
+
+class TrainingStopped(Exception):
+    """A training was asked to stop, and did after the step in hand.
+
+    Attributes:
+        checkpoint: where it can go on from.
+        step: steps done.
+    """
+
+    def __init__(self, checkpoint: Path, step: int) -> None:
+        super().__init__(f"stopped after {step} steps")
+        self.checkpoint, self.step = checkpoint, step
+
+
+class StopWhenAsked(Callback):
+    """Ends a training after the step in hand with a checkpoint, ``stopped.ckpt`` in the folder of the run, from which it can go on.
+
+    Args:
+        should_stop: asked after each step, and each batch of a validation; where several processes train, one that says so ends all.
+    """
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
+        self._step = 0
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Nothing is done yet."""
+        self._step = trainer.global_step
+
+    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Stop if asked to and the batch before ended a step; not at its end, where a validation may be due.
+
+        Raises:
+            TrainingStopped: see above.
+        """
+        ended, self._step = trainer.global_step > self._step, trainer.global_step
+        if ended:
+            self._stop_if_asked(trainer)
+
+    def on_validation_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Stop if asked to: a validation may take longer than whoever asks is willing to wait (TrainingStopped)."""
+        if trainer.training and not trainer.sanity_checking:
+            self._stop_if_asked(trainer)
+
+    def _stop_if_asked(self, trainer: pl.Trainer) -> None:
+        asked = self.should_stop()
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        if asked:
+            path = Path(trainer.default_root_dir) / "stopped.ckpt"
+            trainer.save_checkpoint(path)
+            raise TrainingStopped(path, trainer.global_step)
 
 
 class OverwriteWarning(Callback):

@@ -1,10 +1,16 @@
 """The configurations that ship: they parse, the small ones train, and what they train is exported and verifies."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import pytorch_lightning as pl
 import torch
 import yaml
 
@@ -133,6 +139,39 @@ def test_the_quickstart_trains_on_the_sample(tmp_path, monkeypatch):
     assert main([*arguments, "--trainer.max_epochs", "1", "--trainer.enable_progress_bar", "false"]) == 0
     assert {path.name for path in run.glob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
     assert (run / "csv" / "version_0" / "metrics.csv").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_a_checkpoint_and_its_status(number, tiny_bert, factify_folder, tmp_path):
+    config = ["--config", str(CONFIGS / "flickr_factify.yaml"), *overrides(tiny_bert, factify_folder, "run")]
+    fit = [*config, "--model.init_from", "null", "--trainer.max_epochs", "10000", "--trainer.limit_val_batches", "0"]
+    command = [sys.executable, "-m", "factcheck", "fit", *fit, "--trainer.log_every_n_steps", "1"]
+    begun = "--trainer.callbacks+=test_configurations.Begun"
+    process = subprocess.Popen([*command, begun], cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=with_tests())
+    assert any("BEGUN" in line for line in process.stderr)
+    process.send_signal(number)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 128 + number
+    step = int(
+        re.search(r"stopped after step (\d+); the same command with --ckpt_path run/stopped.ckpt goes on", said)[1]
+    )
+    assert torch.load(tmp_path / "run" / "stopped.ckpt", weights_only=True)["global_step"] == step
+    resumed = [*command, "--ckpt_path", "run/stopped.ckpt", "--trainer.max_steps", str(step + 1)]
+    subprocess.run(resumed, cwd=tmp_path, check=True, timeout=200, env=with_tests())
+
+
+class Begun(pl.Callback):
+    """Says on standard error that the second step has begun."""
+
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.global_step == 1:
+            print("BEGUN", file=sys.stderr, flush=True)
+
+
+def with_tests():
+    """An environment in which this module can be imported."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import torch
 from training_parts import data, module, trainer
 
 from factcheck.errors import InputError
+from factcheck.training.callbacks import StopWhenAsked, TrainingStopped
 
 
 class Stop(pl.Callback):
@@ -37,6 +38,39 @@ def test_a_run_resumed_where_iterators_are_made_equals_the_whole(steps, workers,
     rest = trainer(tmp_path, **settings)
     rest.fit(second, data(factify_folder, tiny_bert, num_workers=workers), ckpt_path=path, weights_only=True)
     assert rest.global_step == 8
+    for (name, a), (_, b) in zip(whole.state_dict().items(), second.state_dict().items(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("hook", "accumulate"), [("train", 1), ("validation", 1), ("train", 2)])
+def test_a_run_that_was_asked_to_stop_goes_on_as_the_whole(hook, accumulate, tiny_bert, factify_folder, tmp_path):
+    settings = {"max_steps": 4, "val_check_interval": 2 * accumulate, "accumulate_grad_batches": accumulate}
+    settings |= {"enable_checkpointing": False, "num_sanity_val_steps": 0}
+    measured, asked = [], []
+
+    class Watch(pl.Callback):
+        def on_validation_end(self, trainer, *_):
+            measured.append((trainer.global_step, float(trainer.callback_metrics["val/loss"])))
+
+    def ask(self, trainer, *_):  # during the second step, or the validation after it
+        asked.append(trainer.global_step == 2 if hook == "validation" else trainer.global_step >= 1)
+
+    note = type("Note", (pl.Callback,), {f"on_{hook}_batch_end": ask})()
+    whole = module(tiny_bert, learning_rate=1e-2, text_learning_rate=1e-2)
+    trainer(tmp_path, callbacks=[Watch()], **settings).fit(whole, data(factify_folder, tiny_bert))
+    expected = list(measured)
+    measured.clear()
+    first = module(tiny_bert, learning_rate=1e-2, text_learning_rate=1e-2)
+    run = trainer(tmp_path, callbacks=[note, Watch(), StopWhenAsked(lambda: bool(asked) and asked[-1])], **settings)
+    with pytest.raises(TrainingStopped) as stopped:
+        run.fit(first, data(factify_folder, tiny_bert))
+    assert stopped.value.step == (2 if hook == "validation" else 1)
+    torch.manual_seed(99)
+    second = module(tiny_bert, learning_rate=1e-2, text_learning_rate=1e-2)
+    rest = trainer(tmp_path, callbacks=[Watch()], **settings)
+    rest.fit(second, data(factify_folder, tiny_bert), ckpt_path=stopped.value.checkpoint, weights_only=True)
+    assert measured == expected
     for (name, a), (_, b) in zip(whole.state_dict().items(), second.state_dict().items(), strict=True):
         assert torch.equal(a, b), name
 
