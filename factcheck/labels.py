@@ -4,7 +4,8 @@ Source of the five classes: Factify 2 (arXiv 2304.03897). A class is a stance (d
 decide the claim?) together with an image relation (do both sides show the same photo?); ``Refute`` has no image relation.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from factcheck.errors import InputError
@@ -19,6 +20,7 @@ __all__ = [
     "Stance",
     "compose_label",
     "five_class_labels",
+    "label_names",
     "parse_label",
     "relation_of",
     "stance_of",
@@ -70,47 +72,102 @@ _PARTS: dict[FactifyLabel, tuple[Stance, ImageRelation | None]] = {
     FactifyLabel.REFUTE: (Stance.REFUTE, None),
 }
 _LABEL_OF = {parts: label for label, parts in _PARTS.items()}
+#: Names that data sets give to stances, as :func:`_folded` has them. What a set calls half true, a mixture, disputed or conflicting
+#: is no stance of one kind: whoever reads it says what it is to count as.
+_STANCE_NAMES: dict[Stance, tuple[str, ...]] = {
+    Stance.SUPPORT: (
+        *("support", "supports", "supported"),  # FEVER (arXiv 1803.05355), SciFact (2004.14974), AVeriTeC (2305.13117)
+        *("entailment", "entails", "entailed"),  # SNLI (1508.05326), MultiNLI (1704.05426)
+        *("true", "real"),  # LIAR (1705.00648), PubHealth (2010.09926), VERITE (2304.14133), FakeNewsNet (1809.01286)
+    ),
+    Stance.INSUFFICIENT: (
+        *("insufficient", "nei", "not enough info", "not enough information", "not enough evidence"),
+        *("neutral", "unproven"),  # SNLI, HealthVer (2021.findings-emnlp.297); PubHealth
+    ),
+    Stance.REFUTE: (
+        *("refutes", "refuted", "contradict", "contradicts", "contradicted", "contradiction"),
+        *("false", "fake", "pants fire", "pants on fire"),
+        *("miscaptioned", "out of context"),  # VERITE
+    ),
+}
+_SEPARATORS = re.compile(r"[\s_/-]+")
+
+
+def _folded(name: str) -> str:
+    """A name without regard to case, and with one space for spaces, hyphens, underscores and slashes."""
+    return _SEPARATORS.sub(" ", name).strip().casefold()
+
+
 _BY_NAME: dict[str, FactifyLabel | Stance] = {
-    **{stance.value: stance for stance in STANCES},
-    **{label.value.casefold(): label for label in FACTIFY_LABELS},
-}
-# "Refute" is a stance and a class; a five-class name always wins so that Factify rows keep all their supervision.
-_BY_NAME["refute"] = FactifyLabel.REFUTE
-# FEVER's names (arXiv 1803.05355), and SciFact's, which has photos on no side either.
-_BY_NAME |= {
-    "supports": Stance.SUPPORT,
-    "refutes": Stance.REFUTE,
-    "contradict": Stance.REFUTE,
-    "not enough info": Stance.INSUFFICIENT,
-    "nei": Stance.INSUFFICIENT,
+    **{name: stance for stance, names in _STANCE_NAMES.items() for name in names},
+    # "Refute" is a stance and a class; a five-class name always wins so that Factify rows keep all their supervision.
+    **{_folded(label.value): label for label in FACTIFY_LABELS},
 }
 
 
-def parse_label(text: str) -> FactifyLabel | Stance:
-    """The label that ``text`` names, whatever its case: a five-class name or a bare stance, also as FEVER writes it.
+def parse_label(text: str, names: Mapping[str, "FactifyLabel | Stance"] | None = None) -> FactifyLabel | Stance:
+    """The label that ``text`` names: one of the five classes, a stance, or what a well-known data set calls one.
+
+    Case does not count, nor whether words are separated by spaces, hyphens or underscores.
+
+    Args:
+        text: the name.
+        names: further names, as :func:`label_names` makes them; they come first.
 
     Raises:
         InputError: ``text`` names no label.
     """
-    try:
-        return _BY_NAME[text.strip().casefold()]
-    except KeyError:
+    folded = _folded(text)
+    found = (names or {}).get(folded) or _BY_NAME.get(folded)
+    if found is None:
         known = ", ".join(dict.fromkeys([*FACTIFY_LABELS, *STANCE_LABELS.values()]))
-        fever = "SUPPORTS, REFUTES, NOT ENOUGH INFO"
-        raise InputError(f"unknown label {text!r}; expected one of {known} (or FEVER's {fever})") from None
+        raise InputError(
+            f"unknown label {text!r}; expected one of {known} (or what FEVER, SciFact, AVeriTeC and others call them)",
+            field="labels",
+            hint="`labels` maps other names",
+        )
+    return found
 
 
-def five_class_labels(labels: Iterable[FactifyLabel | Stance | None]) -> list[FactifyLabel | None]:
+def label_names(mapping: Mapping[str, str] | None) -> dict[str, FactifyLabel | Stance]:
+    """``{"mixture": "insufficient"}`` as :func:`parse_label` takes it.
+
+    Raises:
+        InputError: a name is mapped to what is no label.
+    """
+    names = {}
+    for name, label in (mapping or {}).items():
+        try:
+            names[_folded(name)] = parse_label(label)
+        except InputError:
+            wanted = ", ".join([*STANCES, *FACTIFY_LABELS])
+            raise InputError(
+                f"`labels`: {name!r} is mapped to {label!r}, expected one of {wanted}", field="labels"
+            ) from None
+    return names
+
+
+def five_class_labels(
+    labels: Iterable[FactifyLabel | Stance | None], pairs: Iterable[bool] | None = None
+) -> list[FactifyLabel | None]:
     """Of the labels of one table, those that are of the five classes; None in the place of any other.
 
-    A bare ``Refute`` is spelled like a class and like a stance: it is a class where another of the table's labels can be
-    nothing else, and a stance in a table of stances.
+    One name is spelled like a class and like a stance: ``Refute``. It is a class where its row names an image on both sides, whether or
+    not they can be read, and a stance elsewhere. Where a table has no columns of images, it is a class if another label of
+    the table can be nothing else. Scoring, training and calibration all go by this.
 
     Args:
         labels: every label of the table, as :func:`parse_label` gives them; None where a row has none.
+        pairs: whether each row names images on both sides; None where the table has no columns of images.
     """
-    found = [label if isinstance(label, FactifyLabel) else None for label in labels]
-    return found if any(label not in (None, FactifyLabel.REFUTE) for label in found) else [None] * len(found)
+    labels = list(labels)
+    if pairs is None:
+        are_classes = any(isinstance(x, FactifyLabel) and x is not FactifyLabel.REFUTE for x in labels)
+        pairs = [are_classes] * len(labels)
+    return [
+        label if isinstance(label, FactifyLabel) and (pair or label is not FactifyLabel.REFUTE) else None
+        for label, pair in zip(labels, pairs, strict=True)
+    ]
 
 
 def stance_of(label: FactifyLabel | Stance) -> Stance:

@@ -6,15 +6,15 @@ from retrieval.lazy import lazy_names
 
 if TYPE_CHECKING:
     from factcheck.data.claim_text import clean_claim
-    from factcheck.data.claims import ClaimsSource, open_claims
+    from factcheck.data.claims import ClaimsFormat, ClaimsSource, open_claims
     from factcheck.data.evidence import document_sentences
-    from factcheck.data.extras import row_fields
     from factcheck.data.images import ImageError, check_image, decode_image, load_images
     from factcheck.data.normalize import normalize_claims
     from factcheck.data.text import clean_text
     from factcheck.data.text_sets import read_claims_text, read_entailment
 
 __all__ = [
+    "ClaimsFormat",
     "ClaimsSource",
     "ImageError",
     "check_image",
@@ -27,12 +27,12 @@ __all__ = [
     "open_claims",
     "read_claims_text",
     "read_entailment",
-    "row_fields",
 ]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "ClaimsFormat": ".claims",
         "ClaimsSource": ".claims",
         "ImageError": ".images",
         "check_image": ".images",
@@ -45,6 +45,5 @@ __getattr__, __dir__ = lazy_names(
         "open_claims": ".claims",
         "read_claims_text": ".text_sets",
         "read_entailment": ".text_sets",
-        "row_fields": ".extras",
     },
 )

@@ -4,7 +4,7 @@ import ast
 import contextlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from factcheck.data.columns import CLAIM_COLUMNS
 from factcheck.errors import InputError
-from factcheck.labels import STANCE_LABELS, Stance, parse_label
+from factcheck.labels import STANCE_LABELS, FactifyLabel, Stance, parse_label
 from factcheck.records import claims_schema
 from retrieval.identifiers import whole_number
-from retrieval.text.dates import date_range
+from retrieval.text.dates import date_range, day_month_order
 
-__all__ = ["MISSING_WORDS", "RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
+__all__ = ["MISSING_WORDS", "Parsing", "RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
 
 _SCHEMA = claims_schema()
 _SPANS = _SCHEMA.field("document_spans").type
@@ -40,6 +40,7 @@ class RawRows:
         columns: canonical name to one value a row (Python values, or an Arrow array of the canonical type for images
             and for ``document_spans``).
         errors: rows (counted from ``first``) that could not be read at all, and why.
+        faults: canonical name to the values of that column that could not be read, by row.
         lines: the line of the file where each row begins, from 1, where the format has lines.
     """
 
@@ -47,6 +48,7 @@ class RawRows:
     length: int
     columns: Mapping[str, Any]
     errors: Mapping[int, str] = field(default_factory=dict)
+    faults: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     lines: Sequence[int] | None = None
 
 
@@ -62,7 +64,60 @@ class _Problems:
         self.rows.setdefault(row, []).append((column, message))
 
 
-def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[str, str]) -> pa.Table:
+@dataclass(frozen=True)
+class Parsing:
+    """What the user or the whole table says about single cells.
+
+    Attributes:
+        labels: further names of labels, see :func:`factcheck.labels.parse_label`.
+        date_order: gives the order of day and month in dates that can be read in two ways, or None; asked only for those.
+    """
+
+    labels: Mapping[str, FactifyLabel | Stance] = field(default_factory=dict)
+    date_order: Callable[[], str | None] = lambda: None
+
+    def label(self, value: Any) -> str | None:
+        """The canonical name of a label.
+
+        Raises:
+            InputError: it is none.
+        """
+        if not isinstance(value, str):
+            raise InputError(f"expected the name of a class, found {kind_of(value)}")
+        if value.isspace():
+            return None
+        label = parse_label(value, self.labels)
+        return STANCE_LABELS[label] if isinstance(label, Stance) else label.value
+
+    def date(self, value: Any) -> str | None:
+        """A date as it was written, or in ISO 8601 where that had day or month first.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        if isinstance(value, date) and value == value:  # a datetime is one too
+            return value.isoformat()
+        if not isinstance(value, str):
+            raise InputError(f"expected a date such as 2024-05-31, found {kind_of(value)}")
+        text = value.strip()
+        if not text:
+            return None
+        written = day_month_order(text)
+        order = self.date_order() if written == "either" else written
+        days = date_range(text, order)  # as evidence is filtered by it
+        if days is None and written == "either":
+            raise InputError(
+                f"day and month can be either way round ({_short(text)}), and other dates do not tell",
+                hint="`date_order` does",
+            )
+        if days is None:
+            raise InputError(f"not a date such as 2024-05-31, 31.5.2024 or May 31, 2024 ({_short(text)})")
+        return text if written is None else f"{days[0] // 10000:04}-{days[0] // 100 % 100:02}-{days[0] % 100:02}"
+
+
+def canonical_table(
+    rows: RawRows, *, where: str, on_error: str, names: Mapping[str, str], parsing: Parsing | None = None
+) -> pa.Table:
     """Check ``rows`` and return them with the schema of :func:`factcheck.records.claims_schema`, in order.
 
     Args:
@@ -71,13 +126,18 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
         on_error: ``fail`` raises at the first bad row; ``mark`` gives it a reason and the status ``error``, or ``degraded``
             where only its label or an image is bad (verification needs none, and what needs one must look for it).
         names: canonical name to the table's own column name. Where it has no ``id``, rows are numbered.
+        parsing: how labels and dates are read.
 
     Raises:
         InputError: a row is bad and ``on_error`` is ``fail``. Names the table, row, line, column and fault.
     """
+    parsing = parsing or Parsing()
     problems = _Problems()
     for row, message in rows.errors.items():
         problems.add(row, "", message)
+    for name, faults in rows.faults.items():
+        for row, message in faults.items():
+            problems.add(row, name, message)
     columns = {name: rows.columns.get(name) for name in (*CLAIM_COLUMNS, "document_spans")}
     empty = [None] * rows.length
     arrays: dict[str, Any] = {"id": _ids(columns["id"] or empty, rows.first, "id" in names, problems)}
@@ -95,8 +155,8 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
         )
     for name in ("claim_ocr", "document_ocr"):
         arrays[name] = _texts(name, columns[name] or empty, problems)
-    arrays["label"] = _parsed("label", columns["label"] or empty, _label, problems)
-    arrays["date"] = _parsed("date", columns["date"] or empty, _date, problems)
+    arrays["label"] = _parsed("label", columns["label"] or empty, parsing.label, problems)
+    arrays["date"] = _parsed("date", columns["date"] or empty, parsing.date, problems)
     for name, values in arrays.items():
         if isinstance(values, list):
             arrays[name] = _string_array(name, values, problems)
@@ -104,7 +164,7 @@ def canonical_table(rows: RawRows, *, where: str, on_error: str, names: Mapping[
         raise InputError(
             _message(rows, problems, where, names),
             field="on_error",
-            hint="correct the row, or mark bad rows and go on (--on-error mark; in Python on_error='mark')",
+            hint="correct the row, or mark bad rows and go on (`on_error` mark)",
         )
     arrays["status"], arrays["reasons"] = _statuses(rows, problems, arrays["document"])
     return pa.Table.from_arrays([arrays[name] for name in _SCHEMA.names], schema=_SCHEMA)
@@ -275,28 +335,6 @@ def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -
             except ValueError as error:
                 problems.add(row, name, str(error))
     return parsed
-
-
-def _label(value: Any) -> str | None:
-    if not isinstance(value, str):
-        raise InputError(f"expected the name of a class, found {kind_of(value)}")
-    if value.isspace():
-        return None
-    label = parse_label(value)
-    return STANCE_LABELS[label] if isinstance(label, Stance) else label.value
-
-
-def _date(value: Any) -> str | None:
-    if isinstance(value, date) and value == value:  # a datetime is one too
-        return value.isoformat()
-    if not isinstance(value, str):
-        raise InputError(f"expected a date such as 2024-05-31, found {kind_of(value)}")
-    text = value.strip()
-    if not text:
-        return None
-    if date_range(text) is None:  # as evidence is filtered by it
-        raise InputError(f"{_short(text)} is no date such as 2024-05-31, 2024-05-31T12:00:00Z or May 31, 2024")
-    return text
 
 
 def _string_array(name: str, values: list[str | None], problems: _Problems) -> Any:

@@ -1,42 +1,72 @@
 """Opening a claims table of any supported format as a stream of canonical batches."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
-from factcheck.data.canonical import RawRows, canonical_table
-from factcheck.data.delimited import DelimitedReader, detect_delimiter
-from factcheck.data.jsonl import JsonLinesReader
+from factcheck.data.canonical import Parsing, canonical_table
+from factcheck.data.columns import CLAIM_COLUMNS, columns_of_no_rows, known_columns, resolve_columns
+from factcheck.data.normalize import raw_rows
 from factcheck.errors import InputError
-from retrieval.arguments import checked_int
+from factcheck.labels import label_names
+from retrieval.arguments import checked_choice, checked_int
+from retrieval.tables import TABLE_FORMATS, Content, Table, TableOptions, open_table
+from retrieval.text.dates import DATE_ORDERS, order_of_column
 
-__all__ = ["ClaimsSource", "check_labels", "open_claims"]
+__all__ = ["ClaimsFormat", "ClaimsSource", "check_labels", "open_claims", "table_fields"]
 
-_FORMATS = ("csv", "tsv", "jsonl", "parquet", "datasets")
-#: Kind of a claims table by the ending of its name.
-SUFFIXES = {
-    ".csv": "delimited",  # Factify's .csv files are tab-separated, so the header decides
-    ".tsv": "delimited",
-    ".tab": "delimited",
-    ".txt": "delimited",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
 _WRITE_IT = "write the table to a file whose name ends in .csv, .tsv, .jsonl or .parquet, and give that"
+#: Columns of a canonical table that no user supplies.
+_CANONICAL_EXTRAS = ("document_spans", "status", "reasons")
+_ROWS_READ = 2048
 
 
-class _Reader(Protocol):
-    @property
-    def names(self) -> Mapping[str, str]: ...
+@dataclass(frozen=True)
+class ClaimsFormat:
+    """How a claims table is written, as far as it does not say so itself.
 
-    def batches(self, batch_size: int, skip: int) -> Iterator[RawRows]: ...
+    Attributes:
+        columns: canonical name to column name, for tables that use other names, as in ``{"claim": "text"}``.
+        format: ``csv``, ``tsv``, ``jsonl``, ``json`` (an array), ``parquet``, ``xlsx`` or ``datasets``; None to tell by the file.
+        quoting: of delimited files: ``quoted`` (fields in quotation marks may hold delimiters and line ends), ``none`` (every line is a
+            row), or ``auto``, which the whole file decides.
+        header: ``first`` (row), or ``none``: columns are called 1, 2, 3, … and named by ``columns``.
+        labels: names of labels that are not known, as in ``{"mixture": "insufficient"}``.
+        date_order: of dates in numbers with the year last: ``dmy``, ``mdy``, ``ymd`` (there are none), or ``auto``, which the whole
+            column decides.
 
-    def count(self) -> int | None: ...
+    Raises:
+        InputError: an option has a value that it cannot have.
+    """
+
+    columns: Mapping[str, str] | None = None
+    format: str | None = None
+    quoting: str = "auto"
+    header: str = "first"
+    labels: Mapping[str, str] | None = None
+    date_order: str = "auto"
+    table_options: TableOptions = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.format is not None:
+            checked_choice("format", self.format, (*TABLE_FORMATS, "datasets"))
+        checked_choice("date_order", self.date_order, DATE_ORDERS)
+        label_names(self.labels)
+        named = None if self.format == "datasets" else self.format
+        object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The options that differ from the usual, for what has to be the same in a later run."""
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+        usual = {f.name: f.default for f in fields(self) if f.init}
+        return {
+            name: dict(value) if isinstance(value, Mapping) else value
+            for name, value in given.items()
+            if value != usual[name]
+        }
 
 
 class ClaimsSource:
@@ -46,18 +76,31 @@ class ClaimsSource:
         path: the file or folder; None for a ``datasets`` object.
         columns: canonical name to the table's own column name.
         on_error: ``fail`` or ``mark``.
+        format: how the table is written.
     """
 
-    def __init__(self, reader: _Reader, path: Path | None, on_error: str):
-        self._reader = reader
-        self.path = path
-        self.on_error = on_error
-        self._where = str(path) if path is not None else "data set"
+    def __init__(self, table: Table, path: Path | None, on_error: str, format: ClaimsFormat) -> None:
+        self.path, self.on_error, self.format = path, on_error, format
+        self._table = table
+        if table.header_fault is not None:
+            raise InputError(f"{table.where}, header: {table.header_fault.text}", hint="save the file as UTF-8")
+        # Of a table without rows nothing may say which columns it would have (a frame without rows has none in Parquet).
+        found = table.names if table.names or not _is_empty(table) else columns_of_no_rows(format.columns)
+        self._names = resolve_columns(found, format.columns, where=table.where)
+        if "id" in self._names:
+            table.only_id_of(self._names["id"])
+        self._order: str | None = None if format.date_order == "auto" else format.date_order
+        self._knows_order = format.date_order != "auto"
+
+    @property
+    def where(self) -> str:
+        """The table, as messages name it."""
+        return self._table.where
 
     @property
     def columns(self) -> dict[str, str]:
         """Canonical name to the table's own column name."""
-        return dict(self._reader.names)
+        return dict(self._names)
 
     def batches(
         self, batch_size: int = 256, skip: int = 0, *, limit: int | None = None, images: str | Path | bool = False
@@ -78,9 +121,9 @@ class ClaimsSource:
         Raises:
             InputError: a bad row, under ``on_error="fail"``; no such folder.
         """
-        batch_size = checked_int("`batch_size`", batch_size, 1)
-        skip = checked_int("`skip`", skip, 0)
-        tables = self._tables(batch_size, skip)
+        batch_size = checked_int("batch_size", batch_size, 1)
+        skip = checked_int("skip", skip, 0)
+        tables = self._canonical(batch_size, skip)
         if limit is not None:
             tables = _first_rows(tables, limit)
         if images is False:
@@ -90,12 +133,20 @@ class ClaimsSource:
         root = images if images is not True else self.path.parent if self.path is not None else None
         return (load_images(table, root) for table in tables)
 
-    def _tables(self, batch_size: int, skip: int) -> Iterator[pa.Table]:
+    def _canonical(self, batch_size: int, skip: int) -> Iterator[pa.Table]:
         held: list[pa.Table] = []
         count = 0
-        # Readers yield less where rows are megabytes long and where a row group ends, never more.
-        for rows in self._reader.batches(batch_size, skip):
-            table = canonical_table(rows, where=self._where, on_error=self.on_error, names=self._reader.names)
+        names = dict(self._names)
+        if self._table.open_ended:  # a key may turn up later than the rows looked at
+            names = {name: name for name in CLAIM_COLUMNS if name not in names.values()} | names
+        parsing = Parsing(label_names(self.format.labels), self._date_order)
+        source = self._table.keep_only([*names.values(), *_CANONICAL_EXTRAS])
+        # Tables yield less where rows are megabytes long and where a row group ends, never more.
+        for batch in source.batches(batch_size, skip):
+            rows = raw_rows(batch, names, is_text=source.is_text)
+            table = canonical_table(
+                rows, where=source.where, on_error=self.on_error, names=self._names, parsing=parsing
+            )
             needed = batch_size - count
             held.append(table.slice(0, needed))
             count += held[-1].num_rows
@@ -106,12 +157,65 @@ class ClaimsSource:
         if count:
             yield pa.concat_tables(held)
 
+    def _date_order(self) -> str | None:
+        """The order of day and month in the column of dates, by all of it; asked for where a date can mean two days."""
+        if not self._knows_order:
+            self._order = order_of_column(self._values("date"))
+            self._knows_order = True
+        return self._order
+
+    def _values(self, canonical: str) -> Iterator[Any]:
+        name = self._names.get(canonical, canonical)
+        for batch in self._table.keep_only([name]).batches(_ROWS_READ):
+            yield from batch.column(name).values
+
+    @property
+    def names(self) -> list[str]:
+        """The table's own names of its columns; of JSON, the fields of its first hundred rows."""
+        return list(self._table.names)
+
+    def field_rows(self, names: Sequence[str], skip: int = 0) -> Iterator[dict[str, Any]]:
+        """Some fields of each row from row ``skip`` on, by the table's own names; a row that lacks one has no such key."""
+        for batch in self._table.keep_only(names).batches(_ROWS_READ, skip):
+            for row in batch.rows():
+                given = {} if row.fault is not None else row.values
+                yield {name: given[name] for name in names if name in given and given[name] != ""}
+
+    def fields(self, *names: str) -> list[Any] | None:
+        """Fields that the canonical table does not carry (gold evidence, the data set a row comes from), a value a row.
+
+        Args:
+            names: the fields to look for; of each row the first that it has a value for is taken.
+
+        Returns:
+            None for a row that has none; None as a whole where no row has any.
+        """
+        return table_fields(self._table, *names)
+
     def count(self) -> int | None:
         """Number of rows, or None where only reading everything could tell (a streamed data set).
 
-        Delimited and JSONL files are passed over once, which takes seconds a gigabyte.
+        Delimited and JSON files are passed over once, which takes seconds a gigabyte.
         """
-        return self._reader.count()
+        return self._table.count()
+
+
+def table_fields(table: Table, *names: str) -> list[Any] | None:
+    """See :meth:`ClaimsSource.fields`; for tables that hold no claims, too."""
+    held = [name for name in names if table.open_ended or name in table.names]
+    if not held:
+        return None
+    values = []
+    for batch in table.keep_only(held).batches(_ROWS_READ):
+        for row in batch.rows():
+            given = {} if row.fault is not None else row.values
+            found = (given.get(name) for name in held)
+            values.append(next((v for v in found if v is not None and v != ""), None))
+    return values if any(value is not None for value in values) else None
+
+
+def _is_empty(table: Table) -> bool:
+    return next(table.rows(), None) is None
 
 
 def _first_rows(tables: Iterator[pa.Table], limit: int) -> Iterator[pa.Table]:
@@ -139,84 +243,69 @@ def check_labels(table: pa.Table, where: str, first: int) -> None:
     ):
         fault = next((reason for reason in reasons if reason.startswith("label: ")), None)
         if fault:
-            message = fault.removeprefix("label: ")
             raise InputError(
-                f"{where}, row {first + row} (id {identifier!r}), label: {message}. Correct it or leave it empty"
+                f"{where}, row {first + row} (id {identifier!r}), {fault}",
+                field="labels",
+                hint="correct it, leave it empty, or say with `labels` what it counts as",
             )
 
 
 def open_claims(
-    path: str | Path | Any,
+    path: "str | Path | ClaimsSource | Any",
     *,
     columns: Mapping[str, str] | None = None,
-    format: str | None = None,
+    format: str | ClaimsFormat | None = None,
     on_error: str = "fail",
 ) -> ClaimsSource:
-    """Open a claims table: CSV, TSV (Factify's files as distributed), JSONL, Parquet, or a ``datasets`` data set.
+    """Open a claims table: CSV, TSV (Factify's files as distributed), JSONL, JSON, Parquet, Excel, or a ``datasets`` data set.
 
     The header is read and checked here, rows when iterating. Rows are numbered from 0. Columns are recognised by the
     names of the claims table (``id, claim, claim_image, document, document_image, claim_ocr, document_ocr, label, date``) and by
-    Factify's.
+    Factify's. Text files may be packed with gzip, zstd, bzip2 or xz.
 
     Args:
-        path: a file, a folder written by ``Dataset.save_to_disk``, or a ``datasets.Dataset`` or ``IterableDataset``.
+        path: a file, a folder written by ``Dataset.save_to_disk``, or a ``datasets.Dataset`` or ``IterableDataset``; a source that
+            is open already comes back as it is.
         columns: canonical name to column name, for tables that use other names, as in ``{"claim": "text"}``.
-        format: ``csv``, ``tsv``, ``jsonl``, ``parquet`` or ``datasets``; None to tell by the file's suffix and header.
+        format: ``csv``, ``tsv``, ``jsonl``, ``json``, ``parquet``, ``xlsx`` or ``datasets``, which win over the file's ending; None to
+            tell by that and by what is in the file; or a :class:`ClaimsFormat`, which says more.
         on_error: what a bad row does: ``fail`` raises, naming file, row, column and fault; ``mark`` yields it with
-            the status ``error`` and the fault as its reason, so that each input row gives one output row (``degraded`` where
+            the status ``error`` and the fault as a reason, so that each input row gives one output row (``degraded`` where
             only its label is bad: the claim can be verified).
 
     Raises:
         InputError: no such file, an unknown format, the wrong separator, another encoding than UTF-8, or missing
             columns.
     """
-    if on_error not in ("fail", "mark"):
-        raise InputError(f"on_error is {on_error!r}; expected 'fail' or 'mark'")
-    if format is not None and format not in _FORMATS:
-        raise InputError(f"format is {format!r}; expected one of {', '.join(_FORMATS)}")
+    if isinstance(path, ClaimsSource):
+        return path
+    checked_choice("on_error", on_error, ("fail", "mark"))
+    if not isinstance(format, ClaimsFormat):
+        format = ClaimsFormat(columns, format)
+    elif columns is not None:
+        format = ClaimsFormat(columns, **{k: v for k, v in format.to_dict().items() if k != "columns"})
     if not isinstance(path, str | Path):
-        from factcheck.data.arrow import DatasetReader
+        from retrieval.tables.arrow import DatasetTable
 
-        return ClaimsSource(DatasetReader(path, columns, "data set"), None, on_error)
+        return ClaimsSource(DatasetTable(path, "data set"), None, on_error, format)
     path = Path(path)
-    return ClaimsSource(_open_file(path, format, columns), path, on_error)
+    return ClaimsSource(_open_path(path, format), path, on_error, format)
 
 
-def open_delimited(path: Path, columns: Mapping[str, str] | None = None, kind: str = "") -> DelimitedReader:
-    """A reader of a delimited file with the separator that it has; ``csv`` and ``tsv`` say which one is expected."""
-    expected = {"csv": ",", "tsv": "\t"}.get(kind)
-    return DelimitedReader(path, detect_delimiter(path, columns, expected), columns)
-
-
-def _open_file(path: Path, format: str | None, columns: Mapping[str, str] | None) -> _Reader:
-    from factcheck.data.arrow import DatasetReader, ParquetReader, load_saved
-
+def _open_path(path: Path, format: ClaimsFormat) -> Table:
     if not path.exists():
         if str(path) == "-":
-            raise InputError(f"-: standard input is not read; {_WRITE_IT}")
+            raise InputError("-: standard input is not read", hint=_WRITE_IT)
         raise InputError(f"{path}: no such file or folder")
     if path.is_dir():
-        if format not in (None, "datasets"):
-            raise InputError(f"{path} is a folder; a {format} table is a file")
-        return DatasetReader(load_saved(path), columns, str(path))
+        if format.format not in (None, "datasets"):
+            raise InputError(f"{path} is a folder; a {format.format} table is a file")
+        from retrieval.tables.arrow import DatasetTable, load_saved
+
+        return DatasetTable(load_saved(path), str(path))
     if not path.is_file():
         # A table is read more than once: its header, its rows to count them, its rows.
-        raise InputError(f"{path}: a pipe or device, which can be read only once; {_WRITE_IT}")
-    kind = format or SUFFIXES.get(path.suffix.lower())
-    if path.suffix.lower() in (".xlsx", ".xls", ".ods"):
-        raise InputError(f"{path}: a spreadsheet; save or export it as CSV (UTF-8) and give that file")
-    if kind is None:
-        raise InputError(
-            f"{path}: cannot tell the format by the suffix {path.suffix!r}; expected {', '.join(SUFFIXES)}. "
-            "Give the file such a name (in Python format='csv' names the format instead)"
-        )
-    if kind == "datasets":
+        raise InputError(f"{path}: a pipe or device, which can be read only once", hint=_WRITE_IT)
+    if format.format == "datasets":
         raise InputError(f"{path} is a file; a saved data set is a folder (Dataset.save_to_disk)")
-    try:
-        if kind == "parquet":
-            return ParquetReader(path, columns)
-        if kind == "jsonl":
-            return JsonLinesReader(path, columns)
-        return open_delimited(path, columns, kind)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    return open_table(Content(path), format.table_options, lambda names: known_columns(names, format.columns))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from factcheck.errors import InputError
 
-__all__ = ["CLAIM_COLUMNS", "columns_of_no_rows", "resolve_columns"]
+__all__ = ["CLAIM_COLUMNS", "columns_of_no_rows", "known_columns", "resolve_columns"]
 
 #: The columns of a claims table that a user may supply, in the order in which messages list them.
 CLAIM_COLUMNS: tuple[str, ...] = (
@@ -70,8 +70,7 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
         raise InputError(
             f"{where}: no column 'claim'; found {_listed(found)}",
             field="columns",
-            hint="name the column that holds the claim (--columns claim=text; in Python open_claims or "
-            "normalize_claims with columns={'claim': 'text'})",
+            hint="name the column that holds the claim (`columns` claim=text)",
         )
     counts = Counter(found)
     for canonical, column in chosen.items():
@@ -80,6 +79,14 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
                 f"{where}: column {column!r} (read as {canonical!r}) appears {counts[column]} times; keep one"
             )
     return chosen
+
+
+def known_columns(found: Sequence[str], mapping: Mapping[str, str] | None = None) -> int:
+    """How many columns of a table have a role in it; 0 where none holds the claim."""
+    try:
+        return len(resolve_columns(found, mapping, where=""))
+    except InputError:
+        return 0
 
 
 def columns_of_no_rows(mapping: Mapping[str, str] | None = None) -> list[str]:

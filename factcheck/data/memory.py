@@ -56,7 +56,7 @@ def as_table(rows: Any, what: str = "table") -> pa.Table:
 
 
 def _of_dataset(rows: Any, what: str) -> pa.Table:
-    from factcheck.data.arrow import with_encoded_images
+    from retrieval.tables.arrow import with_encoded_images
 
     if not hasattr(rows, "__len__"):
         raise InputError(

@@ -7,10 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from factcheck.data.canonical import MISSING_WORDS, RawRows, canonical_table
+from factcheck.data.canonical import MISSING_WORDS, RawRows, canonical_table, is_missing_word
 from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
 from factcheck.errors import InputError
 from factcheck.records import claims_schema
+from retrieval.tables.arrow import ArrowBatch
+from retrieval.tables.rows import RowBatch
 from retrieval.text.dates import date_range
 
 __all__ = ["normalize_claims", "raw_rows"]
@@ -21,6 +23,8 @@ _SPANS = _SCHEMA.field("document_spans").type
 _BINARY = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary)
 #: What a column of text may be, with pandas on the way too; null if it holds none.
 _TEXT = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+#: What programs write into delimited files where a value is missing.
+_NULLS = frozenset({"", "nan", "NaN", "NAN"})
 _STATUSES = {"ok", "degraded", "error"}
 
 
@@ -47,25 +51,48 @@ def normalize_claims(
     if table.schema.equals(_SCHEMA) and columns is None and on_error == "mark" and _is_checked(table):
         return table
     names = resolve_columns(table.column_names, columns, where=where)
-    return canonical_table(raw_rows(table, names, first=0), where=where, on_error=on_error, names=names)
+    return canonical_table(raw_rows(ArrowBatch(0, table), names), where=where, on_error=on_error, names=names)
 
 
-def raw_rows(table: pa.Table, names: Mapping[str, str], *, first: int) -> RawRows:
-    """The columns of ``table`` as validation takes them: images stay in Arrow, the rest become Python values."""
+def raw_rows(batch: RowBatch, names: Mapping[str, str], *, is_text: bool = False) -> RawRows:
+    """The columns of a batch as validation takes them: images stay in Arrow, the rest are Python values.
+
+    Args:
+        batch: rows of any format.
+        names: canonical name to the table's own column name.
+        is_text: every cell is text, as in a delimited file: what is missing can only be written as an empty text or as a word.
+    """
     columns: dict[str, Any] = {}
+    faults: dict[str, Mapping[int, str]] = {}
     for canonical, name in names.items():
-        column = table.column(name)
-        if canonical in ("claim_image", "document_image"):
-            columns[canonical] = _images(column)
-        elif canonical == "label" and pa.types.is_integer(column.type):
-            columns[canonical] = _class_names(table.schema, name, column.to_pylist())
-        else:
-            columns[canonical] = column.to_pylist()
+        array = batch.array(name) if canonical in ("claim_image", "document_image") else None
+        if array is not None and (images := _images(array)) is not None:
+            columns[canonical] = images
+            continue
+        values, unreadable = batch.column(name)
+        if unreadable:
+            faults[canonical] = unreadable
+        columns[canonical] = [None if _is_null(canonical, v) else v for v in values] if is_text else values
+    errors = {row: fault.text for row, fault in batch.faults.items()}
+    if isinstance(batch, ArrowBatch):
+        _add_what_arrow_has(columns, batch.table, names)
+    return RawRows(batch.first, len(batch), columns, errors, faults, batch.lines)
+
+
+def _add_what_arrow_has(columns: dict[str, Any], table: pa.Table, names: Mapping[str, str]) -> None:
+    """Names of classes, and what a table that was canonical before says of its rows."""
+    label = names.get("label")
+    if label is not None and pa.types.is_integer(table.schema.field(label).type):
+        columns["label"] = _class_names(table.schema, label, columns["label"])
     if _was_canonical(table, names):
         columns["status"], columns["reasons"] = _known_statuses(table)
     if "document_spans" in table.column_names and (spans := _spans(table.column("document_spans"))) is not None:
         columns["document_spans"] = spans
-    return RawRows(first, table.num_rows, columns)
+
+
+def _is_null(canonical: str, cell: Any) -> bool:
+    # A missing claim can only be written as a word; documents are looked at in every format (``canonical_table``).
+    return cell is None or (len(cell) < 4 and cell in _NULLS) or (canonical == "claim" and is_missing_word(cell))
 
 
 def _was_canonical(table: pa.Table, names: Mapping[str, str]) -> bool:
@@ -133,21 +160,21 @@ def _spans_fit(table: pa.Table) -> bool:
 
 
 def _images(column: pa.ChunkedArray) -> Any:
-    """Canonical image structs, without copying photos through Python where the type allows."""
+    """Canonical image structs, without copying photos through Python; None where the type or a value does not allow that."""
     kind = column.type
     if pa.types.is_struct(kind):
         names = {kind.field(i).name for i in range(kind.num_fields)}
         if not names <= {"bytes", "path"} or not names:
-            return column.to_pylist()
+            return None
         parts = {name: pc.struct_field(column, name) for name in names}
     elif any(is_kind(kind) for is_kind in _BINARY):
         parts = {"bytes": column}
     else:
-        return column.to_pylist()
+        return None
     try:
         return _structs(parts, len(column))
-    except pa.ArrowInvalid:  # more than an array of 32-bit offsets can hold
-        return column.to_pylist()
+    except pa.ArrowException:  # more than an array of 32-bit offsets can hold; a path that is no text
+        return None
 
 
 def _structs(parts: Mapping[str, pa.ChunkedArray], length: int) -> pa.Array:

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from factcheck.data.jsonl import json_lines, parse_row
 from factcheck.errors import InputError
 from factcheck.labels import STANCES, Stance
+from retrieval.tables.content import Content
+from retrieval.tables.jsonl import JsonTable
 
 __all__ = ["NOT_SUPPORT", "read_claims_text", "read_entailment"]
 
@@ -75,12 +76,11 @@ def _rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    for number, raw in json_lines(path):
-        where = f"{path}, line {number}"
-        row, error = parse_row(raw)
-        if row is None:
-            raise InputError(f"{where}: {error}")
-        yield where, row
+    for row in JsonTable(Content(path)).rows():
+        where = f"{path}, line {row.line}"
+        if row.fault is not None:
+            raise InputError(f"{where}: {row.fault.text}")
+        yield where, dict(row.values)
 
 
 def _text(row: dict[str, Any], name: str, where: str) -> str:

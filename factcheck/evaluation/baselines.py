@@ -194,12 +194,11 @@ def _features(
     path: str | Path, verifier: "Verifier", columns: Mapping[str, str] | None
 ) -> tuple[NDArray[np.float64], list[_Content], list[str], tuple[str, ...] | None]:
     """Features, contents, labels and sources of a table's labelled rows."""
-    from factcheck.data import row_fields
-
-    sources = row_fields(path, "source", columns=columns)
+    source = open_claims(path, columns=columns, on_error="mark")
+    sources = source.fields("source")
     contents: list[_Content] = []
     features, labels, kept, first = [], [], [], 0
-    for table in open_claims(path, columns=columns, on_error="mark").batches(256, images=True):
+    for table in source.batches(256, images=True):
         check_labels(table, str(path), first)
         keep = [i for i, (label, status) in enumerate(_pairs(table)) if label and status != "error"]
         kept += [first + i for i in keep]

@@ -142,9 +142,10 @@ def row_marks(path: str | Path) -> list[list[int] | None] | None:
     Raises:
         InputError: ``evidence`` is neither an index nor a list of them.
     """
-    from factcheck.data import row_fields
+    from factcheck.data.claims import table_fields
+    from retrieval.tables import Content, TableOptions, open_table
 
-    values = row_fields(path, "evidence_sentence", "evidence")
+    values = table_fields(open_table(Content(Path(path)), TableOptions(), len), "evidence_sentence", "evidence")
     if values is None:
         return None
     marks: list[list[int] | None] = []

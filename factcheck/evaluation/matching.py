@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from factcheck.data import normalize_claims, open_claims, row_fields
+from factcheck.data import normalize_claims, open_claims
 from factcheck.data.claims import check_labels
 from factcheck.data.columns import resolve_columns
 from factcheck.data.memory import as_table
@@ -92,7 +92,8 @@ def join_tables(
         source = open_claims(truth, columns=columns, on_error="mark")
         by_position, batches = "id" not in source.columns, source.batches(2048)
         total = source.count() if progress else None
-        sources = row_fields(truth, "source", columns=columns)
+        sources = source.fields("source")
+        truth = source.where
     names = ("the verdict table", "the truth table")
     verdicts, truth = (
         given if isinstance(given, str | Path) else name for given, name in zip((verdicts, truth), names, strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from factcheck.data.extras import column_names, field_rows
+from factcheck.data.claims import open_claims
 from factcheck.errors import InputError
 from factcheck.records import verdict_schema
 
@@ -31,8 +31,8 @@ class OwnColumns:
     """
 
     def __init__(self, claims: Path, keep: Sequence[str], columns: Mapping[str, str] | None) -> None:
-        self._claims, self._columns = claims, columns
-        held = column_names(claims, columns) if keep else []
+        self._table = open_claims(claims, columns=columns, on_error="mark") if keep else None
+        held = self._table.names if self._table is not None else []
         known = set(verdict_schema().names)
         wanted = [name for name in held if name not in known] if tuple(keep) == ("all",) else list(keep)
         self._sources = [(columns or {}).get(name, name) for name in wanted]
@@ -48,8 +48,8 @@ class OwnColumns:
     def added(self, first: int, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Consecutive verdicts from the row ``first`` on, with the columns."""
         rows: Iterator[dict[str, Any]] = iter(())
-        if self.names:
-            rows = islice(field_rows(self._claims, self._sources, self._columns), first, None)
+        if self._table is not None:
+            rows = self._table.field_rows(self._sources, first)
         for table in tables:
             held = list(islice(rows, table.num_rows))
             for name, source in zip(self.names, self._sources, strict=True):

@@ -20,7 +20,7 @@ import numpy as np
 
 from retrieval.arguments import check_image_encoder, checked_choice
 from retrieval.build.assemble import assemble, check_unique
-from retrieval.build.corpus import CORPUS_FORMATS, Document, detect_format, read_corpus
+from retrieval.build.corpus import CorpusFormat, Document, as_paths, detect_format, read_corpus
 from retrieval.build.folder import check_index_folder, empty, is_data, only_one_build, place, resume
 from retrieval.build.memory import MemoryCorpus
 from retrieval.build.shards import ShardWriter
@@ -60,7 +60,7 @@ class _Options(TypedDict, total=False):
     preset: str
     factory: str | None
     image_encoder: ImageEncoder | None
-    format: str | None
+    format: str | CorpusFormat | None
     columns: Mapping[str, str] | None
     max_chars: int
     cache: str | Path | bool
@@ -84,7 +84,7 @@ def build_index(
     preset: str = "fast",
     factory: str | None = None,
     image_encoder: ImageEncoder | None = None,
-    format: str | None = None,
+    format: str | CorpusFormat | None = None,
     columns: Mapping[str, str] | None = None,
     max_chars: int = MAX_CHARS,
     cache: str | Path | bool = True,
@@ -94,8 +94,9 @@ def build_index(
     """Build an index of a corpus, or build it again.
 
     Args:
-        corpus: path of a JSONL, CSV, TSV or Parquet file, a BEIR folder or a folder of text files; or a table (pyarrow,
-            pandas, polars, ``datasets.Dataset``) or an iterable of dicts with the same columns.
+        corpus: path of a table (JSONL, JSON, CSV, TSV, Parquet, Excel), a folder of tables, a BEIR folder or archive, a text or a
+            folder of texts, or several of them; or a table (pyarrow, pandas, polars, ``datasets.Dataset``) or an iterable of
+            dicts with the same columns.
         out: folder of the index. An index that is there is replaced when the new one is complete; an unfinished build of
             the same corpus and settings is continued. None keeps no folder: the index is there to be searched at once, and
             gone with the process.
@@ -103,7 +104,7 @@ def build_index(
         preset: ``fast``, ``small`` or ``exact``; see :func:`retrieval.indexes.faiss_kinds.choose_factory`.
         factory: FAISS factory string instead of a preset.
         image_encoder: makes the documents' images searchable.
-        format: corpus format of a path; None finds it.
+        format: corpus format of a path; None finds it; a :class:`~retrieval.build.corpus.CorpusFormat` says more.
         columns: our field name → the corpus's column.
         max_chars: longest sentence.
         cache: keep vectors by content, in the index folder (True) or a file; False keeps none.
@@ -122,22 +123,22 @@ def build_index(
         ['It has no air.']
     """
     checked_choice("preset", preset, PREFERENCES)
-    if format is not None:
-        checked_choice("format", format, CORPUS_FORMATS)
+    how = format if isinstance(format, CorpusFormat) else CorpusFormat(dict(columns or {}), format)
     if image_encoder is not None:
         check_image_encoder(image_encoder)
     if out is not None:
         check_index_folder(Path(out))
     documents: Callable[[], Iterator[Document]]
-    if isinstance(corpus, str | os.PathLike):
-        path = Path(corpus)
-        form, identity = format or detect_format(path), _identity(path, Path(out) if out is not None else path)
-        options: dict[str, Any] = {"format": format, "columns": columns, "photos": image_encoder is not None}
-        documents = partial(read_corpus, path, skip=None if out is None else Path(out), **options)
+    paths = as_paths(corpus)
+    if paths is not None:
+        form: Any = how.format or [detect_format(path) for path in paths]
+        identity = [_identity(path, Path(out) if out is not None else path) for path in paths]
+        skip = None if out is None else Path(out)
+        documents = partial(read_corpus, paths, format=how, photos=image_encoder is not None, skip=skip)
     else:
         held = MemoryCorpus(corpus)
         form, identity = "memory", held.identity()
-        documents = partial(held.documents, columns, image_encoder is not None)
+        documents = partial(held.documents, how, image_encoder is not None)
     if isinstance(encoder, str | os.PathLike):
         name, text_encoder = _lasting(os.fspath(encoder)), load_encoder(encoder, runtime=runtime)
     else:
@@ -147,8 +148,8 @@ def build_index(
     plan = {
         "format_version": FORMAT_VERSION,
         "corpus": identity,
-        "format": form,
-        "columns": dict(columns or {}),
+        "format": [form, how.quoting, how.header, how.date_order],
+        "columns": dict(how.columns),
         "max_chars": max_chars,
         "encoder": text_encoder.fingerprint,
         "image_encoder": _image_fingerprint(image_encoder),

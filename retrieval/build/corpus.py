@@ -1,142 +1,124 @@
-"""Corpora to build an index from: JSONL, CSV, TSV, Parquet, BEIR folders, folders of text files."""
+"""Corpora to build an index from: tables of any format, BEIR folders and archives, folders of tables or of texts."""
 
-import base64
-import csv
-import datetime
-import json
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import os
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from retrieval.build.text_files import TextLines, files_below, read_text_file
+from retrieval.arguments import checked_choice
+from retrieval.build.documents import FIELDS, Document, DocumentMaker, Photo, column_of, writable
+from retrieval.build.text_files import files_below, read_text_file
 from retrieval.errors import InputError
-from retrieval.identifiers import whole_number
-from retrieval.text.sentences import MAX_CHARS, Sentence, split_sentences
+from retrieval.tables import TABLE_FORMATS, Content, Table, TableOptions, open_table
+from retrieval.tables.formats import SUFFIXES, format_of
+from retrieval.text.dates import DATE_ORDERS, order_of_column
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+__all__ = [
+    "CORPUS_FORMATS",
+    "CorpusFormat",
+    "Document",
+    "Photo",
+    "as_paths",
+    "beir_file",
+    "detect_format",
+    "documents_of",
+    "read_corpus",
+]
 
-__all__ = ["CORPUS_FORMATS", "Document", "Photo", "detect_format", "documents_of", "read_corpus"]
-
-CORPUS_FORMATS = ("jsonl", "csv", "tsv", "parquet", "beir", "text")
-
-#: Names under which each field is found when no column is named, in order of preference.
-_ALIASES = {
-    "id": ("id", "_id", "document_id", "doc_id", "docid"),
-    "text": ("text", "document", "content", "contents", "body", "article", "sentences", "passage"),
-    "title": ("title", "headline"),
-    "date": (
-        *("date", "published", "publish_date", "published_at", "timestamp"),
-        *("publication_date", "date_published", "pub_date", "pubdate", "created_at"),
-    ),
-    "source": ("source", "publisher", "domain"),
-    "language": ("language", "lang"),
-    "images": ("images", "image", "photos", "document_image"),
-}
-
-
-#: One field may be this long, in characters; articles exceed the csv module's default of 128 Ki. Beyond this a closing
-#: quote is missing.
-_MAX_FIELD = 64 * 2**20
-#: Lists and objects inside one another in a document's metadata. What writes, stores and prints them calls itself for each.
-_MAX_DEPTH = 100
-_TOO_DEEP = f"lists and objects are nested too deeply; {_MAX_DEPTH} levels are read, flatten what lies deeper"
-
-#: A row's number (from 1; in JSONL its line's), its values, and where it is garbled, see :class:`Document`.
-_Row = tuple[int, dict[str, Any], str | None]
+CORPUS_FORMATS = (*TABLE_FORMATS, "beir", "text")
+_CORPUS = "corpus.jsonl"
+_TEXTS = (".txt", ".md")
+_ROWS_READ = 256
+_NUMBER = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
-class Photo:
-    """A photo of a document.
+class CorpusFormat:
+    """How a corpus is written, as far as it does not say so itself.
 
     Attributes:
-        data: the encoded file where the corpus itself holds it, else None.
-        reference: its path or URL as the corpus gives it; shown to people, never read by a model.
-        caption: what can be searched by words: its caption, else alt text, else the text around it (``context``), else the
-            document's title or first sentence, else "".
-        file: where it lies otherwise, or None. Not opened before :meth:`read`, and perhaps not there.
+        columns: our field name to the corpus's column; other fields are found under their usual names.
+        format: one of :data:`CORPUS_FORMATS`; None to tell by the path and what is there.
+        quoting, header: of delimited files, see :class:`retrieval.tables.TableOptions`.
+        date_order: of dates in numbers with the year last: ``dmy``, ``mdy``, ``ymd`` (there are none), or ``auto``, which the whole
+            column decides.
+
+    Raises:
+        InputError: an option has a value that it cannot have.
     """
 
-    data: bytes | None
-    reference: str | None = None
-    caption: str = ""
-    file: Path | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    format: str | None = None
+    quoting: str = "auto"
+    header: str = "first"
+    date_order: str = "auto"
+    table_options: TableOptions = field(init=False, repr=False)
 
-    def read(self) -> bytes | None:
-        """The encoded file, read anew at each call; None where it cannot be read."""
-        if self.data is not None or self.file is None:
-            return self.data
-        try:
-            # Nothing but a file: a pipe would never end.
-            return self.file.read_bytes() if self.file.is_file() else None
-        except (OSError, ValueError):  # gone, forbidden, or nothing that could name a file: too long, or with a NUL
-            return None
-
-
-@dataclass(frozen=True)
-class Document:
-    """One document of a corpus.
-
-    Attributes:
-        id: unique in its corpus.
-        text: its text; a list of sentences counts as joined by one space.
-        spans: (start, end) of given sentences, or None where the text is to be split.
-        title, date, source, language: as given, or None.
-        photos: its photos.
-        metadata: every other field, JSON values.
-        garbled: the file, line or row that could not be decoded as a whole, so that characters were replaced; else None.
-    """
-
-    id: str
-    text: str
-    spans: tuple[tuple[int, int], ...] | None = None
-    title: str | None = None
-    date: str | None = None
-    source: str | None = None
-    language: str | None = None
-    photos: tuple[Photo, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    garbled: str | None = None
-
-    def sentences(self, max_chars: int = MAX_CHARS) -> list[Sentence]:
-        """The given sentences, else those that the text splits into."""
-        if self.spans is None:
-            return split_sentences(self.text, max_chars=max_chars)
-        return [Sentence(self.text[a:b], a, b) for a, b in self.spans if self.text[a:b].strip()]
+    def __post_init__(self) -> None:
+        if self.format is not None:
+            checked_choice("format", self.format, CORPUS_FORMATS)
+        checked_choice("date_order", self.date_order, DATE_ORDERS)
+        unknown = set(self.columns) - set(FIELDS)
+        if unknown:
+            raise InputError(
+                f"unknown field {sorted(unknown)[0]!r} in the column mapping; fields are {', '.join(FIELDS)}",
+                field="columns",
+            )
+        named = {"beir": "jsonl", "text": None}.get(self.format or "", self.format)
+        object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header))
 
 
-def detect_format(path: Path) -> str:
-    """The format of a corpus, from its ending or from what a folder holds.
+class _Part(NamedTuple):
+    """A file of a corpus, or a table that is open: of the kind ``table``, ``beir`` or ``text``; its name in messages and as an id."""
+
+    content: Content | Table
+    kind: str
+    name: str
+    folder: Path
+
+
+def as_paths(corpus: Any) -> list[Path] | None:
+    """The files and folders of a corpus, which may be given as one or as several; None if it is something else."""
+    if isinstance(corpus, str | os.PathLike):
+        return [Path(corpus)]
+    several = isinstance(corpus, list | tuple) and len(corpus) > 0
+    return (
+        [Path(path) for path in corpus] if several and all(isinstance(p, str | os.PathLike) for p in corpus) else None
+    )
+
+
+def detect_format(path: Path, format: str | None = None) -> str:
+    """What a corpus is: ``beir``, ``text``, or ``table`` (one, or a folder of them).
 
     Raises:
         InputError: there is nothing at ``path``, or its format is unknown.
     """
+    return _parts(path, format, None)[0].kind
+
+
+def beir_file(path: Path, name: str) -> Content:
+    """A file of a BEIR data set, which is a folder or a zip archive of one: ``queries.jsonl``, ``qrels/test.tsv``.
+
+    Raises:
+        InputError: it is not there.
+    """
     if path.is_dir():
-        return "beir" if (path / "corpus.jsonl").is_file() else "text"
-    if not path.is_file():
-        raise InputError(f"corpus {path}: no such file or folder")
-    formats = {
-        ".jsonl": "jsonl",
-        ".ndjson": "jsonl",
-        ".csv": "csv",
-        ".tsv": "tsv",
-        ".parquet": "parquet",
-        ".txt": "text",
-    }
-    if path.suffix.lower() not in formats:
-        raise InputError(
-            f"corpus {path}: unknown ending {path.suffix!r}; name the format, one of {', '.join(CORPUS_FORMATS)}"
-        )
-    return formats[path.suffix.lower()]
+        if (path / name).is_file():
+            return Content(path / name)
+    elif _is_zip(path):
+        found = [member for member in _members(path) if f"/{member}".endswith(f"/{name}")]
+        if found:
+            return Content(path, min(found, key=len))
+    raise InputError(f"{path}: no {name} in it; a BEIR data set has {_CORPUS}, queries.jsonl and qrels/test.tsv")
 
 
 def read_corpus(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
-    format: str | None = None,
+    format: str | CorpusFormat | None = None,
     columns: Mapping[str, str] | None = None,
     photos: bool = True,
     skip: Path | None = None,
@@ -144,285 +126,181 @@ def read_corpus(
     """Read a corpus one document at a time, in a fixed order.
 
     Args:
-        path: file or folder.
-        format: one of :data:`CORPUS_FORMATS`; None finds it.
-        columns: our field name → the corpus's column; other fields are found under their usual names. Only ``text`` is
+        path: a file, a zip archive or a folder, or several of them: a table, a BEIR data set, a folder of tables (shards), a text or
+            a folder of texts.
+        format: one of :data:`CORPUS_FORMATS`, which wins over endings; None finds it; or a :class:`CorpusFormat`, which says more.
+        columns: our field name to the corpus's column; other fields are found under their usual names. Only ``text`` is
             required. Without ``id`` documents are numbered from 0; one without an id among others that have one is
             ``row N``, which no other row is likely to have.
         photos: False leaves them out. No file of theirs is opened in either case, see :meth:`Photo.read`.
-        skip: a folder that is no part of a folder of text files, though it may lie inside.
+        skip: a folder that is no part of a corpus, though it may lie inside.
 
     Raises:
         InputError: no such file, unknown format or column, or a row that cannot be read (with its number).
     """
-    path = Path(path)
-    if format is not None and format not in CORPUS_FORMATS:
-        raise InputError(f"unknown corpus format {format!r}; choose one of {', '.join(CORPUS_FORMATS)}")
-    _check_columns(columns)
-    found = detect_format(path)
-    format = format or found
-    if format == "text":
-        return _read_texts(path, skip)
-    if format == "beir":
-        path = path / "corpus.jsonl" if path.is_dir() else path
-        if not path.is_file():
-            raise InputError(f"BEIR corpus: {path} is missing")
-    rows = {"csv": _read_csv, "tsv": _read_csv, "parquet": _read_parquet}.get(format, _read_jsonl)(path)
-    return _documents(rows, path, dict(columns or {}), format == "beir", photos)
+    how = format if isinstance(format, CorpusFormat) else CorpusFormat(dict(columns or {}), format)
+    paths = as_paths(path)
+    if paths is None:
+        raise InputError(f"`corpus` is {type(path).__name__}, expected a path or a list of paths", field="corpus")
+    parts = [part for path in paths for part in _parts(path, how.format, skip)]
+    return _Corpus(parts, how, photos).documents()
 
 
-def documents_of(
-    rows: Iterator[_Row], path: Path, columns: Mapping[str, str] | None = None, photos: bool = True
-) -> Iterator[Document]:
-    """The documents of rows (number, values, where garbled); ``path`` names them in messages, its folder holds their photos.
+def documents_of(table: Table, how: CorpusFormat, photos: bool) -> Iterator[Document]:
+    """The documents of one table; images are relative to the working folder.
 
     Raises:
-        InputError: an unknown field in ``columns``, or a row that cannot be read.
+        InputError: a row that cannot be read.
     """
-    _check_columns(columns)
-    return _documents(rows, path, dict(columns or {}), False, photos)
+    return _Corpus([_Part(table, "table", table.where, Path())], how, photos).documents()
 
 
-def _check_columns(columns: Mapping[str, str] | None) -> None:
-    unknown = set(columns or {}) - set(_ALIASES)
-    if unknown:
-        raise InputError(
-            f"unknown field {sorted(unknown)[0]!r} in the column mapping; fields are {', '.join(_ALIASES)}"
-        )
+class _Corpus:
+    """The documents of all files of a corpus, numbered through."""
 
+    def __init__(self, parts: list[_Part], how: CorpusFormat, photos: bool) -> None:
+        self._parts, self._how, self._photos = parts, how, photos
+        self._order: str | None = None if how.date_order == "auto" else how.date_order
+        self._knows_order = how.date_order != "auto"
 
-def _documents(
-    rows: Iterator[_Row], path: Path, columns: dict[str, str], beir: bool, photos: bool
-) -> Iterator[Document]:
-    has_ids = False
-    for number, row, garbled in rows:
-        where = f"{path}, row {number}"
-        names = _names(row, columns, where)
-        has_ids = has_ids or names["id"] is not None
-        value = {key: row[name] if name is not None else None for key, name in names.items()}
-        try:
-            text, spans = _text(value["text"], where)
-            title = _string(value["title"])
-            if beir and title:
-                # BEIR retrieves title and text as one.
-                text, spans = f"{title}\n{text}", None
-            used = set(names.values())
-            document = Document(
-                id=_id(value["id"], number - 1, has_ids),
-                text=text,
-                spans=spans,
-                title=title,
-                date=(_string(value["date"]) or "").strip() or None,
-                source=_string(value["source"]),
-                language=_string(value["language"]),
-                photos=tuple(_photos(value["images"], path.parent, where, title, text)) if photos else (),
-                metadata=_plain({k: v for k, v in row.items() if k not in used and not _missing(v)}),
-                garbled=garbled,
+    def documents(self) -> Iterator[Document]:
+        first, has_ids = 0, False
+        for part in self._parts:
+            if part.kind == "text" and isinstance(part.content, Content):
+                text, decoded = read_text_file(part.content.path)
+                name = writable(part.name)
+                yield Document(id=name, text=text, garbled=None if decoded else name)
+                continue
+            table = self._open(part)
+            maker = DocumentMaker(
+                table.where,
+                PurePosixPath(part.name).name,
+                part.folder,
+                self._how.columns,
+                joins_titles=part.kind == "beir",
+                photos=self._photos,
+                date_order=self._date_order,
             )
-        except RecursionError:
-            raise InputError(f"{where}: {_TOO_DEEP}") from None
-        yield document
+            maker.has_ids = has_ids
+            garbled = f"{maker.name}, header" if table.header_fault is not None else None
+            number = -1
+            for row in table.rows():
+                number = row.number
+                document = maker.make(row, first)
+                if document is not None:
+                    # A garbled header is told once.
+                    yield document if garbled is None else replace(document, garbled=garbled)
+                    garbled = None
+            first, has_ids = first + number + 1, maker.has_ids
+
+    def _open(self, part: _Part) -> Table:
+        if isinstance(part.content, Table):
+            return part.content
+
+        def recognised(names: Sequence[str]) -> int:
+            known = [column_of(tuple(names), field, self._how.columns) in names for field in FIELDS]
+            return sum(known) if known[list(FIELDS).index("text")] else 0
+
+        return open_table(part.content, self._how.table_options, recognised)
+
+    def _date_order(self) -> str | None:
+        """The order of day and month in the dates of the corpus, by all of them; asked for where one can mean two days."""
+        if not self._knows_order:
+            self._order = order_of_column(self._dates())
+            self._knows_order = True
+        return self._order
+
+    def _dates(self) -> Iterator[object]:
+        for part in self._parts:
+            if part.kind != "text":
+                for row in self._open(part).rows():
+                    name = column_of(tuple(row.values), "date", self._how.columns)
+                    yield row.values.get(name) if name is not None else None
 
 
-def _names(row: Mapping[str, Any], columns: Mapping[str, str], where: str) -> dict[str, str | None]:
-    """Our field name → the row's column, None where it has none."""
-    for name in columns.values():
-        if name not in row:
-            raise InputError(f"{where}: no column {name!r}; found {', '.join(map(str, row))}")
-    names = {key: columns.get(key) or next((a for a in aliases if a in row), None) for key, aliases in _ALIASES.items()}
-    if names["text"] is None:
+def _parts(path: Path, format: str | None, skip: Path | None) -> list[_Part]:
+    """The files of a corpus, at least one.
+
+    Raises:
+        InputError: there is nothing at ``path``, or nothing that could be read.
+    """
+    if path.is_dir():
+        return _parts_of_folder(path, format, skip)
+    if not path.is_file():
+        raise InputError(f"corpus {path}: no such file or folder")
+    if _is_zip(path) and format != "xlsx" and Content(path).suffix != ".xlsx":
+        return _parts_of_archive(path, format)
+    if format == "text" or (format is None and Content(path).suffix in _TEXTS):
+        return [_Part(Content(path), "text", path.name, path.parent)]
+    if format is None and Content(path).suffix not in SUFFIXES and format_of(Content(path)) is None:
         raise InputError(
-            f"{where}: no text; found {', '.join(map(str, row)) or 'nothing'}, "
-            f"expected one of {', '.join(_ALIASES['text'])} (or name the column)"
+            f"corpus {path}: unknown ending {path.suffix!r}",
+            field="format",
+            hint=f"give `format`, one of {', '.join(CORPUS_FORMATS)}",
         )
-    return names
+    return [_Part(Content(path), "beir" if format == "beir" else "table", path.name, path.parent)]
 
 
-def _id(value: Any, number: int, has_ids: bool) -> str:
-    """A document's id; of one without, its number (from 0), which must not be taken for another row's id."""
-    found = _string(whole_number(value))
-    if found is None or not found.strip():
-        return f"row {number}" if has_ids else str(number)
-    return found
+def _parts_of_folder(folder: Path, format: str | None, skip: Path | None) -> list[_Part]:
+    if format in (None, "beir"):
+        for name in (_CORPUS, f"{_CORPUS}.gz", f"{_CORPUS}.zst"):
+            if (folder / name).is_file():
+                return [_Part(Content(folder / name), "beir", name, folder)]
+        if format == "beir":
+            raise InputError(f"BEIR corpus: {folder / _CORPUS} is missing")
+    files = files_below(folder, skip)
+    if format in (None, "text"):
+        texts = [
+            _Part(Content(p), "text", p.relative_to(folder).as_posix(), folder)
+            for p in files
+            if p.suffix.lower() in _TEXTS
+        ]
+        if texts:
+            return texts
+    tables = [path for path in files if _is_shard(Content(path), format)]
+    if format == "text" or not tables:
+        raise InputError(
+            f"corpus {folder}: the folder holds neither {_CORPUS} (BEIR) nor .txt or .md files nor tables ({', '.join(SUFFIXES)})"
+        )
+    return [
+        _Part(Content(path), "table", path.name, path.parent)
+        for path in sorted(tables, key=lambda p: _natural(p.as_posix()))
+    ]
 
 
-def _text(value: Any, where: str) -> tuple[str, tuple[tuple[int, int], ...] | None]:
-    if _missing(value):
-        return "", None
-    if isinstance(value, str):
-        return value, None
-    if isinstance(value, list | tuple) and all(isinstance(v, str) or _missing(v) for v in value):
-        sentences = ["" if _missing(v) else v for v in value]
-        spans, position = [], 0
-        for sentence in sentences:
-            spans.append((position, position + len(sentence)))
-            position += len(sentence) + 1
-        return " ".join(sentences), tuple(spans)
-    raise InputError(f"{where}: the text is {type(value).__name__}, expected a string or a list of strings")
+def _parts_of_archive(path: Path, format: str | None) -> list[_Part]:
+    members = _members(path)
+    corpora = [name for name in members if PurePosixPath(name).name == _CORPUS]
+    if corpora and format in (None, "beir"):
+        return [_Part(Content(path, name), "beir", name, path.parent) for name in corpora]
+    tables = [name for name in members if _is_shard(Content(path, name), format)]
+    if not tables:
+        raise InputError(
+            f"corpus {path}: the archive holds neither {_CORPUS} (BEIR) nor tables ({', '.join(SUFFIXES)})"
+        )
+    return [_Part(Content(path, name), "table", name, path.parent) for name in sorted(tables, key=_natural)]
 
 
-def _photos(value: Any, folder: Path, where: str, title: str | None, text: str) -> Iterator[Photo]:
-    if _missing(value):
-        return
-    for item in value if isinstance(value, list | tuple) else [value]:
-        if _missing(item):
-            continue
-        if isinstance(item, bytes):
-            item = {"bytes": item}
-        elif isinstance(item, str):
-            item = {"path": item}
-        elif not isinstance(item, Mapping):
-            raise InputError(f"{where}: a photo is {type(item).__name__}, expected a path, bytes or a record of them")
-        reference = _string(item.get("path") or item.get("url"))
-        data = _decoded(item.get("bytes"))
-        if reference and reference[:5].lower() == "data:":  # the photo itself, where a path or URL is usual
-            data, reference = data or _decoded(reference), None
-        caption = next((found for key in ("caption", "alt", "context") if (found := _string(item.get(key)))), None)
-        file = folder / reference if data is None and reference and "://" not in reference else None
-        yield Photo(data, reference, caption or title or _first_sentence(text), file)
+def _is_shard(content: Content, format: str | None) -> bool:
+    """Whether a file is one of the tables that a folder or an archive is made of."""
+    kind = SUFFIXES.get(content.suffix)
+    if content.name.startswith((".", "_")) or kind is None or content.suffix == ".txt":
+        return False
+    return format in (None, "beir", kind) or (kind, format) in (
+        *(("delimited", "csv"), ("delimited", "tsv")),
+        *(("jsonl", "json"), ("jsonl", "jsonl")),
+    )
 
 
-def _decoded(data: Any) -> bytes | None:
-    """A photo's bytes, which JSON holds as base64; None where they are neither."""
-    if not isinstance(data, str):
-        return data if isinstance(data, bytes) else None
-    prefix, _, encoded = data.rpartition(",")
-    if prefix[:5].lower() not in ("", "data:"):
-        return None
-    try:
-        return base64.b64decode("".join(encoded.split()), validate=True) or None
-    except ValueError:
-        return None
+def _natural(name: str) -> list[str | tuple[int, str]]:
+    """A key that sorts wiki-2 before wiki-10."""
+    return [(int(part), part) if part.isdecimal() else part for part in _NUMBER.split(name)]
 
 
-def _first_sentence(text: str) -> str:
-    return next((sentence.text for sentence in split_sentences(text[:2000])), "")
+def _is_zip(path: Path) -> bool:
+    return path.is_file() and zipfile.is_zipfile(path)
 
 
-def _missing(value: Any) -> bool:
-    return value is None or value == "" or value != value  # NaN is unequal to itself
-
-
-def _string(value: Any) -> str | None:
-    if _missing(value):
-        return None
-    return _writable(value.isoformat() if isinstance(value, datetime.date) else str(value))
-
-
-def _writable(text: str) -> str:
-    """The text without lone surrogates: broken scrapes have them, and they fit no file."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _plain(value: Any, depth: int = 0) -> Any:
-    """A JSON value: what JSON has no form for becomes a string. RecursionError beyond ``_MAX_DEPTH``, however much stack is left."""
-    if depth > _MAX_DEPTH:
-        raise RecursionError
-    if isinstance(value, dict):
-        return {_writable(str(key)): _plain(part, depth + 1) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part, depth + 1) for part in value]
-    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    return _writable(str(value))
-
-
-def _read_jsonl(path: Path) -> Iterator[_Row]:
-    lines = TextLines(path)
-    for number, line in enumerate(lines, 1):
-        garbled = f"{path.name}, line {number}" if lines.replaced() else None
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path}, line {number}: not JSON ({error})") from None
-        except RecursionError:
-            raise InputError(f"{path}, line {number}: {_TOO_DEEP}") from None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {number}: expected a JSON object, found {type(row).__name__}")
-        yield number, row, garbled
-
-
-def _read_csv(path: Path) -> Iterator[_Row]:
-    # The limit belongs to the whole process; it is only ever raised.
-    csv.field_size_limit(max(csv.field_size_limit(), _MAX_FIELD))
-    lines = TextLines(path, newline="")
-    delimiter = "\t" if "\t" in next(iter(lines), "") else ","
-    lines.replaced()  # that line is read again
-    # Strict: a quote that is never closed would swallow the rows after it without a word.
-    reader = csv.DictReader(lines, delimiter=delimiter, restkey="", strict=True)
-    number, line = 0, 1
-    try:
-        if reader.fieldnames:  # reads the header
-            line = reader.line_num + 1
-        header = f"{path.name}, header" if lines.replaced() else None
-        for number, row in enumerate(reader, 1):
-            if "" in row and isinstance(row[""], list):
-                raise InputError(
-                    f"{path}, row {number}: more fields than columns; quote fields that hold the separator"
-                )
-            if None in row.values():
-                raise InputError(
-                    f"{path}, row {number}: fewer fields than columns; leave fields without a value empty, but keep their separators"
-                )
-            replaced = f"{path.name}, row {number}" if lines.replaced() else None
-            # A garbled header is told once.
-            yield number, {key: value for key, value in row.items() if key}, header or replaced
-            line, header = reader.line_num + 1, None
-    except csv.Error as error:
-        raise InputError(f"{path}, row {number + 1} (from line {line}): {_explain(error)}") from None
-
-
-def _explain(error: csv.Error) -> str:
-    text = str(error)
-    if "unexpected end" in text or "field larger" in text:
-        return "a quoted field is never closed; quote fields that begin with a quote, and double the quotes inside"
-    if "expected after" in text:
-        return "a quoted field goes on after its closing quote; double the quotes inside it"
-    return f"cannot be split into fields ({text})"
-
-
-def _read_parquet(path: Path) -> Iterator[_Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        # A few rows at a time and no row group as a whole: the rows may hold photos.
-        with pq.ParquetFile(path, pre_buffer=False, buffer_size=2**20) as file:
-            for batch in file.iter_batches(batch_size=64):
-                for row in _rows(batch, path, number + 1):
-                    number += 1
-                    yield number, row, None
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-
-
-def _rows(batch: "pa.RecordBatch", path: Path, first: int) -> list[dict[str, Any]]:
-    """The rows of a batch; ``first`` is the number of its first one, from 1."""
-    try:
-        return batch.to_pylist()
-    except (ValueError, OverflowError):  # text that is no UTF-8, a date beyond the year 9999: find it, to name it
-        for number in range(batch.num_rows):
-            for name, column in zip(batch.schema.names, batch.columns, strict=True):
-                try:
-                    column[number].as_py()
-                except (ValueError, OverflowError) as error:
-                    raise InputError(
-                        f"{path}, row {first + number}: column {name!r} cannot be read ({error}); "
-                        "correct the value, or leave the column out"
-                    ) from None
-        raise
-
-
-def _read_texts(path: Path, skip: Path | None) -> Iterator[Document]:
-    """One document a file, in order of their names; the id is the path inside the folder."""
-    files = [path] if path.is_file() else [p for p in files_below(path, skip) if p.suffix.lower() in (".txt", ".md")]
-    if not files:
-        raise InputError(f"corpus {path}: the folder holds neither corpus.jsonl (BEIR) nor .txt or .md files")
-    root = path.parent if path.is_file() else path
-    for file in files:
-        text, decoded = read_text_file(file)
-        name = _writable(file.relative_to(root).as_posix())
-        yield Document(id=name, text=text, garbled=None if decoded else name)
+def _members(path: Path) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return [info.filename for info in archive.infolist() if not info.is_dir() and "__MACOSX" not in info.filename]

@@ -1,13 +1,12 @@
-"""Text files: which there are in a folder, and what is written in them, whole or line by line."""
+"""Text files: which there are in a folder, and what is written in them."""
 
 import codecs
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from retrieval.errors import InputError
 
-__all__ = ["TextLines", "files_below", "read_text_file"]
+__all__ = ["files_below", "read_text_file"]
 
 
 def files_below(folder: Path, skip: Path | None = None) -> list[Path]:
@@ -62,42 +61,6 @@ def read_text_file(path: Path) -> tuple[str, bool]:
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{path}: cannot be read ({reason}); make it readable or take it out of the corpus") from None
-
-
-class TextLines:
-    """The lines of a file, decoded as by :func:`read_text_file`, with their ends.
-
-    Args:
-        path: the file.
-        newline: as for :func:`open`.
-
-    Raises:
-        InputError: in the going through, where the file begins like UTF-16 and is not.
-    """
-
-    def __init__(self, path: Path, newline: str | None = None) -> None:
-        self._path, self._newline, self._replaced = path, newline, False
-
-    def __iter__(self) -> Iterator[str]:
-        encoding = _encoding(self._path)
-        # Bytes that are not UTF-8 come as surrogates, which UTF-8 has none of: a U+FFFD of the text is told from ours.
-        errors = "strict" if encoding == "utf-16" else "surrogateescape"
-        try:
-            with self._path.open(encoding=encoding, errors=errors, newline=self._newline) as stream:
-                for line in stream:
-                    try:
-                        line.encode("utf-8")
-                    except UnicodeEncodeError:
-                        line = line.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-                        self._replaced = True
-                    yield line
-        except UnicodeDecodeError as error:
-            raise InputError(f"{self._path}: not readable as UTF-16 ({error.reason}); save it as UTF-8") from None
-
-    def replaced(self) -> bool:
-        """Whether a line that was read since the last call holds U+FFFD for what could not be decoded."""
-        replaced, self._replaced = self._replaced, False
-        return replaced
 
 
 def _encoding(path: Path) -> str:

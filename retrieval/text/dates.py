@@ -3,9 +3,10 @@
 import contextlib
 import datetime
 import re
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["date_range"]
+__all__ = ["DATE_ORDERS", "date_range", "day_month_order", "order_of_column"]
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = (
@@ -17,7 +18,7 @@ _DAY, _YEAR = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?", r"(?P<year>\d{4})"
 _CLOCK = r"\d{1,2}(?::\d{2}(?::\d{2}(?:[.,]\d+)?)?|\d{2}(?:\d{2}(?:[.,]\d+)?)?)(?:\s*[ap]\.?m\.?)?"
 _ZONE = r"(?:\s*(?:z|[a-z]{2,5}|(?:gmt|utc)?[+-]\d{1,2}(?::?\d{2})?)(?:\s*[(\[][a-z_/ ]+[)\]])?)?"
 _TIME = rf"(?:(?:t|,?\s+(?:at\s+)?){_CLOCK}{_ZONE})?"
-#: Forms with one meaning only. 05/03/2020 is March or May by where it was written, and 1583402400 any of several units.
+#: Forms with one meaning only. 1583402400 is any of several units.
 _FORMS = tuple(
     re.compile(form, re.IGNORECASE)
     for form in (
@@ -30,22 +31,33 @@ _FORMS = tuple(
         rf"{_MONTH},?\s+{_YEAR}",
     )
 )
+#: 05/03/2020 is March or May by where it was written.
+_YEAR_LAST = re.compile(
+    rf"(?P<first>\d{{1,2}})(?P<separator>[-/.])(?P<second>\d{{1,2}})(?P=separator){_YEAR}{_TIME}", re.IGNORECASE
+)
+#: What a column of dates may be written in; ``auto`` is decided by :func:`order_of_column`.
+DATE_ORDERS = ("auto", "dmy", "mdy", "ymd")
 
 
-def date_range(value: Any) -> tuple[int, int] | None:
+def date_range(value: Any, order: str | None = None) -> tuple[int, int] | None:
     """The first and the last day that a date can mean, as numbers like 20200131; None where it cannot be read.
 
     ``2020`` is 2020-01-01 to 2020-12-31, so that a filter can be strict: a document of "2020" is not known to be older
     than a claim of March 2020.
 
     Args:
-        value: a ``datetime.date``, None, or a string: ISO 8601 (also ``2020/3/5``), RFC 2822, or with an English month
-            (``March 5, 2020``). A time of day and its zone are ignored.
+        value: a ``datetime.date``, None, or a string: ISO 8601 (also ``2020/3/5``), RFC 2822, with an English month
+            (``March 5, 2020``), or numbers with the year last (``31.10.2020``), where they can be read in one way only or
+            ``order`` says how. A time of day and its zone are ignored.
+        order: how numbers with the year last are read: ``dmy``, ``mdy``, or None (only where one of the two is over 12, or both
+            are the same); ``ymd``: not at all.
     """
     if isinstance(value, datetime.date):
         number = value.year * 10000 + value.month * 100 + value.day
         return number, number
     text = value.strip() if isinstance(value, str) else ""
+    if match := _YEAR_LAST.fullmatch(text):
+        return _year_last(match, order)
     match = next((match for form in _FORMS if (match := form.fullmatch(text))), None)
     if match is None:
         return None
@@ -55,6 +67,37 @@ def date_range(value: Any) -> tuple[int, int] | None:
         datetime.date(year, month or 1, day)
         first = year * 10000 + (month or 1) * 100 + day
         return first, first if parts.get("day") else year * 10000 + (month or 12) * 100 + 31
+    return None
+
+
+def day_month_order(value: Any) -> str | None:
+    """``dmy`` or ``mdy`` where a date of numbers with the year last can only be that; ``either`` where it can be both; else None."""
+    match = _YEAR_LAST.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    as_dmy, as_mdy = _year_last(match, "dmy"), _year_last(match, "mdy")
+    if as_dmy == as_mdy:
+        return None  # neither, or the same day
+    return "either" if as_dmy and as_mdy else "dmy" if as_dmy else "mdy"
+
+
+def order_of_column(values: Iterable[Any]) -> str | None:
+    """The order in which all dates of a column can be read: that of those with one reading; None if they differ or there is none."""
+    orders = {order for value in values if (order := day_month_order(value)) not in (None, "either")}
+    return orders.pop() if len(orders) == 1 else None
+
+
+def _year_last(match: re.Match[str], order: str | None) -> tuple[int, int] | None:
+    first, second, year = (int(match[name]) for name in ("first", "second", "year"))
+    if order is None:
+        order = "dmy" if first > 12 or first == second else "mdy" if second > 12 else "ymd"
+    if order == "ymd":
+        return None
+    day, month = (first, second) if order == "dmy" else (second, first)
+    with contextlib.suppress(ValueError):
+        datetime.date(year, month, day)
+        number = year * 10000 + month * 100 + day
+        return number, number
     return None
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
 from retrieval.arguments import checked_choice, checked_int, checked_share
 from retrieval.durable import replacing
 from retrieval.search.select import METHODS, SELECTION_VERSION, select_evidence
+from retrieval.tables.content import Content
+from retrieval.tables.formats import format_of
+from retrieval.tables.jsonl import JsonTable
 
 __all__ = ["EvidenceSelection", "TrainingRow", "made_rows", "read_training_rows", "with_evidence", "with_soft_labels"]
 
@@ -112,7 +115,8 @@ def read_training_rows(
         rows, labels = _claims_rows(path, columns, unlabelled)
     if not rows:
         raise InputError(f"{path}: no rows; training needs at least one")
-    return [_with_label(row, label) for row, label in zip(rows, five_class_labels(labels), strict=True)]
+    pairs = [row.claim_image is not None and row.document_image is not None for row in rows]
+    return [_with_label(row, label) for row, label in zip(rows, five_class_labels(labels, pairs), strict=True)]
 
 
 @contextlib.contextmanager
@@ -138,12 +142,13 @@ def _claims_rows(
     path: Path, columns: dict[str, str] | None, unlabelled: bool
 ) -> tuple[list[TrainingRow], list[FactifyLabel | Stance | None]]:
     """The rows of a claims table without their five-class labels, and the label of each."""
-    from factcheck.data import open_claims, row_fields
+    from factcheck.data import open_claims
 
-    sources = row_fields(path, "source", columns=columns)
+    table_source = open_claims(path, columns=columns)
+    sources = table_source.fields("source")
     rows: list[TrainingRow] = []
     labels: list[FactifyLabel | Stance | None] = []
-    for table in open_claims(path, columns=columns).batches(512):
+    for table in table_source.batches(512):
         for item in table.to_pylist():
             if item["label"] is None and not unlabelled:
                 raise InputError(f"{path}, row {len(rows)}: no label; training needs one in every row")
@@ -289,24 +294,25 @@ def _looks_like_pairs(path: Path) -> bool:
     return b"premise" in first and b"hypothesis" in first
 
 
-def _first_line(path: Path) -> dict[str, Any]:
-    with path.open(encoding="utf-8") as lines:
-        try:
-            first = json.loads(next(lines, "{}"))
-        except ValueError:
-            return {}  # the reader will say what is wrong with it
-    return first if isinstance(first, dict) else {}
+def _first_json_row(path: Path) -> Mapping[str, Any]:
+    """The first row of a JSON table; nothing for other formats, and where it cannot be read (the reader will say what is wrong)."""
+    if not path.is_file():
+        raise InputError(f"no such file: {path}")
+    content = Content(path)
+    if format_of(content) != "jsonl":
+        return {}
+    with contextlib.suppress(InputError):
+        return next((row.values for row in JsonTable(content).rows()), {})
+    return {}
 
 
 def _is_entailment(path: Path) -> bool:
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
-    return path.suffix == ".jsonl" and {"premise", "hypothesis"} <= _first_line(path).keys()
+    return {"premise", "hypothesis"} <= _first_json_row(path).keys()
 
 
 def _is_claims_text(path: Path) -> bool:
-    """A JSONL of claims whose documents are lists of sentences, with the data set of each: without images, so far as seen."""
-    first = _first_line(path) if path.suffix == ".jsonl" else {}
+    """A JSON table of claims whose documents are lists of sentences, with the data set of each: without images, so far as seen."""
+    first = _first_json_row(path)
     return {"claim", "document", "source"} <= first.keys() and isinstance(first["document"], list)
 
 

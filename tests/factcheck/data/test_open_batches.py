@@ -51,7 +51,7 @@ def test_failing_names_file_row_and_column(thousand):
     assert "column 'label': unknown label 'Perhaps'; expected one of Support_Multimodal" in message
     if thousand.suffix == ".csv":
         assert "(line 2502)" in message  # each row fills five lines, after a line of header
-    assert "--on-error mark" in message
+    assert message.endswith("correct the row, or mark bad rows and go on (`on_error` mark)")
 
 
 @pytest.mark.parametrize("skip", [1, 169, 170, 171, 999, 1000, 5000])
@@ -68,8 +68,8 @@ def test_every_batch_but_the_last_is_full(thousand, batch_size):
 
 
 def test_batches_are_full_though_rows_are_megabytes_long(tmp_path, monkeypatch):
-    for reader, limit in (("delimited", "_BATCH_CHARS"), ("jsonl", "_BATCH_BYTES")):
-        monkeypatch.setattr(f"factcheck.data.{reader}.{limit}", 50)
+    for module in ("rows", "delimited"):
+        monkeypatch.setattr(f"retrieval.tables.{module}.BATCH_CHARS", 50)
     texts = ["x" * (i * 7 % 60 + 1) for i in range(50)]
     factify(tmp_path / "t.csv", [[text] for text in texts], ["claim"])
     (tmp_path / "t.jsonl").write_text("\n".join(json.dumps({"claim": text}) for text in texts))

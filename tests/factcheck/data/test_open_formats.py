@@ -172,5 +172,5 @@ def test_datasets_with_splits(tmp_path):
 
 @pytest.mark.parametrize("table", [{"claim": ["a"]}, {}, pa.table({"claim": ["a"]})])
 def test_tables_in_memory_go_elsewhere(table):
-    with pytest.raises(InputError, match="a table in memory goes through normalize_claims"):
+    with pytest.raises(InputError, match="a table in memory goes through `normalize_claims`"):
         open_claims(table)

@@ -220,9 +220,9 @@ def test_bad_corpora(tmp_path, hashing_encoder):
         build(tmp_path / "none.jsonl")
     with pytest.raises(InputError, match=r"unknown ending '\.doc'"):
         build(damaged / "x.doc")
-    with pytest.raises(InputError, match="line 2: not JSON"):
+    with pytest.raises(InputError, match=r"row 1 \(line 2\): not JSON"):
         build(damaged / "x.jsonl")
-    with pytest.raises(InputError, match="row 1: no text; found a"):
+    with pytest.raises(InputError, match=r"row 0 \(line 1\): no text; found a"):
         build(write_jsonl(tmp_path / "y.jsonl", [{"a": "b"}]))
     with pytest.raises(InputError, match="no column 'b'"):
         build(write_jsonl(tmp_path / "y.jsonl", [{"a": "b"}]), columns={"text": "b"})
@@ -241,7 +241,7 @@ def test_mistakes_of_a_corpus_show_before_anything_is_encoded(tmp_path, hashing_
     twice = write_jsonl(tmp_path / "twice.jsonl", [*rows, {"id": "7", "text": "again"}])
     broken = write_jsonl(tmp_path / "broken.jsonl", rows)
     broken.write_text(broken.read_text() + "{\n")
-    for path, message in ((twice, "more than once.*'7'"), (broken, "line 3001: not JSON")):
+    for path, message in ((twice, "more than once.*'7'"), (broken, r"\(line 3001\): not JSON")):
         with pytest.raises(InputError, match=message):
             build_index(
                 path,

@@ -57,8 +57,8 @@ def test_a_table_goes_into_a_folder_and_its_build_continues(hashing_encoder, tmp
     ("corpus", "message"),
     [
         (5, "`corpus` is int, expected a path, a table or an iterable of dicts"),
-        ([{"text": "a"}, "b"], "corpus, row 2: expected a dict, found str"),
-        ([{"words": "a"}], "corpus, row 1: no text; found words"),
+        ([{"text": "a"}, "b"], "corpus, row 1: expected a dict, found str"),
+        ([{"words": "a"}], "corpus, row 0: no text; found words"),
         ([], "holds no document"),
         (pa.table({"text": ["a", "b"], "id": ["1", "1"]}), "occur more than once"),
     ],

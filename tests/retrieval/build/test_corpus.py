@@ -115,7 +115,7 @@ def test_photos_that_no_file_can_be(tmp_path, hashing_encoder):
 def test_a_gap_in_a_list_of_sentences(tmp_path):
     (document,) = read_corpus(write_jsonl(tmp_path / "c.jsonl", [{"text": ["One.", None, "Three."]}]))
     assert (document.text, document.spans) == ("One.  Three.", ((0, 4), (5, 5), (6, 12)))
-    with pytest.raises(InputError, match="row 1: the text is list, expected a string or a list of strings"):
+    with pytest.raises(InputError, match=r"row 0 \(line 1\): the text is list, expected a string or a list of strings"):
         list(read_corpus(write_jsonl(tmp_path / "c.jsonl", [{"text": ["One.", 2]}])))
 
 
@@ -148,7 +148,7 @@ def test_a_build_without_an_image_encoder_opens_no_photo(tmp_path, hashing_encod
     build_index(corpus, tmp_path / "index", encoder=hashing_encoder)
     before, image_encoder = hashing_encoder.encoded, Lengths()
     write_jsonl(corpus, [{"text": "c"}, {"text": "d", "images": 5}])
-    with pytest.raises(InputError, match="row 2: a photo is int"):
+    with pytest.raises(InputError, match=r"row 1 \(line 2\): a photo is int"):
         build_index(corpus, tmp_path / "index", encoder=hashing_encoder, image_encoder=image_encoder)
     assert (hashing_encoder.encoded, image_encoder.groups) == (before, [])
 
@@ -200,9 +200,7 @@ def nested(levels):
 @pytest.mark.parametrize("levels", [101, 450, 900, 100_000])
 def test_what_is_nested_too_deeply_is_named(tmp_path, hashing_encoder, levels):
     (tmp_path / "c.jsonl").write_text('{"text": "Sun."}\n' + nested(levels))
-    with pytest.raises(
-        InputError, match=r"c\.jsonl, (row|line) 2: lists and objects are nested too deeply; 100 levels"
-    ):
+    with pytest.raises(InputError, match=r"c\.jsonl, row 1 \(line 2\): .*lists and objects are nested too deeply"):
         build_index(tmp_path / "c.jsonl", tmp_path / "index", encoder=hashing_encoder)
 
 
@@ -219,7 +217,9 @@ def test_parquet_values_that_cannot_be_read_are_named(tmp_path, row):
     texts[row] = b"\xff\xfe\xfd"
     broken = pa.array(texts, pa.binary()).view(pa.string())
     pq.write_table(pa.table({"title": ["t"] * 100, "text": broken}), tmp_path / "c.parquet")
-    with pytest.raises(InputError, match=rf"c\.parquet, row {row + 1}: column 'text' cannot be read \(.*utf-8"):
+    with pytest.raises(
+        InputError, match=rf"c\.parquet, row {row}: column 'text' cannot be read \(not UTF-8: byte 0xff"
+    ):
         list(read_corpus(tmp_path / "c.parquet"))
 
 
@@ -309,7 +309,7 @@ TABLES = {
 def test_rows_that_are_not_utf8_are_counted(tmp_path, hashing_encoder, monkeypatch, name, logged):
     monkeypatch.setattr(build_module, "SHARD_SENTENCES", 1)
     (tmp_path / name).write_bytes(TABLES[name])
-    place = f"{name}, line 3" if name == "c.jsonl" else f"{name}, row 2"
+    place = f"{name}, line 4" if name == "c.csv" else f"{name}, line 3"  # as the row before has two lines
     documents = list(read_corpus(tmp_path / name))
     assert [document.text for document in documents] == ["Größer.", "Gr\ufffd\ufffder.", "A \ufffd."]
     assert [document.garbled for document in documents] == [None, place, None]
@@ -325,7 +325,7 @@ def test_rows_that_are_not_utf8_are_counted(tmp_path, hashing_encoder, monkeypat
 def test_a_header_that_is_not_utf8_is_told_once(tmp_path):
     (tmp_path / "c.csv").write_bytes(b"text,gr\xf6sse\nOne.,1\nTwo.,2\nThree \xf6.,3\n")
     documents = list(read_corpus(tmp_path / "c.csv"))
-    assert [document.garbled for document in documents] == ["c.csv, header", None, "c.csv, row 3"]
+    assert [document.garbled for document in documents] == ["c.csv, header", None, "c.csv, line 4"]
     assert documents[0].metadata == {"gr\ufffdsse": "1"}
 
 
@@ -458,9 +458,9 @@ def test_the_folder_of_a_photo_encoder_is_recorded_in_full(corpus, tmp_path, has
         assert manifest["image_encoder_name"] == recorded
 
 
-@pytest.mark.parametrize(("row", "wanted"), [("2,only-two", "fewer"), ("2,a,b,c", "more")])
-def test_rows_have_as_many_fields_as_there_are_columns(tmp_path, row, wanted):
+@pytest.mark.parametrize(("row", "fields"), [("2,only-two", 2), ("2,a,b,c", 4)])
+def test_rows_have_as_many_fields_as_there_are_columns(tmp_path, row, fields):
     path = tmp_path / "c.csv"
     path.write_text(f"id,title,text\n1,,Dogs run.\n\n{row}\n", "utf-8")
-    with pytest.raises(InputError, match=f"row 2: {wanted} fields than columns"):
+    with pytest.raises(InputError, match=rf"row 1 \(line 4\): split into {fields}, where the header has 3 columns"):
         list(read_corpus(path))
