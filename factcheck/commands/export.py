@@ -50,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
     parser.add_argument("--card", help="Markdown file to use as the model card")
+    parser.add_argument(
+        "--languages",
+        metavar="CODES",
+        help="languages that the model reads, as en,de; rows in others are marked and abstain (default: en if the text model is bundled)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -120,6 +125,7 @@ def _write(
         "card": card,
         "dtype": getattr(torch, args.dtype),
         "tokenizer": module.input_builder.tokenizer,
+        "languages": None if args.languages is None else [code.strip() for code in args.languages.split(",")],
     }
     save_model(module.model, folder, **options)
     if not args.calibrate_on:

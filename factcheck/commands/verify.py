@@ -62,6 +62,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also say how much the stance's probability drops without either photo (column photo_attribution)",
     )
+    parser.add_argument(
+        "--any-language",
+        action="store_true",
+        help="judge rows in languages that the model does not read, too (else they are marked and abstain)",
+    )
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
     parser.add_argument(
         "--runtime",
@@ -227,6 +232,7 @@ def _verifier(args: argparse.Namespace) -> "Verifier":
         batch_size=args.batch_size,
         runtime=args.runtime,
         cache=ContentCache(args.cache) if args.cache else None,
+        any_language=args.any_language,
         evidence=evidence,
         device=args.device,
     )

@@ -78,7 +78,7 @@ class Calibration:
             return cls()
         try:
             return cls(**json.loads(path.read_text("utf-8")))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise InputError(f"{path}: unusable calibration ({error}); export the model again") from None
 
     def write(self, folder: str | Path) -> None:

@@ -7,7 +7,7 @@ image encoder) are not stored again: the configuration names them as bases, with
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,18 @@ from torch import Tensor
 from factcheck.errors import InputError
 from factcheck.models.image import DescriptorHead, ImageEncoder, build_image_encoder
 from factcheck.models.image import fingerprint_of as image_fingerprint
+from factcheck.models.schema import IMAGE_ENCODER, VERDICT_MODEL, check_fields, read_json
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
 from factcheck.models.verdict import VerdictConfig, VerdictModel, current_settings
 from factcheck.twins.variants import VARIANTS, create_twins
 from factcheck.weights import check_weights, digest, not_finite, read_safetensors
+from retrieval.encoders.pretrained import resolve_pretrained
 
 __all__ = [
     "FORMAT_VERSION",
     "check_weights",
     "fingerprint",
+    "languages_of",
     "load_model",
     "load_tokenizer_of",
     "not_finite",
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+_ADVICE = "the folder is damaged or of another release: export the model again"
 KIND, IMAGE_KIND = "factcheck-verdict-model", "factcheck-photo-encoder"
 CONFIG, WEIGHTS, CALIBRATION, CARD = "config.json", "model.safetensors", "calibration.json", "README.md"
 
@@ -49,6 +53,7 @@ def save_model(
     card: str = "",
     dtype: torch.dtype = torch.float32,
     tokenizer: Any = None,
+    languages: Sequence[str] | None = None,
 ) -> Path:
     """Write a model folder; ``config.json`` comes last, so that a folder that has one is whole.
 
@@ -61,6 +66,8 @@ def save_model(
         card: the model card, Markdown.
         dtype: float32 or float16 for floating-point tensors.
         tokenizer: saved beside the weights unless the text model is ``bundled``.
+        languages: ISO 639-1 codes of the languages that the model reads; None for English if the text model is ``bundled``, else for
+            languages that are not known, in which case none is held back.
 
     Raises:
         InputError: a tensor holds NaN or infinity, or would in ``dtype``; nothing has been written then.
@@ -92,6 +99,7 @@ def save_model(
         "image_config": model.image.config() if model.image is not None else None,
         "tokenizer": BUNDLED_TEXT_MODEL if bundled else "tokenizer",
         "preprocessing": preprocessing,
+        "languages": list(languages) if languages is not None else (["en"] if bundled else None),
         "inherited": {"tensors": inherited, "sha256": digest({n: state[n] for n in inherited})} if inherited else None,
     }
     (folder / CALIBRATION).write_text(json.dumps(calibration or {}, indent=2) + "\n", "utf-8")
@@ -113,17 +121,15 @@ def read_config(folder: str | Path) -> dict[str, Any]:
             field="model",
             hint="`save_model` makes one from a checkpoint",
         )
-    try:
-        config = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); the model folder is damaged, export it again") from None
-    if not isinstance(config, dict) or config.get("kind") != KIND:
-        raise InputError(f"{path} describes no verdict model (kind {config.get('kind')!r}, expected {KIND!r})")
+    config = read_json(path, _ADVICE)
+    if config.get("kind") != KIND:
+        raise InputError(f"{path} does not describe a verdict model (kind {config.get('kind')!r}, expected {KIND!r})")
     if config.get("format_version") != FORMAT_VERSION:
         raise InputError(
             f"{path}: format version {config.get('format_version')!r}, but this release reads version {FORMAT_VERSION}; "
             "export the model again, or install the release that wrote it"
         )
+    check_fields(path, config, VERDICT_MODEL, _ADVICE)
     return config
 
 
@@ -151,32 +157,12 @@ def _float32() -> Iterator[None]:
 
 def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
     config = read_config(folder)
-    try:
-        settings = VerdictConfig(**current_settings(config["model"]))
-    except (TypeError, KeyError) as error:
-        raise InputError(f"{folder / CONFIG}: unreadable model settings ({error})") from None
-    text = load_text_model(BUNDLED_TEXT_MODEL) if config["tokenizer"] == BUNDLED_TEXT_MODEL else None
-    text = text or build_text_model(config["text_config"])
-    image = None
-    if settings.image_encoder is not None:
-        image = (
-            create_image_encoder(settings.image_encoder, "bundled")
-            if settings.image_weights == "bundled"
-            else build_image_encoder(config["image_config"])
-        )
-    model = VerdictModel(settings, text, image)
     tensors = read_safetensors(folder / WEIGHTS)
-    state = model.state_dict()
     inherited = config.get("inherited") or {"tensors": [], "sha256": None}
-    expected = set(state) - set(inherited["tensors"])
-    if expected != set(tensors):
-        missing, extra = sorted(expected - set(tensors))[:3], sorted(set(tensors) - expected)[:3]
-        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: missing tensors {missing}, unexpected {extra}")
-    wrong = [n for n, t in tensors.items() if t.shape != state[n].shape]
-    if wrong:
-        raise InputError(
-            f"{folder / WEIGHTS} does not fit {CONFIG}: {wrong[0]} has shape {tuple(tensors[wrong[0]].shape)}"
-        )
+    # Without memory at first: what the configuration describes must be what the file of weights holds.
+    _check_fit(_build(folder, config, shell=True).state_dict(), tensors, inherited["tensors"], folder)
+    model = _build(folder, config)
+    state = model.state_dict()
     check_weights(
         tensors, str(folder / WEIGHTS), "export the model again, from a checkpoint of a training that did not diverge"
     )
@@ -187,6 +173,54 @@ def _load_model(folder: Path) -> tuple[VerdictModel, dict[str, Any]]:
         )
     model.load_state_dict({n: t.to(state[n].dtype) for n, t in tensors.items()}, strict=False)
     return model.eval(), config
+
+
+def _build(folder: Path, config: dict[str, Any], *, shell: bool = False) -> VerdictModel:
+    """The network that a configuration describes, its own weights random; a shell has none, not even of the bundled parts.
+
+    Raises:
+        InputError: the parts do not fit together, or are not ones that the libraries can build.
+    """
+    try:
+        settings = VerdictConfig(**current_settings(config["model"]))
+        text_config, image_config = config["text_config"], config["image_config"]
+        bundled = config["tokenizer"] == BUNDLED_TEXT_MODEL
+        bundled_image = settings.image_encoder is not None and settings.image_weights == "bundled"
+        if shell and bundled:
+            text_config = read_json(resolve_pretrained(BUNDLED_TEXT_MODEL) / CONFIG, _ADVICE)
+        if shell and bundled_image:
+            image_config = read_json(bundled_image_encoder() / CONFIG, _ADVICE)
+        with torch.device("meta") if shell else contextlib.nullcontext():
+            text = load_text_model(BUNDLED_TEXT_MODEL) if bundled and not shell else build_text_model(text_config)
+            image = None
+            if bundled_image and not shell:
+                image = create_image_encoder(str(settings.image_encoder), "bundled")
+            elif settings.image_encoder is not None:
+                image = build_image_encoder(image_config)
+            return VerdictModel(settings, text, image)
+    except InputError:
+        raise
+    except Exception as error:  # transformers checks little of a configuration, and fails on the rest as it comes
+        said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise InputError(f"{folder / CONFIG} describes no model that can be built ({said})", hint=_ADVICE) from error
+
+
+def _check_fit(
+    state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], inherited: Sequence[str], folder: Path
+) -> None:
+    expected = set(state) - set(inherited)
+    missing, extra = sorted(expected - set(tensors))[:3], sorted(set(tensors) - expected)[:3]
+    if missing or extra or not set(inherited) <= set(state):
+        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: missing tensors {missing}, unexpected {extra}")
+    for name, tensor in tensors.items():
+        if tensor.shape != state[name].shape:
+            raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {name} has shape {tuple(tensor.shape)}")
+
+
+def languages_of(config: dict[str, Any]) -> tuple[str, ...]:
+    """The languages that a model folder with that configuration reads; empty where it does not say."""
+    stated = config.get("languages")
+    return tuple(stated if stated is not None else ("en",) if config["tokenizer"] == BUNDLED_TEXT_MODEL else ())
 
 
 def load_tokenizer_of(folder: Path, config: dict[str, Any]) -> Any:
@@ -358,25 +392,15 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
             f"{folder} is not the folder of an image encoder: it must hold {CONFIG} and {WEIGHTS}. Give a folder written by "
             "save_image_encoder, 'bundled', 'timm', or None for random weights."
         )
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{folder / CONFIG} is not valid JSON ({error}). Export the encoder again.") from error
-    if not isinstance(config, dict) or config.get("format") != IMAGE_KIND or config.get("version") != FORMAT_VERSION:
-        found = {key: config.get(key) for key in ("format", "version")} if isinstance(config, dict) else config
+    config = read_json(folder / CONFIG, _ADVICE)
+    if config.get("format") != IMAGE_KIND or config.get("version") != FORMAT_VERSION:
+        found = {key: config.get(key) for key in ("format", "version")}
         raise InputError(
             f"{folder / CONFIG} says {found}; this version reads format {IMAGE_KIND!r}, version {FORMAT_VERSION}. "
             "Update the package, or export the encoder with this version."
         )
-    try:
-        encoder = build_image_encoder(config)
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"{folder / CONFIG} is damaged ({type(error).__name__}: {error}). Export the encoder again."
-        ) from error
-    for name in ("mean", "std"):
-        if len(getattr(encoder, name)) != 3:
-            raise InputError(f"{folder / CONFIG}: {name} must hold three numbers. Export the encoder again.")
+    check_fields(folder / CONFIG, config, IMAGE_ENCODER, _ADVICE)
+    encoder = build_image_encoder(config)
     try:
         state = {key: tensor.float() for key, tensor in read_safetensors(folder / WEIGHTS).items()}
         encoder.load_state_dict(state)

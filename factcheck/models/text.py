@@ -55,7 +55,12 @@ def build_text_model(config: dict[str, Any]) -> "PreTrainedModel":
     """An encoder with random weights from a ``transformers`` configuration dictionary (weights are loaded afterwards)."""
     from transformers import AutoConfig, AutoModel
 
-    options = dict(config)
+    # What would name code on a hub or another way to run is not part of a network.
+    options = {
+        k: v
+        for k, v in config.items()
+        if not k.startswith(("_", "attn_impl", "experts_impl", "auto_map", "quantization"))
+    }
     hf_config = AutoConfig.for_model(options.pop("model_type"), **options)
     try:
         return AutoModel.from_config(hf_config, add_pooling_layer=False)

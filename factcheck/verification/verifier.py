@@ -20,7 +20,7 @@ from factcheck.judges.fusion import FusionJudge
 from factcheck.judges.load import load_judge
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.calibration import Calibration
-from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, resolve_model
+from factcheck.models.folder import fingerprint, languages_of, load_model, load_tokenizer_of, resolve_model
 from factcheck.models.inputs import InputBuilder, input_builder
 from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, verdict_schema
 from factcheck.verification.decide import (
@@ -32,6 +32,7 @@ from factcheck.verification.decide import (
 )
 from factcheck.verification.difference_notes import DifferenceNotes
 from factcheck.verification.evidence import EvidenceSource, find_evidence
+from factcheck.verification.language import LanguageGuard
 from factcheck.verification.notes import Annotator, merged
 from factcheck.verification.once import EncodedOnce, ImageStore, SplitDocuments, image_key
 from factcheck.verification.rows import IMAGES, ClaimRow, Row
@@ -180,6 +181,7 @@ class Verifier:
         *,
         judge: str | Judge | None = None,
         evidence: EvidenceSource | None = None,
+        any_language: bool = False,
         device: Any = None,
         cache: ContentCache | None = None,
         **options: Any,
@@ -190,6 +192,7 @@ class Verifier:
             model: ``bundled``, a model folder, or a Hugging Face repository id.
             judge: what decides the stance in the model's place, by name (see :func:`factcheck.judges.load_judge`) or as it is.
             evidence: see :class:`Verifier`.
+            any_language: judge rows in languages that the model does not read, too; else they are marked and abstain.
             device: torch device; None is the CPU.
             cache: keeps sentence vectors across runs, by content.
             options: the fields of :class:`VerifierOptions`. What is not given, or ``top_k=None``, is what the model folder says.
@@ -218,6 +221,7 @@ class Verifier:
             fingerprint=fingerprint(folder),
             evidence=evidence,
             judge=load_judge(judge) if isinstance(judge, str) else judge,
+            annotators=(*ANNOTATORS, LanguageGuard(() if judge else languages_of(config), any_language=any_language)),
             device=device,
             cache=cache,
             **(own | given),

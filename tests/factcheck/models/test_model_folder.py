@@ -110,7 +110,7 @@ class TestRefusals:
 
     def test_another_kind(self, copy):
         edit(copy, kind="factcheck-photo-encoder")
-        with pytest.raises(InputError, match="no verdict model"):
+        with pytest.raises(InputError, match="does not describe a verdict model"):
             load_model(copy)
 
     def test_damaged_configuration(self, copy):
@@ -120,7 +120,7 @@ class TestRefusals:
 
     def test_missing_weights(self, copy):
         (copy / "model.safetensors").unlink()
-        with pytest.raises(InputError, match="missing"):
+        with pytest.raises(InputError, match=r"model\.safetensors: no such file"):
             load_model(copy)
 
     def test_truncated_weights(self, copy):
@@ -199,3 +199,44 @@ def test_compatible_weights(tiny_model, tiny_bert, tmp_path):
     assert torch.equal(model.stance_head.weight, source.stance_head.weight)
     with pytest.raises(InputError, match="is neither a model folder nor a checkpoint"):
         load_compatible_weights(model, tmp_path / "gone")
+
+
+def _set(config, path, value):
+    *inner, last = path.split(".")
+    for name in inner:
+        config = config[name]
+    config[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("model", None, "model is None, expected an object"),
+        ("model.fusion_dim", 10**7, "fusion_dim is a whole number from 1 to 8192"),
+        ("model.fusion_depth", 10**7, "fusion_depth is a whole number from 1 to 128"),
+        ("model.dropout", "0.1", r"dropout is a number in \[0, 1\)"),
+        ("model.surprise", 1, "an object without 'surprise'"),
+        ("text_config", [], "a transformer's configuration with its model_type"),
+        ("text_config.num_hidden_layers", 10**7, "num_hidden_layers is at most 1024"),
+        ("text_config.vocab_size", 10**9, "vocab_size is at most"),
+        ("text_config.vocab_size", float("inf"), "vocab_size is at most"),
+        ("text_config.model_type", "no-such-family", "describes no model that can be built"),
+        ("text_config.hidden_size", "wide", "describes no model that can be built"),
+        ("text_config.num_attention_heads", 0, "describes no model that can be built"),
+        ("text_config.intermediate_size", 2**20, "does not fit config.json"),
+        ("image_config.name", "resnet", "image_config is .* expected an object in which name is one of"),
+        ("image_config.head.embed_dim", -1, "image_config is"),
+        ("tokenizer", "../elsewhere", "tokenizer is '../elsewhere', expected one of bundled, tokenizer"),
+        ("preprocessing.top_k", 2.5, "top_k is a whole number"),
+        ("languages", "en", "languages is 'en', expected a list"),
+        ("inherited", {"tensors": ["x"], "sha256": ""}, "does not fit config.json"),
+    ],
+)
+def test_a_configuration_out_of_bounds_is_refused_in_one_line(tiny_model, tmp_path, path, value, message):
+    config = json.loads((tiny_model / "config.json").read_text())
+    _set(config, path, value)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").symlink_to(tiny_model / "model.safetensors")
+    with pytest.raises(InputError, match=message) as caught:
+        load_model(tmp_path)
+    assert "\n" not in str(caught.value)

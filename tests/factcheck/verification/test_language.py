@@ -1,0 +1,105 @@
+"""Rows in languages that a model does not read are marked and abstain; English, names and short texts are not."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from factcheck import Verifier
+from factcheck.data.language import detect_language
+from factcheck.errors import InputError
+from factcheck.verification.language import LanguageGuard
+
+GERMAN = (
+    "Finnland will die Pelzfarmen im Land verbieten.",
+    "Die finnische Regierung verbietet Pelzfarmen ab dem Jahr 2030.",
+)
+ENGLISH = ("Finland will ban fur farms.", "The Finnish government bans fur farms from the year 2030.")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("de", GERMAN[1]),
+        ("fr", "Le gouvernement finlandais interdira les élevages de fourrure."),
+        ("es", "El gobierno finlandés prohibirá las granjas de pieles."),
+        ("ru", "Правительство Финляндии запретит зверофермы."),
+        ("zh", "芬兰政府将禁止毛皮养殖场。"),
+        ("ar", "ستحظر الحكومة الفنلندية مزارع الفراء."),
+        ("hi", "फिनलैंड सरकार फर फार्मों पर प्रतिबंध लगाएगी।"),
+    ],
+)
+def test_other_languages_are_found(code, text):
+    assert detect_language(text, ["en"]) == (code, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *ENGLISH,
+        "",
+        "Ja.",
+        "12.5 % 2024",
+        "Cristiano Ronaldo dos Santos Aveiro",
+        "Emmanuel Macron, Olaf Scholz und Pedro Sánchez",
+        "Tour de France",
+        "La La Land won six Golden Globes.",
+        "ご飯",
+    ],
+)
+def test_english_names_and_short_texts_raise_no_alarm(text):
+    assert detect_language(text, ["en"])[1] is False
+
+
+def rows(verifier, *pairs):
+    table = pa.Table.from_pylist([{"claim": claim, "document": document} for claim, document in pairs])
+    return verifier.verify_batch(table).to_pylist()
+
+
+def test_a_row_that_the_model_cannot_read_is_marked_and_abstains(tiny_model, tmp_path):
+    folder = _reading(tiny_model, tmp_path, ["en"])
+    verifier = Verifier.load(folder, attribution=False, abstain_below=0.0)
+    german, mixed, english = rows(verifier, GERMAN, (ENGLISH[0], GERMAN[1]), ENGLISH)
+    for row in (german, mixed):
+        assert (row["language"], row["status"], row["abstained"]) == ("de", "degraded", True)
+        assert row["reason"] == "language: de, the model reads en"
+    assert (english["language"], english["status"], english["abstained"]) == ("en", "ok", False)
+    judged = Verifier.load(folder, attribution=False, abstain_below=0.0, any_language=True)
+    (row,) = rows(judged, GERMAN)
+    assert (row["language"], row["status"], row["abstained"]) == ("de", "degraded", False)
+    assert row["stance_probabilities"] == pytest.approx(german["stance_probabilities"])
+
+
+def test_a_model_that_names_no_languages_holds_nothing_back(tiny_model):
+    (row,) = rows(Verifier.load(tiny_model, attribution=False, abstain_below=0.0), GERMAN)
+    assert (row["language"], row["status"], row["abstained"]) == ("de", "ok", False)
+
+
+def test_codes_are_checked():
+    with pytest.raises(InputError, match="`languages` holds 'English'"):
+        LanguageGuard(["English"])
+
+
+@pytest.mark.slow
+def test_fewer_than_one_english_row_in_two_hundred_is_taken_for_another_language():
+    if "FACTCHECK_DATA" not in os.environ:
+        pytest.skip("needs claims-text/val.jsonl of the development data (set FACTCHECK_DATA)")
+    path = Path(os.environ["FACTCHECK_DATA"]) / "claims-text" / "val.jsonl"
+    found = [json.loads(line) for line in path.read_text("utf-8").splitlines()[:1000]]
+    texts = [(row["claim"], " ".join(row["document"])) for row in found]
+    alarms = [pair for pair in texts if any(detect_language(text, ["en"])[1] for text in pair)]
+    assert len(alarms) < len(texts) / 200, alarms
+
+
+def _reading(model, tmp_path, languages):
+    """A copy of a model folder that says which languages it reads."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for path in Path(model).iterdir():
+        if path.name != "config.json":
+            (folder / path.name).symlink_to(path)
+    config = json.loads((Path(model) / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "languages": languages}))
+    return folder
