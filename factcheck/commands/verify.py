@@ -63,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also say how much the stance's probability drops without either photo (column photo_attribution)",
     )
     parser.add_argument(
+        "--retrieval-encoder",
+        metavar="ENCODER",
+        help="text encoder of the evidence selection: 'bundled', a folder or a Hugging Face id (default: the model's own, if it is here)",
+    )
+    parser.add_argument(
         "--any-language",
         action="store_true",
         help="judge rows in languages that the model does not read, too (else they are marked and abstain)",
@@ -233,6 +238,7 @@ def _verifier(args: argparse.Namespace) -> "Verifier":
         runtime=args.runtime,
         cache=ContentCache(args.cache) if args.cache else None,
         any_language=args.any_language,
+        retrieval_encoder=args.retrieval_encoder,
         evidence=evidence,
         device=args.device,
     )

@@ -28,6 +28,7 @@ from retrieval.encoders.pretrained import resolve_pretrained
 __all__ = [
     "FORMAT_VERSION",
     "check_weights",
+    "encoder_of",
     "fingerprint",
     "languages_of",
     "load_model",
@@ -221,6 +222,25 @@ def languages_of(config: dict[str, Any]) -> tuple[str, ...]:
     """The languages that a model folder with that configuration reads; empty where it does not say."""
     stated = config.get("languages")
     return tuple(stated if stated is not None else ("en",) if config["tokenizer"] == BUNDLED_TEXT_MODEL else ())
+
+
+def encoder_of(folder: Path, config: dict[str, Any]) -> str:
+    """The text encoder of the evidence selection that a model folder names: ``bundled``, a folder, or an id that was fetched before.
+
+    Raises:
+        InputError: it is on a hub; whoever made the folder would have something looked up and loaded here that nobody asked for.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    name = str(config["preprocessing"].get("retrieval_encoder") or BUNDLED_TEXT_MODEL)
+    is_path = name.count("/") != 1 or name.startswith((".", "/", "~"))  # where nothing is, loading it says so
+    if is_path or Path(name).is_dir() or isinstance(try_to_load_from_cache(name, CONFIG), str):
+        return name
+    raise InputError(
+        f"the model in {str(folder)!r} selects evidence with the text encoder {name!r} of a hub, which is not looked up unasked",
+        field="retrieval_encoder",
+        hint=f"give `retrieval_encoder` as {name!r} if you trust it",
+    )
 
 
 def load_tokenizer_of(folder: Path, config: dict[str, Any]) -> Any:

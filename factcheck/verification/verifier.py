@@ -20,7 +20,7 @@ from factcheck.judges.fusion import FusionJudge
 from factcheck.judges.load import load_judge
 from factcheck.labels import ImageRelation, Stance
 from factcheck.models.calibration import Calibration
-from factcheck.models.folder import fingerprint, languages_of, load_model, load_tokenizer_of, resolve_model
+from factcheck.models.folder import encoder_of, fingerprint, languages_of, load_model, load_tokenizer_of, resolve_model
 from factcheck.models.inputs import InputBuilder, input_builder
 from factcheck.records import Claim, Evidence, PhotoEvidence, Verdict, verdict_schema
 from factcheck.verification.decide import (
@@ -182,6 +182,7 @@ class Verifier:
         judge: str | Judge | None = None,
         evidence: EvidenceSource | None = None,
         any_language: bool = False,
+        retrieval_encoder: str | None = None,
         device: Any = None,
         cache: ContentCache | None = None,
         **options: Any,
@@ -193,6 +194,7 @@ class Verifier:
             judge: what decides the stance in the model's place, by name (see :func:`factcheck.judges.load_judge`) or as it is.
             evidence: see :class:`Verifier`.
             any_language: judge rows in languages that the model does not read, too; else they are marked and abstain.
+            retrieval_encoder: text encoder of the evidence selection; None takes what the model folder names, if that is on this machine.
             device: torch device; None is the CPU.
             cache: keeps sentence vectors across runs, by content.
             options: the fields of :class:`VerifierOptions`. What is not given, or ``top_k=None``, is what the model folder says.
@@ -216,7 +218,7 @@ class Verifier:
         return cls(
             network,
             builder,
-            load_encoder(chosen["retrieval_encoder"], runtime=runtime),
+            load_encoder(retrieval_encoder or encoder_of(folder, config), runtime=runtime),
             calibration=Calibration.read(folder),
             fingerprint=fingerprint(folder),
             evidence=evidence,

@@ -8,9 +8,11 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from factcheck.errors import InputError
 from factcheck.judges.fusion import FusionJudge
 from factcheck.labels import Stance, parse_label
 from factcheck.models.calibration import Calibration
+from factcheck.models.folder import encoder_of
 from factcheck.models.verdict import VerdictOutput
 from factcheck.verification.decide import DecidedRows, Decision, attribute_images
 from factcheck.verification.verdict_table import below
@@ -58,3 +60,11 @@ def test_the_drop_stands_on_the_side_of_the_image_that_was_left_out():
 @pytest.mark.parametrize("name", ["NEI", "nei", "NOT ENOUGH INFO"])
 def test_not_enough_information_is_no_refutation(name):
     assert parse_label(name) is Stance.INSUFFICIENT
+
+
+def test_an_encoder_that_a_folder_names_on_a_hub_is_not_looked_up_unasked(tmp_path):
+    config = {"preprocessing": {"retrieval_encoder": "somebody/encoder"}}
+    with pytest.raises(InputError, match="'somebody/encoder' of a hub, which is not looked up unasked"):
+        encoder_of(tmp_path, config)
+    for name in ("bundled", str(tmp_path)):
+        assert encoder_of(tmp_path, {"preprocessing": {"retrieval_encoder": name}}) == name
