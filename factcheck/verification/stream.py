@@ -82,7 +82,7 @@ def verify_file(
     facts = {"claims": table.digest, "columns": dict(run.columns or {}), **verifier.facts}
     with parts.locked():
         stretch = _stretch(source, run.shard, out)
-        done = parts.begin(facts, run.fresh)
+        done = parts.begin({**facts, "shard": run.shard}, run.fresh)
         summary = RunSummary(out=out, resumed=sum(part.rows for part in done), remade=parts.remade, facts=facts)
         if parts.remade:
             logger.warning("%d damaged chunks of the interrupted run are made anew", parts.remade)

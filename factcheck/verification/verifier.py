@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["EvidenceSource", "Prepared", "Verifier", "VerifierOptions"]
 
+# Bytes of pixels decoded ahead of a table; the photos beyond are decoded when their batch comes.
+_DECODED = 64 * 2**20
 #: How the text models can run.
 RUNTIMES = ("torch", "int8")
 
@@ -378,12 +380,14 @@ class Verifier:
             claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint, self._split)
         with clock.stage("decode"):
             decoded: dict[bytes, Tensor | InputError] = {}
+            room = _DECODED
             for claim in claims:
                 for name, key in zip(IMAGES, claim.image_keys, strict=True):
-                    if key is None or key in decoded or self._images.has(key):
+                    if key is None or room <= 0 or key in decoded or self._images.has(key):
                         continue
                     try:
-                        decoded[key] = self._images.pixels((claim.image(name) or {}).get("bytes") or b"")
+                        pixels = self._images.pixels((claim.image(name) or {}).get("bytes") or b"")
+                        decoded[key], room = pixels, room - pixels.nbytes
                     except InputError as error:
                         decoded[key] = error
         return Prepared(table.num_rows, tuple(claims), results, contents, decoded)

@@ -174,3 +174,14 @@ def test_what_a_kill_leaves_before_the_first_part_is_no_obstacle(verifier, tmp_p
     (parts / ".lock").touch()
     assert verify_file(verifier, claims, out).rows == ROWS
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.jsonl", "o.parquet"]
+
+
+def test_another_shard_is_refused_and_nothing_is_lost(verifier, tmp_path):
+    claims, out = write_claims(tmp_path / "c.jsonl"), tmp_path / "o.parquet"
+    with pytest.raises(RunInterrupted) as stopped:
+        verify_file(verifier, claims, out, chunk_size=6, shard=(0, 2), should_stop=lambda: True)
+    assert (stopped.value.done, stopped.value.total) == (6, ROWS // 2)
+    with pytest.raises(InputError, match=r"`shard` \[0, 2\], this run has \[1, 2\]"):
+        verify_file(verifier, claims, out, shard=(1, 2))
+    assert verify_file(verifier, claims, out, shard=(0, 2)).resumed == 6
+    assert pq.read_table(out)["id"].to_pylist() == [f"r{i}" for i in range(ROWS // 2)]
