@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factcheck.commands.common import column_mapping, counted, quiet_libraries, share, write_json
-from factcheck.commands.inputs import check_model
+from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import late_progress
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, refuse_standard_output, same_file
@@ -44,65 +44,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
-    inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
-    for field, path in (("report", args.report), ("json", args.json)):
-        refuse_standard_output(field, path)
-        check_output_file(field, path, inputs)
-    if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
-        raise InputError(f"--report and --json both name {args.json!r}; name two files")
-    if same_file(args.truth, args.baselines):
-        raise InputError(
-            f"--baselines {args.baselines!r} is the truth table itself: baselines would be scored on the rows they were trained on. "
-            "Give the table that the model was trained on"
-        )
     columns = column_mapping(args.columns)
-    check_verdicts(Path(args.verdicts))
-    from factcheck.data import open_claims
-
-    open_claims(args.truth, columns=columns, on_error="mark")  # mistakes show before the heavy imports
-    if args.baselines:
-        open_claims(args.baselines, columns=columns, on_error="mark")
-        check_model(args.model)
-        from factcheck.evaluation.baselines import check_training_table
-
-        check_training_table(args.baselines, columns=columns)
+    _check(args, columns)
     from factcheck.evaluation.confidence import TARGETS
     from factcheck.evaluation.scoring import score
 
     targets = TARGETS if args.target_precision is None else (args.target_precision,)
     with late_progress("reading the truth table") as progress:
         scores = score(args.verdicts, args.truth, columns=columns, targets=targets, progress=progress)
-    if scores.other_documents:
-        print(
-            f"factcheck: warning: {counted(scores.other_documents, 'verdict')} of {scores.rows} quote evidence that is not in the "
-            f"document of their row in {args.truth}; is it the table that was verified?",
-            file=sys.stderr,
-        )
-    if scores.by_position:
-        print(
-            f"factcheck: note: {args.truth} has no id column: its {counted(scores.rows, 'row')} and the verdicts were matched by "
-            "position",
-            file=sys.stderr,
-        )
+    _warn(scores, args.truth)
     print_scores(scores)
     figures = scores.to_dict()
-    baselines, by_source = {}, {}
+    baselines, by_source = _baselines(args, columns) if args.baselines else ({}, {})
     if args.baselines:
-        quiet_libraries()
-        from factcheck.evaluation.baselines import predict_baselines
-        from factcheck.verification.verifier import Verifier
-
-        verifier = Verifier.load(args.model)
-        predicted = predict_baselines(args.baselines, args.truth, verifier, columns=columns)
-        if predicted.seen:
-            print(
-                f"factcheck: warning: {predicted.seen} of the {counted(len(predicted.gold), 'labelled row')} of {args.truth} are in "
-                f"{args.baselines}, too: the baselines were trained on them",
-                file=sys.stderr,
-            )
-        baselines, by_source = predicted.scores(), predicted.by_source()
-        for name, part in baselines.items():
-            print(f"baseline {name}: weighted F1 {part.weighted_f1:.4f}, accuracy {part.accuracy:.4f}")
         figures["baselines"] = {name: part.to_dict() for name, part in baselines.items()}
         figures["baselines_by_source"] = by_source
     if scores.by_source:
@@ -127,6 +81,66 @@ def run(args: argparse.Namespace) -> int:
             )
         print(f"report: {args.report}")
     return 0
+
+
+def _check(args: argparse.Namespace, columns: dict[str, str] | None) -> None:
+    """Refuse what cannot go well, before the heavy imports and the long work (InputError)."""
+    inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
+    for field, path in (("report", args.report), ("json", args.json)):
+        refuse_standard_output(field, path)
+        check_output_file(field, path, inputs)
+    if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
+        raise InputError(f"--report and --json both name {args.json!r}; name two files")
+    if same_file(args.truth, args.baselines):
+        raise InputError(
+            f"--baselines {args.baselines!r} is the truth table itself: baselines would be scored on the rows they were trained on. "
+            "Give the table that the model was trained on"
+        )
+    check_image_root(args.image_root)
+    check_verdicts(Path(args.verdicts))
+    from factcheck.data import open_claims
+
+    open_claims(args.truth, columns=columns, on_error="mark")
+    if args.baselines:
+        open_claims(args.baselines, columns=columns, on_error="mark")
+        check_model(args.model)
+        from factcheck.evaluation.baselines import check_training_table
+
+        check_training_table(args.baselines, columns=columns)
+
+
+def _warn(scores: "Scores", truth: str) -> None:
+    if scores.other_documents:
+        print(
+            f"factcheck: warning: {counted(scores.other_documents, 'verdict')} of {scores.rows} quote evidence that is not in the "
+            f"document of their row in {truth}; is it the table that was verified?",
+            file=sys.stderr,
+        )
+    if scores.by_position:
+        print(
+            f"factcheck: note: {truth} has no id column: its {counted(scores.rows, 'row')} and the verdicts were matched by "
+            "position",
+            file=sys.stderr,
+        )
+
+
+def _baselines(args: argparse.Namespace, columns: dict[str, str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Train the baselines, print their figures; these by name, and the stance accuracy by source and name."""
+    quiet_libraries()
+    from factcheck.evaluation.baselines import predict_baselines
+    from factcheck.verification.verifier import Verifier
+
+    predicted = predict_baselines(args.baselines, args.truth, Verifier.load(args.model), columns=columns)
+    if predicted.seen:
+        print(
+            f"factcheck: warning: {predicted.seen} of the {counted(len(predicted.gold), 'labelled row')} of {args.truth} are in "
+            f"{args.baselines}, too: the baselines were trained on them",
+            file=sys.stderr,
+        )
+    scores = predicted.scores()
+    for name, part in scores.items():
+        print(f"baseline {name}: weighted F1 {part.weighted_f1:.4f}, accuracy {part.accuracy:.4f}")
+    return scores, predicted.by_source()
 
 
 def _print_sources(model: Any, baselines: Any) -> None:
