@@ -2,7 +2,7 @@
 
 import argparse
 
-from factcheck.commands.common import column_mapping, positive, quiet_libraries, write_json
+from factcheck.commands.common import add_reading_arguments, claims_format, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.outputs import check_output_file
 
@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="bundled", help="model folder, Hugging Face id, or 'bundled' (default)")
     parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
     parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
+    add_reading_arguments(parser)
     parser.add_argument(
         "--gold",
         metavar="JSONL",
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     check_output_file("out", args.out, {"the claims table": args.claims, "the gold evidence": args.gold})
-    columns = column_mapping(args.columns)
+    columns = claims_format(args)
     from factcheck.data import open_claims
 
     open_claims(args.claims, columns=columns, on_error="mark")  # mistakes show before the model is loaded

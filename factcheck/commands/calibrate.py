@@ -5,7 +5,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from factcheck.commands.common import column_mapping, counted, positive, probability, quiet_libraries
+from factcheck.commands.common import (
+    add_reading_arguments,
+    claims_format,
+    counted,
+    positive,
+    probability,
+    quiet_libraries,
+)
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.judging import add_judge_arguments, judge_of, print_usage
 from factcheck.errors import InputError
@@ -25,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="bundled", help="model folder, Hugging Face id, or 'bundled' (default)")
     parser.add_argument("--image-root", help="folder that image paths are relative to (default: each table's folder)")
     parser.add_argument("--columns", help="names of columns in the tables, as claim=text,document=body")
+    add_reading_arguments(parser)
     parser.add_argument(
         "--target-precision",
         type=probability,
@@ -40,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Calibrate, write, and say what was found."""
-    columns = column_mapping(args.columns)
+    columns = claims_format(args)
     check_image_root(args.image_root)
     check_model(args.model)
     if args.judge is None:

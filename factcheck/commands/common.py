@@ -10,14 +10,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from factcheck.commands.messages import in_words_of_the_command_line
 from factcheck.errors import InputError
 from retrieval.durable import replacing
 
+if TYPE_CHECKING:
+    from factcheck.data.claims import ClaimsFormat
+
 __all__ = [
     "Stop",
+    "add_reading_arguments",
+    "claims_format",
     "column_mapping",
     "count_or_share",
     "counted",
@@ -68,6 +73,55 @@ def share(text: str) -> float:
 def positive(text: str) -> int:
     """An argparse type: an integer of at least 1."""
     return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
+
+
+def add_reading_arguments(parser: Any, labels: bool = True) -> None:
+    """Declare the options that say how a claims table is written; :func:`claims_format` reads them with ``--columns``."""
+    group = parser.add_argument_group("how the table is written")
+    group.add_argument(
+        "--format",
+        choices=("csv", "tsv", "jsonl", "json", "parquet", "xlsx", "datasets"),
+        help="default: by its ending and by what is in it",
+    )
+    group.add_argument(
+        "--quoting",
+        choices=("auto", "quoted", "none"),
+        default="auto",
+        help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
+    )
+    group.add_argument(
+        "--header",
+        choices=("first", "none"),
+        default="first",
+        help="none: the table has no header, its columns are called 1, 2, 3, … (as in --columns claim=2,label=1)",
+    )
+    group.add_argument(
+        "--labels", metavar="NAME=LABEL,…", help="what names of labels mean, as mixture=insufficient,pants-fire=refute"
+    )
+    group.add_argument(
+        "--date-order",
+        choices=("auto", "dmy", "mdy", "ymd"),
+        default="auto",
+        help="of dates such as 5/3/2020; auto: as other dates of the column show (default)",
+    )
+
+
+def claims_format(args: argparse.Namespace) -> "ClaimsFormat":
+    """What the options of :func:`add_reading_arguments` and ``--columns`` say.
+
+    Raises:
+        InputError: ``--columns`` or ``--labels`` is no list of pairs.
+    """
+    from factcheck.data.claims import ClaimsFormat
+
+    return ClaimsFormat(
+        column_mapping(args.columns),
+        args.format,
+        args.quoting,
+        args.header,
+        column_mapping(args.labels, "--labels"),
+        args.date_order,
+    )
 
 
 def count_or_share(text: str) -> int | float:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, counted, probability, write_json
+from factcheck.commands.common import add_reading_arguments, claims_format, counted, probability, write_json
 from factcheck.commands.inputs import check_image_root
 from factcheck.commands.progress import late_progress
 from factcheck.errors import InputError
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--truth", required=True, metavar="CLAIMS", help="claims table with gold labels")
     parser.add_argument("--columns", help="names of columns in the truth table, as label=verdict")
+    add_reading_arguments(parser)
     parser.add_argument(
         "--image-root", help="folder of the photos that the report shows (default: the truth table's folder)"
     )
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         check_verdicts(Path(path))
     check_image_root(args.image_root)
     seconds = tuple(map(_seconds, args.metrics)) if args.metrics else (None, None)
-    columns = column_mapping(args.columns)
+    columns = claims_format(args)
     from factcheck.evaluation.compare import compare
 
     with late_progress("reading the truth table") as progress:

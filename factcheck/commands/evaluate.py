@@ -3,10 +3,11 @@
 import argparse
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, counted, quiet_libraries, share, write_json
+from factcheck.commands.common import add_reading_arguments, claims_format, counted, quiet_libraries, share, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import late_progress
 from factcheck.errors import InputError
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("verdicts", help="verdict table that 'factcheck verify' wrote")
     parser.add_argument("--truth", required=True, help="claims table with gold labels")
     parser.add_argument("--columns", help="names of columns in the truth table, as label=verdict")
+    add_reading_arguments(parser)
     parser.add_argument(
         "--target-precision",
         type=share,
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score, print, and write what was asked for."""
-    columns = column_mapping(args.columns)
+    columns = claims_format(args)
     _check(args, columns)
     from factcheck.evaluation.confidence import TARGETS
     from factcheck.evaluation.scoring import score
@@ -83,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check(args: argparse.Namespace, columns: dict[str, str] | None) -> None:
+def _check(args: argparse.Namespace, columns: Mapping[str, str] | None) -> None:
     """Refuse what cannot go well, before the heavy imports and the long work (InputError)."""
     inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
     for field, path in (("report", args.report), ("json", args.json)):
@@ -124,7 +126,7 @@ def _warn(scores: "Scores", truth: str) -> None:
         )
 
 
-def _baselines(args: argparse.Namespace, columns: dict[str, str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+def _baselines(args: argparse.Namespace, columns: Mapping[str, str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Train the baselines, print their figures; these by name, and the stance accuracy by source and name."""
     quiet_libraries()
     from factcheck.evaluation.baselines import predict_baselines

@@ -31,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evidence' searches. The same command again resumes a build that was killed; an index that is there is replaced "
         "when the new one is complete.",
     )
-    build.add_argument("corpus", help="JSONL, CSV, TSV or Parquet file, BEIR folder, or folder of text files")
+    build.add_argument(
+        "corpus",
+        nargs="+",
+        help="tables (JSONL, JSON, CSV, TSV, Parquet, Excel), folders of tables, BEIR folders or archives, texts or folders of texts",
+    )
     build.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
     build.add_argument(
         "--encoder", default="bundled", help="bundled, a folder, or a Hugging Face id (default: bundled)"
@@ -46,7 +50,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--preset", default="fast", choices=("fast", "small", "exact"), help="speed, memory or exactness"
     )
     build.add_argument("--factory", metavar="STRING", help="FAISS factory string instead of a preset")
-    build.add_argument("--format", choices=("jsonl", "csv", "tsv", "parquet", "beir", "text"), help="default: found")
+    build.add_argument(
+        "--format", choices=("csv", "tsv", "jsonl", "json", "parquet", "xlsx", "beir", "text"), help="default: found"
+    )
+    build.add_argument(
+        "--quoting",
+        choices=("auto", "quoted", "none"),
+        default="auto",
+        help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
+    )
+    build.add_argument(
+        "--header", choices=("first", "none"), default="first", help="none: columns are called 1, 2, 3, …"
+    )
+    build.add_argument(
+        "--date-order", choices=("auto", "dmy", "mdy", "ymd"), default="auto", help="of dates such as 5/3/2020"
+    )
     build.add_argument("--columns", metavar="FIELD=COLUMN,…", help="e.g. text=body,date=published")
     build.add_argument(
         "--photos", metavar="ENCODER", help="make photos searchable: 'bundled' or the folder of a photo encoder"
@@ -111,17 +129,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _build(args: argparse.Namespace) -> int:
     from factcheck.commands.common import quiet_libraries
-    from retrieval.build.corpus import detect_format, read_corpus
+    from retrieval.build.corpus import CorpusFormat, read_corpus
     from retrieval.build.folder import check_index_folder
 
     columns = column_mapping(args.columns)
     # A mistake must show at once, not after the encoder is loaded.
     check_output_folder("out", args.out, "an index")
     check_index_folder(Path(args.out))
-    check_output_file("cache", args.cache, {"the corpus": args.corpus})
-    detect_format(Path(args.corpus))
-    if next(read_corpus(args.corpus, format=args.format, columns=columns), None) is None:
-        raise InputError(f"corpus {args.corpus!r} holds no document; an index needs at least one")
+    for corpus in args.corpus:
+        check_output_file("cache", args.cache, {"the corpus": corpus})
+    how = CorpusFormat(columns or {}, args.format, args.quoting, args.header, args.date_order)
+    if next(read_corpus(args.corpus, format=how), None) is None:
+        raise InputError(f"corpus {' '.join(args.corpus)} holds no document; an index needs at least one")
     from factcheck.verification.image_vectors import ImageVectors
     from retrieval import build_index
 
@@ -145,8 +164,7 @@ def _build(args: argparse.Namespace) -> int:
             preset=args.preset,
             factory=args.factory,
             image_encoder=ImageVectors(args.photos) if args.photos else None,
-            format=args.format,
-            columns=columns,
+            format=how,
             cache=False if args.no_cache else args.cache or True,
             runtime=args.runtime,
             progress=report,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from factcheck.commands.common import column_mapping, positive
+from factcheck.commands.common import add_reading_arguments, claims_format, positive
 from factcheck.commands.inputs import check_image_root
 from factcheck.commands.progress import late_progress
 from factcheck.outputs import check_output_file, refuse_standard_output
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, metavar="R.html", help="HTML file to write")
     parser.add_argument("--title", help="heading (default: the name of the verdict table)")
     parser.add_argument("--columns", help="names of columns in the claims table, as claim=text,document=body")
+    add_reading_arguments(parser)
     parser.add_argument(
         "--image-root", help="folder that image paths are relative to (default: the claims table's folder)"
     )
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
             args.verdicts,
             args.truth,
             title=args.title,
-            columns=column_mapping(args.columns),
+            columns=claims_format(args),
             image_root=args.image_root,
             max_images=args.max_images,
             max_cases=args.max_cases,

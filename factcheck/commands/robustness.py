@@ -2,7 +2,7 @@
 
 import argparse
 
-from factcheck.commands.common import column_mapping, positive, quiet_libraries, write_json
+from factcheck.commands.common import add_reading_arguments, claims_format, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import progress_bar
 from factcheck.outputs import check_output_file
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="bundled", help="model folder, Hugging Face id, or 'bundled' (default)")
     parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
     parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
+    add_reading_arguments(parser)
     parser.add_argument("--limit", type=positive, default=200, metavar="N", help="rows taken, first ones (default 200)")
     parser.add_argument("--seed", type=int, default=0, help="of the random choices (default 0)")
     parser.add_argument("--out", metavar="FILE", help="figures to write as JSON")
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Verify under every perturbation and print what changed."""
     check_output_file("out", args.out, {"the claims table": args.claims})
-    columns = column_mapping(args.columns)
+    columns = claims_format(args)
     from factcheck.data import open_claims
 
     open_claims(args.claims, columns=columns, on_error="mark")  # mistakes show before the model is loaded

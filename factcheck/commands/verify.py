@@ -2,13 +2,15 @@
 
 import argparse
 import logging
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factcheck.commands.common import (
     Stop,
-    column_mapping,
+    add_reading_arguments,
+    claims_format,
     count_or_share,
     counted,
     positive,
@@ -48,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--image-root", help="folder that image paths are relative to (default: the table's folder)")
     parser.add_argument("--columns", help="names of columns in the table, as claim=text,document=body")
+    add_reading_arguments(parser)
     parser.add_argument("--top-k", type=positive, help="evidence sentences a claim (default: as the model was trained)")
     parser.add_argument(
         "--abstain-below",
@@ -149,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
     check_output(out, Path(args.claims))
     for path in args.metrics:
         check_output_file("metrics", path, {"the claims table": args.claims, "the verdict table": out})
-    columns = column_mapping(args.columns)
+    columns = claims_format(args)
     from factcheck.data import open_claims
 
     open_claims(args.claims, columns=columns, on_error=args.on_error)
@@ -175,7 +178,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _verify(
-    verifier: "Verifier", args: argparse.Namespace, out: Path, columns: dict[str, str] | None, stop: Stop
+    verifier: "Verifier", args: argparse.Namespace, out: Path, columns: Mapping[str, str] | None, stop: Stop
 ) -> "RunSummary | None":
     """The finished run; None where it was stopped, which is said."""
     from factcheck.verification.stream import RunInterrupted, verify_file

@@ -24,9 +24,11 @@ _CANONICAL_EXTRAS = ("document_spans", "status", "reasons")
 _ROWS_READ = 2048
 
 
-@dataclass(frozen=True)
-class ClaimsFormat:
-    """How a claims table is written, as far as it does not say so itself.
+@dataclass(frozen=True, eq=False)
+class ClaimsFormat(Mapping[str, str]):
+    """How a claims table is written, as far as it does not say so itself: its columns, and more.
+
+    It is the mapping of its columns as well, so that it can be given wherever those are named (``columns=``).
 
     Attributes:
         columns: canonical name to column name, for tables that use other names, as in ``{"claim": "text"}``.
@@ -57,6 +59,18 @@ class ClaimsFormat:
         label_names(self.labels)
         named = None if self.format == "datasets" else self.format
         object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header))
+
+    def __getitem__(self, name: str) -> str:
+        return (self.columns or {})[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns or {})
+
+    def __len__(self) -> int:
+        return len(self.columns or {})
+
+    def __bool__(self) -> bool:  # it says more than its columns
+        return True
 
     def to_dict(self) -> dict[str, Any]:
         """The options that differ from the usual, for what has to be the same in a later run."""
@@ -280,6 +294,8 @@ def open_claims(
     if isinstance(path, ClaimsSource):
         return path
     checked_choice("on_error", on_error, ("fail", "mark"))
+    if isinstance(columns, ClaimsFormat):
+        format, columns = columns, None
     if not isinstance(format, ClaimsFormat):
         format = ClaimsFormat(columns, format)
     elif columns is not None:

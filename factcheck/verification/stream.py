@@ -79,7 +79,7 @@ def verify_file(
     parts = Parts(out.with_name(out.name + ".parts"))
     start = time.perf_counter()
     table = ClaimsFile(claims)
-    facts = {"claims": table.digest, "columns": dict(run.columns or {}), **verifier.facts}
+    facts = {"claims": table.digest, "format": source.format.to_dict(), **verifier.facts}
     with parts.locked():
         stretch = _stretch(source, run.shard, out)
         done = parts.begin({**facts, "shard": run.shard}, run.fresh)

@@ -30,6 +30,8 @@ _OUTWEIGHS = 10
 _SAMPLE, _LONGEST_TOKEN = 1000, 64
 # A column is of a kind if so much of what it holds is: some rows of the sample may be broken.
 _MOST = 0.95
+# Of fewer rows nothing is concluded.
+_FEWEST = 3
 
 
 @dataclass(frozen=True)
@@ -267,9 +269,11 @@ def profile_of(lines: Lines, delimiter: str, width: int) -> Profile:
     for place, found in enumerate(counts):
         filled = sum(found.values()) - found.get("empty", 0)
         numbers, words = found.get("number", 0), found.get("word", 0)
-        if filled and numbers >= _MOST * filled:
+        if filled < _FEWEST:
+            continue
+        if numbers >= _MOST * filled:
             kinds[place] = "number"
-        elif filled and numbers + words >= _MOST * filled:
+        elif numbers + words >= _MOST * filled:
             kinds[place] = "word"
     rows = sum(counts[0].values())
     return Profile(kinds, wrapped=rows > 1 and max(wrapped) >= _MOST * rows)

@@ -1,0 +1,162 @@
+"""Delimited tables, quoted, unquoted and half broken: no row is lost, and no field holds another row's text."""
+
+import csv
+import io
+import logging
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrieval.tables.content import Content
+from retrieval.tables.delimited import DelimitedTable
+
+
+def table(path, text, delimiter="\t", **options):
+    path.write_bytes(text.encode())
+    return DelimitedTable(Content(path), delimiter, **options)
+
+
+def read(path, text, delimiter="\t", **options):
+    found = table(path, text, delimiter, **options)
+    rows = list(found.rows())
+    assert found.count() == len(rows) == sum(len(batch) for batch in found.batches(3))
+    return rows
+
+
+def values(rows):
+    return [None if row.fault else list(row.values.values()) for row in rows]
+
+
+HEADLINES = [
+    "id\ttext\tlabel",
+    '1\t"We won," says coach\ta',
+    '2\t"Rain," say all\tb',
+    "3\tPlain\tc",
+    '4\t"No," they say\td',
+]
+
+
+def test_runs_of_rows_that_do_not_parse_are_all_there(tmp_path, caplog):
+    rows = read(tmp_path / "t.tsv", "\n".join(HEADLINES) + "\n")
+    assert values(rows) == [line.split("\t") for line in HEADLINES[1:]]
+    assert "its fields are not quoted" in caplog.text
+    quoted = read(tmp_path / "t.tsv", "\n".join(HEADLINES) + "\n", quoting="quoted")
+    assert [row.fault is not None for row in quoted] == [True, True, False, True]
+
+
+def test_stray_marks_join_no_rows(tmp_path):
+    lines = ["id\ttext\tlabel", '1\t"An opening\ta', "2\tmiddle\tb", '3\tan end"\tc', "4\tlast\td"]
+    assert values(read(tmp_path / "t.tsv", "\n".join(lines))) == [line.split("\t") for line in lines[1:]]
+
+
+def test_a_quoted_table_keeps_its_lines_and_its_broken_row_its_neighbours(tmp_path):
+    text = 'id,text,label\n1,"two\nlines, ""one"" field",a\n2,"he said "x" and\nmore",b\n3,"again\ntwo",c\n4,"d, e",d\n'
+    rows = read(tmp_path / "t.csv", text, ",")
+    good = [row.values for row in rows if row.fault is None]
+    assert [row["id"] for row in good] == ["1", "3", "4"]
+    assert good[0]["text"] == 'two\nlines, "one" field'
+    assert [row.line for row in rows if row.fault] == [4, 5]
+
+
+def test_a_table_that_quotes_every_field_stays_quoted_though_a_row_is_broken(tmp_path):
+    lines = ['"id","text"', *(f'"{i}","text {i}"' for i in range(20)), '"20","he said "no" again"']
+    rows = read(tmp_path / "t.csv", "\n".join(lines), ",")
+    assert [row.values["id"] for row in rows[:20]] == [str(i) for i in range(20)]
+    assert rows[20].fault is not None
+
+
+def test_rows_that_each_reading_sees_its_own_way_are_not_read(tmp_path, caplog):
+    lines = ["id,text", '2,"x" y', '1,"a, b"', '3,"u" v', "4,plain", '5,"w" z']
+    rows = read(tmp_path / "t.csv", "\n".join(lines), ",")
+    assert [row.fault is None for row in rows] == [False, False, False, True, False]
+    assert rows[1].fault.text.startswith("cannot be told whether")
+    assert "some rows are quoted and others not" in caplog.text
+    assert [row.fault is None for row in read(tmp_path / "t.csv", "\n".join(lines), ",", quoting="quoted")] == [
+        *(False, True, False, True, False)
+    ]
+    assert [row.fault is None for row in read(tmp_path / "t.csv", "\n".join(lines), ",", quoting="none")] == [
+        *(True, False, True, True, True)
+    ]
+
+
+def test_a_table_without_a_header(tmp_path):
+    rows = read(tmp_path / "t.tsv", "2635.json\tfalse\tSays x.\n10540.json\ttrue\tSays y.\n", header="none")
+    assert [dict(row.values) for row in rows][1] == {"1": "10540.json", "2": "true", "3": "Says y."}
+
+
+CELL = st.text(st.sampled_from("abc ,.\"'\t\n"), max_size=12)
+ROWS = st.lists(st.tuples(CELL, CELL), min_size=1, max_size=12)
+
+
+def marked(rows):
+    """Rows with an id and with their number in every text, by which it is known whose it is."""
+    return [(str(i), f"<{i}>{a}<{i}>", f"<{i}>{b}<{i}>") for i, (a, b) in enumerate(rows)]
+
+
+def assert_nobody_elses(rows):
+    for row in rows:
+        if row.fault is None:
+            numbers = {
+                "".join(filter(str.isdigit, part.split(">")[0]))
+                for value in row.values.values()
+                for part in value.split("<")[1:]
+            }
+            assert len(numbers) <= 1, row
+            assert not (row.values["id"].isdecimal() and numbers - {row.values["id"]}), row
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS, st.sampled_from(",\t"), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
+def test_quoted_tables_come_back(tmp_path_factory, cells, delimiter, quoting):
+    rows = marked(cells)
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=delimiter, quoting=quoting, lineterminator="\n").writerows([("id", "a", "b"), *rows])
+    found = read(tmp_path_factory.mktemp("t") / "t.csv", stream.getvalue(), delimiter)
+    assert [tuple(row.values.values()) for row in found] == rows
+
+
+@settings(max_examples=150, deadline=None)
+@given(ROWS, st.sampled_from(",\t"))
+def test_unquoted_tables_come_back(tmp_path_factory, cells, delimiter):
+    rows = [[v.replace(delimiter, " ").replace("\n", " ") for v in row] for row in marked(cells)]
+    text = "\n".join(delimiter.join(row) for row in [["id", "a", "b"], *rows])
+    found = read(tmp_path_factory.mktemp("t") / "t.csv", text, delimiter)
+    assert [list(row.values.values()) for row in found] == rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROWS, st.sampled_from(",\t"), st.data())
+def test_a_mark_lost_or_one_too_many_loses_no_row_and_mixes_none(tmp_path_factory, cells, delimiter, data):
+    logging.getLogger("retrieval").setLevel(logging.ERROR)
+    rows = marked(cells)
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows([("id", "a", "b"), *rows])
+    header, _, body = stream.getvalue().partition("\n")
+    places = [i for i, character in enumerate(body) if character == '"']
+    if places and data.draw(st.booleans()):
+        lost = data.draw(st.sampled_from(places))
+        body = body[:lost] + body[lost + 1 :]
+    else:
+        stray = data.draw(st.integers(0, len(body)))
+        body = body[:stray] + '"' + body[stray:]
+    found = read(tmp_path_factory.mktemp("t") / "t.csv", f"{header}\n{body}", delimiter)
+    assert len(found) >= len(rows)
+    assert_nobody_elses(found)
+
+
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst", "t.csv.bz2", "t.csv.xz", "t.csv"])
+def test_packed_tables(tmp_path, name):
+    import bz2
+    import gzip
+    import lzma
+
+    import pyarrow as pa
+
+    text = "id,text\n1,größer\n".encode()
+    packers = {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress, "csv": lambda data: data}
+    packers["zst"] = lambda data: pa.compress(data, codec="zstd", asbytes=True)
+    (tmp_path / name).write_bytes(packers[name.rpartition(".")[2]](text))
+    content = Content(tmp_path / name)
+    assert content.suffix == ".csv"
+    assert [dict(row.values) for row in DelimitedTable(content, ",").rows()] == [{"id": "1", "text": "größer"}]
