@@ -2,6 +2,7 @@
 
 import argparse
 
+from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.outputs import check_output_file
@@ -60,12 +61,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(quality) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from factcheck.evaluation.faithfulness import ORDERS
 
-    console = Console(width=None if Console().is_terminal else 160)
+    console = common.console(160)
     table = Table(title="drop of the verdict's probability, by what names the sentences", title_justify="left")
     table.add_column("")
     for order in ORDERS:

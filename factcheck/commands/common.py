@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import logging
+import re
 import signal
 import sys
 import threading
@@ -17,16 +18,22 @@ from factcheck.errors import InputError
 from retrieval.durable import replacing
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from factcheck.data.claims import ClaimsFormat
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 __all__ = [
     "Stop",
     "add_reading_arguments",
     "claims_format",
     "column_mapping",
+    "console",
     "count_or_share",
     "counted",
     "positive",
+    "printable",
     "probability",
     "quiet_libraries",
     "set_up_logging",
@@ -257,3 +264,25 @@ def write_json(path: str, figures: Any) -> None:
     """Write a command's figures as indented JSON, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+
+
+def printable(text: str) -> str:
+    """Text without control characters: a terminal would obey those that a corpus or a table holds."""
+    return _CONTROLS.sub("", text)
+
+
+def console(width: int | None = None) -> "Console":
+    """A console that shows texts as they are: no markup, no emoji codes, no control characters.
+
+    Args:
+        width: columns where the output is not a terminal.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(printable(text), **options)
+
+    plain = Plain(markup=False, emoji=False)
+    return plain if width is None or plain.is_terminal else Plain(markup=False, emoji=False, width=width)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, counted, probability, write_json
 from factcheck.commands.inputs import check_image_root
 from factcheck.commands.progress import late_progress
@@ -109,12 +110,11 @@ def _seconds(path: str) -> float | None:
 
 
 def _print(found: "Comparison") -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from factcheck.evaluation.compare import CHANGES
 
-    console = Console(width=None if Console().is_terminal else 160)
+    console = common.console(160)
     console.print(f"{counted(found.rows, 'labelled row')} with a verdict in both tables")
     for number, name in ((found.only_first, "A"), (found.only_second, "B")):
         if number:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factcheck.commands import common
 from factcheck.commands.common import counted, quiet_libraries
 from factcheck.commands.progress import progress_bar
 from factcheck.commands.verify import print_summary
@@ -29,7 +30,6 @@ def run(args: argparse.Namespace) -> int:
     """Verify the sample, print every verdict, write table and report."""
     check_output_folder("out", args.out, "a folder")
     quiet_libraries()
-    from rich.console import Console
     from rich.table import Table
 
     from factcheck.data import open_claims
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             _short(row["explanation"] or "-", 60),
             row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
         )
-    Console(width=None if Console().is_terminal else 180).print(table)
+    common.console(180).print(table)
     print_summary(summary)
     scores = score(out, claims)
     write_report(report, out, claims, title="Bundled sample, bundled model")

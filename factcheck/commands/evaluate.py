@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, counted, quiet_libraries, share, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import late_progress
@@ -147,10 +148,9 @@ def _baselines(args: argparse.Namespace, columns: Mapping[str, str] | None) -> t
 
 def _print_sources(model: Any, baselines: Any) -> None:
     """Stance accuracy by source: the model, and each baseline where there are any."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if Console().is_terminal else 160)
+    console = common.console(160)
     remark = " (baselines: trained on the same rows)" if baselines else ""
     table = Table(title=f"stance accuracy by source{remark}", title_justify="left")
     names = list(dict.fromkeys(name for figures in baselines.values() for name in figures))
@@ -166,11 +166,10 @@ def _print_sources(model: Any, baselines: Any) -> None:
 
 def print_scores(scores: "Scores") -> None:
     """Tables on standard output."""
-    from rich.console import Console
     from rich.table import Table
 
     # Output that goes to a file or a pipe is not cut to an imagined terminal.
-    console = Console(width=None if Console().is_terminal else 160)
+    console = common.console(160)
     statuses = ", ".join(f"{name} {count}" for name, count in sorted(scores.statuses.items()))
     console.print(f"{counted(scores.rows, 'row')} ({statuses}); {scores.abstained} abstained")
     if scores.unscored:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factcheck.commands import index_evaluate
-from factcheck.commands.common import column_mapping, counted, positive, probability
+from factcheck.commands.common import column_mapping, counted, positive, printable, probability
 from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
@@ -249,13 +249,13 @@ def _search(args: argparse.Namespace) -> int:
                 # A lone surrogate fits no stream; written as \ud800 it is JSON's own escape.
                 print(line.encode("utf-8", "backslashreplace").decode("utf-8"))
             continue
-        print(query)
+        print(printable(query))
         for rank, hit in enumerate(hits, 1):
             shown = ("title", "source", "date", "photo")
             about = ", ".join(str(v) for k, v in (hit.metadata or {}).items() if k in shown and v)
             text = " ".join(hit.text.split())
             place = f"{hit.document_id} #{hit.sentence}" if hit.sentence >= 0 else f"{hit.document_id} photo"
-            print(f"{rank:3}. {hit.score:.4f}  [{place}] {text}" + (f"  ({about})" if about else ""))
+            print(printable(f"{rank:3}. {hit.score:.4f}  [{place}] {text}" + (f"  ({about})" if about else "")))
         if not hits:
             print("     nothing found")
     return 0

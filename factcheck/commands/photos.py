@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from factcheck.commands import common
 from factcheck.commands.common import positive, write_json
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.errors import InputError
@@ -89,7 +90,6 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.gold and not Path(args.gold).is_file():
         raise InputError(f"--gold {args.gold!r}: no such file")
     check_output_file("json", args.json, inputs | {f"the table {path}": path for path in args.references})
-    from rich.console import Console
     from rich.table import Table
 
     from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set
@@ -107,7 +107,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         table.add_column(heading, justify="right")
     for name, scores in figures.items():
         table.add_row(name, *(f"{scores[key]:.4f}" for key in ("recall@1", "uap", "auc")))
-    Console().print(table)
+    common.console().print(table)
     if args.json:
         write_json(args.json, figures)
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 
+from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import progress_bar
@@ -55,10 +56,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(results) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if Console().is_terminal else 160)
+    console = common.console(160)
     table = Table(title="verdicts after a change of the input", title_justify="left")
     table.add_column("change")
     for title in ("rows", "flips", "stance flips", "photo flips", "mean |Δp|", "accuracy", "after", "stances after"):
