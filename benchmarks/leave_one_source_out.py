@@ -175,7 +175,7 @@ def calibrate(args: argparse.Namespace) -> None:
         ),
         "accuracy by coverage": {share: accuracy_at_coverage(best, right, share) for share in (0.1, 0.25, 0.5, 0.75)},
     }
-    found = replace(Calibration.read(args.model), stance=temperature, stance_by_length=())
+    found = replace(Calibration.read(args.model), stance=temperature, stance_by_length=(), rows=len(rows))
     try:
         point = threshold_for_precision(best, right, args.target_precision)
     except InputError as error:

@@ -76,6 +76,10 @@ def save_model(
     folder = Path(folder)
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     bases = _bases(model.config)
+    # A moving average of weights that are not trained differs from them by its rounding.
+    state |= {
+        name: t for name, t in bases.items() if name in state and torch.allclose(t, state[name].float(), 1e-4, 1e-6)
+    }
     stored = {name: t for name, t in state.items() if not (name in bases and torch.equal(bases[name], t.float()))}
     inherited = sorted(set(state) - set(stored))
     tensors = {n: (t.to(dtype) if t.is_floating_point() else t).contiguous() for n, t in stored.items()}
