@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 
 if TYPE_CHECKING:
+    from factcheck.verification.cluster import RayCluster
     from factcheck.verification.stream import RunSummary
     from factcheck.verification.verifier import Verifier
 
@@ -106,6 +107,19 @@ def _add_run_arguments(group: Any) -> None:
     )
     group.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that verify (default 1)")
     group.add_argument(
+        "--ray",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="verify on a Ray cluster: 'auto' for the one this machine belongs to, HOST:PORT, or none for one on this machine",
+    )
+    group.add_argument(
+        "--ray-actors",
+        type=positive,
+        metavar="N",
+        help="processes that verify on the cluster (default: as many as its CPUs less one, with --device cuda as its GPUs)",
+    )
+    group.add_argument(
         "--keep",
         metavar="COLUMNS",
         help="columns of the claims table to write beside the verdicts, as claim,url,team; 'all' for all",
@@ -160,12 +174,14 @@ def run(args: argparse.Namespace) -> int:
     check_model(args.model)
     if args.photos and not args.evidence:
         raise InputError("`photos` names the image encoder of an index", hint="give the index as `evidence`, too")
+    cluster = _cluster(args)
     with stoppable("the chunk in hand") as stop:
-        verifier = _verifier(args)
+        # On a cluster it is actors that need the device; here the verifier only tells what verdicts rest on.
+        verifier = _verifier(args, on_cpu=cluster is not None)
         if args.dry_run:
             print_dry_run(verifier, open_claims(args.claims, columns=columns, on_error=args.on_error), args.judge_price)
             return 0
-        summary = _verify(verifier, args, out, columns, stop)
+        summary = _verify(verifier, args, out, columns, stop, cluster)
     if summary is None:
         return stop.exit_code
     for path in args.metrics:
@@ -173,21 +189,32 @@ def run(args: argparse.Namespace) -> int:
     if not summary.rows:
         logger.warning("%s holds 0 rows; so does the verdict table", args.claims)
     print_summary(summary)
-    print_usage(verifier.judge, args.judge_price)
+    if cluster is None:  # what judges did in other processes is not known here
+        print_usage(verifier.judge, args.judge_price)
     return exit_status(summary, args.max_errors)
 
 
 def _verify(
-    verifier: "Verifier", args: argparse.Namespace, out: Path, columns: Mapping[str, str] | None, stop: Stop
+    verifier: "Verifier",
+    args: argparse.Namespace,
+    out: Path,
+    columns: Mapping[str, str] | None,
+    stop: Stop,
+    cluster: "RayCluster | None",
 ) -> "RunSummary | None":
     """The finished run; None where it was stopped, which is said."""
     from factcheck.verification.stream import RunInterrupted, verify_file
 
+    verify: Callable[..., RunSummary] = verify_file
+    if cluster is not None:
+        from factcheck.verification.cluster import verify_on_ray
+
+        verify = partial(verify_on_ray, cluster=cluster)
     try:
         if stop():
             raise RunInterrupted(0, None)
         with progress_bar("verifying", resumes=True, unit="row") as progress:
-            return verify_file(
+            return verify(
                 verifier,
                 args.claims,
                 out,
@@ -211,7 +238,17 @@ def _verify(
         return None
 
 
-def _verifier(args: argparse.Namespace) -> "Verifier":
+def _cluster(args: argparse.Namespace) -> "RayCluster | None":
+    if args.ray is None:
+        if args.ray_actors is not None:
+            raise InputError("`ray_actors` are processes of a cluster", field="ray_actors", hint="give `ray`, too")
+        return None
+    from factcheck.verification.cluster import RayCluster
+
+    return RayCluster(address=args.ray, actors=args.ray_actors, cuda=(args.device or "").startswith("cuda"))
+
+
+def _verifier(args: argparse.Namespace, *, on_cpu: bool = False) -> "Verifier":
     manifest = None
     if args.evidence:
         from retrieval.manifest import read_manifest
@@ -222,7 +259,8 @@ def _verifier(args: argparse.Namespace) -> "Verifier":
     from factcheck.verification.verifier import Verifier
     from retrieval.content_cache import ContentCache
 
-    find_device(args.device)  # before an index is opened, which may take a while
+    device = None if on_cpu else args.device
+    find_device(device)  # before an index is opened, which may take a while
     evidence = None
     if manifest is not None:
         from factcheck.verification.image_vectors import image_vectors_of
@@ -243,7 +281,7 @@ def _verifier(args: argparse.Namespace) -> "Verifier":
         any_language=args.any_language,
         retrieval_encoder=args.retrieval_encoder,
         evidence=evidence,
-        device=args.device,
+        device=device,
     )
 
 

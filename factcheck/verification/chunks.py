@@ -21,7 +21,7 @@ from retrieval.arguments import checked_int
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Prepared, Verifier
 
-__all__ = ["AGAIN", "CHANGED", "Chunks", "ClaimsFile", "RunOptions", "ahead", "finish", "gaps"]
+__all__ = ["AGAIN", "CHANGED", "Chunks", "ClaimsFile", "RunOptions", "ahead", "finish", "gaps", "with_images"]
 
 CHANGED = "changed while it was read{}"
 AGAIN = "run the command again once nothing writes to it"
@@ -140,6 +140,7 @@ class Chunks:
 
     def __init__(self, verifier: "Verifier", source: ClaimsSource, run: RunOptions, clock: Clock) -> None:
         self._verifier, self._source, self._run, self._clock = verifier, source, run, clock
+        self._image_root = run.image_root or (source.path.parent if source.path is not None else None)
         self._known = None if run.since is None else KnownVerdicts(run.since)
 
     def between(self, start: int, stop: int | None) -> Iterator[tuple[int, pa.Table, Counts]]:
@@ -156,7 +157,7 @@ class Chunks:
         limit = None if stop is None else stop - start
         tables = self._source.batches(self._run.chunk_size, start, limit=limit)
         for table in _timed(tables, self._clock, "read"):
-            parts = _timed(_with_images(table, self._source, self._run.image_root), self._clock, "read")
+            parts = _timed(with_images(table, self._image_root), self._clock, "read")
             # What may be taken over is not made ready for the models.
             prepare = self._known is None
             yield [(part, self._verifier.prepare(part, clock=self._clock) if prepare else None) for part in parts]
@@ -233,15 +234,14 @@ def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
         thread.join()
 
 
-def _with_images(table: pa.Table, source: ClaimsSource, root: str | Path | None) -> Iterator[pa.Table]:
+def with_images(table: pa.Table, root: str | Path | None) -> Iterator[pa.Table]:
     """A chunk with its photo files read, as one table, or as several where the files are so large that memory must be spared."""
     from factcheck.data import load_images
 
-    folder = root if root is not None else source.path.parent if source.path is not None else None
     held: list[pa.Table] = []
     size = 0
     for start in range(0, table.num_rows, _ROWS_READ):
-        held.append(load_images(table.slice(start, _ROWS_READ), folder))
+        held.append(load_images(table.slice(start, _ROWS_READ), root))
         size += held[-1].nbytes
         if size > _PHOTO_BYTES:
             yield pa.concat_tables(held)

@@ -21,9 +21,12 @@ from factcheck.verification.verdict_table import check_output, with_threshold, w
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
 
-__all__ = ["RunInterrupted", "RunSummary", "verify_file"]
+__all__ = ["Finisher", "RunInterrupted", "RunSummary", "verify_file"]
 
 logger = logging.getLogger(__name__)
+
+#: Makes parts elsewhere: of a table, read in a way, the rows of these stretches; each is kept among the parts, and yielded then.
+Finisher = Callable[[ClaimsFile, RunOptions, Parts, Sequence[tuple[int, int | None]], Clock], Iterator[Part]]
 
 
 class RunInterrupted(Exception):
@@ -47,6 +50,7 @@ def verify_file(
     progress: Callable[[int, int | None], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     load: "Callable[[], Verifier] | None" = None,
+    finisher: Finisher | None = None,
     **options: Any,
 ) -> RunSummary:
     """Verify every row of a claims file and write the verdict table.
@@ -63,6 +67,7 @@ def verify_file(
         progress: called at the start and after each chunk with the rows done and the rows in all (None if unknown).
         should_stop: asked after each chunk; true ends the run there.
         load: makes an equal verifier in another process; a function that can be pickled. Needed with more than one worker.
+        finisher: makes the chunks in this process's place, see :func:`factcheck.verification.cluster.verify_on_ray`.
         options: the fields of :class:`factcheck.verification.chunks.RunOptions`.
 
     Raises:
@@ -87,7 +92,7 @@ def verify_file(
         if parts.remade:
             logger.warning("%d damaged chunks of the interrupted run are made anew", parts.remade)
         clock = Clock()
-        job = _Job(verifier, source, run, parts, table, clock, load, should_stop or (lambda: False))
+        job = _Job(verifier, source, run, parts, table, clock, load, finisher, should_stop or (lambda: False))
         try:
             for part in job.made(tuple(done), stretch, progress):
                 done.append(part)
@@ -146,6 +151,7 @@ class _Job:
     table: ClaimsFile
     clock: Clock
     load: "Callable[[], Verifier] | None"
+    finisher: Finisher | None
     should_stop: Callable[[], bool]
 
     def made(
@@ -170,6 +176,8 @@ class _Job:
             raise RunInterrupted(rows, stretch.rows)
 
     def _parts(self, missing: list[tuple[int, int | None]]) -> Iterator[Part]:
+        if self.finisher is not None:
+            return self.finisher(self.table, self.run, self.parts, missing, self.clock)
         if self.run.workers == 1 or not missing:
             chunks = Chunks(self.verifier, self.source, self.run, self.clock)
             return finish(chunks, self.parts, missing, self.table, self.clock)
