@@ -190,7 +190,9 @@ def _chunks(
         stages.context.enable_progress_bars = False
         stages.context.print_on_execution_start = False
         common: dict[str, Any] = {"batch_size": 1, "batch_format": "pyarrow"}
-        stages = stages.map_batches(_read, fn_args=(job,), num_cpus=_READER_CPUS, **common)
+        # One reader at a time: several, each waiting for its chunks to be taken, would leave no CPU to those who take them.
+        one = ray.data.TaskPoolStrategy(size=1)
+        stages = stages.map_batches(_read, fn_args=(job,), num_cpus=_READER_CPUS, compute=one, **common)
         stages = stages.map_batches(_add_images, fn_args=(job,), num_cpus=_IMAGE_CPUS, **common)
         stages = stages.map_batches(
             _Actor,
