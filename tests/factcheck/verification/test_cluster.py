@@ -139,7 +139,7 @@ def test_the_stages_make_the_local_table(load, verifier, claims, whole, tmp_path
 
 
 def test_a_mistake_comes_back_with_its_words(load, verifier, claims, tmp_path):
-    assert "claim: empty" in passed_through(load, verifier, claims, on_error="fail")[0]["error"]
+    assert "column 'claim': empty" in passed_through(load, verifier, claims, on_error="fail")[0]["error"]
     missing = functools.partial(Verifier.load, str(tmp_path / "no" / "model"))
     assert "no such folder" in passed_through(missing, verifier, claims)[0]["error"]
 
