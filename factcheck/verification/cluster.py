@@ -67,7 +67,7 @@ class RayCluster:
 
     def __post_init__(self) -> None:
         if self.actors is not None:
-            checked_int("`actors`", self.actors, 1)
+            checked_int("actors", self.actors, 1)
         if "://" in self.address:
             raise InputError(
                 f"the address {self.address!r} is that of a Ray client, which cannot run Ray Data",
