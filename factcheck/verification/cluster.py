@@ -11,7 +11,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,7 +173,7 @@ def _absolute(run: RunOptions) -> RunOptions:
 
 def _chunks(
     job: _Job, missing: Sequence[tuple[int, int | None]], cluster: RayCluster
-) -> Iterator[tuple[int, pa.Table, int, dict[str, float]]]:
+) -> Generator[tuple[int, pa.Table, int, dict[str, float]], None, None]:
     """First row, verdicts, rows taken over and seconds by stage of each chunk of what is missing, in no order."""
     if not missing:
         return
@@ -184,7 +184,7 @@ def _chunks(
         actors, cpus = cluster.shares(resources.get("CPU", 0), resources.get("GPU", 0))
         logger.info("verifying with %d actors on %g CPUs", actors, resources.get("CPU", 0))
         stretches = [{"start": start, "stop": stop} for start, stop in missing]
-        stages = ray.data.from_items(stretches, override_num_blocks=len(stretches))
+        stages: Any = ray.data.from_items(stretches, override_num_blocks=len(stretches))
         # One chunk, one block: a block is given on as soon as it is larger than this.
         stages.context.target_max_block_size = 1
         stages.context.enable_progress_bars = False
