@@ -20,7 +20,7 @@ _FEWEST_UNCASED = 8
 #: A text is in another language if those that are read together have less probability than this.
 _UNLIKELY = 0.05
 #: Certain enough to name the language of a text that is read.
-_LIKELY = 0.8
+_LIKELY = 0.5
 # More than this is not looked at.
 _MOST_CHARS = 2_000
 #: Languages so close to one that is read that the detector's choice between them says nothing.
