@@ -432,10 +432,10 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
         raise InputError(
             f"{folder / WEIGHTS} does not hold the weights that {CONFIG} describes ({error}). Export it again."
         ) from error
-    found = image_fingerprint(encoder)  # not the property: the caller may change the weights before asking for it
-    if config.get("fingerprint") not in (None, found):
+    identity = image_fingerprint(encoder)  # not the property: the caller may change the weights before asking for it
+    if config.get("fingerprint") not in (None, identity):
         raise InputError(
-            f"{folder}: {CONFIG} is of encoder {config['fingerprint']}, but with the weights beside it that makes {found}; "
+            f"{folder}: {CONFIG} is of encoder {config['fingerprint']}, but with the weights beside it that makes {identity}; "
             "one of the two files was changed. Export the encoder again."
         )
     return encoder.eval()
