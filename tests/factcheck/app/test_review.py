@@ -1,5 +1,6 @@
 """The review page's server, the order of its queue, corrections, Label Studio."""
 
+import contextlib
 import json
 import os
 import re
@@ -217,6 +218,14 @@ def test_verdicts_of_another_table_are_refused(reviewed, tmp_path):
         ReviewQueue(tmp_path / "empty.parquet", tmp_path / "other.csv")
 
 
+def _when_up(url: str) -> dict:
+    for _ in range(1200):
+        with contextlib.suppress(httpx.ConnectError):
+            return httpx.get(url, params={"reviewer": "ann"}, timeout=60).json()
+        time.sleep(0.05)
+    raise AssertionError("the server did not come up")
+
+
 @pytest.mark.slow
 def test_the_command_serves_until_it_is_told_to_stop_and_loses_nothing(reviewed, tmp_path):
     verdicts, claims = reviewed
@@ -236,20 +245,16 @@ def test_the_command_serves_until_it_is_told_to_stop_and_loses_nothing(reviewed,
     ]
     for stop in (signal.SIGKILL, signal.SIGTERM):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
-        lines = [process.stdout.readline() for _ in range(2)]
-        url = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", lines[1]).group()
-        for _ in range(1200):
-            try:
-                state = httpx.get(f"{url}api/state", params={"reviewer": "ann"}, timeout=60).json()
-                break
-            except httpx.ConnectError:
-                time.sleep(0.05)
-        row = state["queue"][0]["id"]
-        assert (
-            httpx.post(f"{url}api/decide", json={"id": row, "reviewer": "ann", "stance": "support"}).status_code == 200
-        )
-        process.send_signal(stop)
-        process.wait(20)
+        try:
+            lines = [process.stdout.readline() for _ in range(2)]
+            url = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{20,}/", lines[1]).group()
+            state = _when_up(f"{url}api/state")
+            sent = {"id": state["queue"][0]["id"], "reviewer": "ann", "stance": "support"}
+            assert httpx.post(f"{url}api/decide", json=sent, timeout=60).status_code == 200
+            process.send_signal(stop)
+            process.wait(60)
+        finally:
+            process.kill()
     assert state["mine"] == 1  # the second server knew what the killed one had kept
     assert len(DecisionLog(decisions).current()) == 2
 
