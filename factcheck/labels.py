@@ -7,6 +7,7 @@ decide the claim?) together with an image relation (do both sides show the same 
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 
 from factcheck.errors import InputError
 
@@ -93,6 +94,7 @@ _STANCE_NAMES: dict[Stance, tuple[str, ...]] = {
 _SEPARATORS = re.compile(r"[\s_/-]+")
 
 
+@lru_cache(maxsize=1024)
 def _folded(name: str) -> str:
     """A name without regard to case, and with one space for spaces, hyphens, underscores and slashes."""
     return _SEPARATORS.sub(" ", name).strip().casefold()

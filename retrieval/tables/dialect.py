@@ -27,7 +27,7 @@ __all__ = [
 MAX_FIELD = 64 * 2**20
 # The unquoted reading is chosen where it has so many times the evidence of the other.
 _OUTWEIGHS = 10
-_SAMPLE, _LONGEST_TOKEN = 1000, 64
+_SAMPLE, _LONGEST_TOKEN = 300, 64
 # A column is of a kind if so much of what it holds is: some rows of the sample may be broken.
 _MOST = 0.95
 # Of fewer rows nothing is concluded.
@@ -254,17 +254,18 @@ def _has_stray_marks(fields: Sequence[str], lines: Sequence[str], delimiter: str
 
 
 def profile_of(lines: Lines, delimiter: str, width: int) -> Profile:
-    """What the columns hold in the first rows that are one line in either reading."""
+    """What the columns hold in the first rows that can be read as quoted."""
     counts: list[dict[str, int]] = [{} for _ in range(width)]
-    wrapped = [0] * width
-    records = records_of(lines, delimiter, width, Dialect("quoted", forced=True))
-    alike = (record for record in islice(records, 20 * _SAMPLE) if record.kind == "agreed")
-    for record in islice(alike, _SAMPLE):
-        raw = record.lines[0].rstrip("\r\n").split(delimiter)
-        for place, (text, part) in enumerate(zip(raw, record.fields or (), strict=True)):
+    wrapped, alike = [0] * width, 0
+    for record in islice(records_of(lines, delimiter, width, Dialect("quoted", forced=True)), _SAMPLE):
+        for place, part in enumerate(record.fields or ()):
             kind = _kind(part)
             counts[place][kind] = counts[place].get(kind, 0) + 1
-            wrapped[place] += text != part
+        if record.kind == "agreed":
+            alike += 1
+            raw = record.lines[0].rstrip("\r\n").split(delimiter)
+            for place, (text, part) in enumerate(zip(raw, record.fields or (), strict=True)):
+                wrapped[place] += text != part
     kinds = {}
     for place, found in enumerate(counts):
         filled = sum(found.values()) - found.get("empty", 0)
@@ -275,8 +276,7 @@ def profile_of(lines: Lines, delimiter: str, width: int) -> Profile:
             kinds[place] = "number"
         elif numbers + words >= _MOST * filled:
             kinds[place] = "word"
-    rows = sum(counts[0].values())
-    return Profile(kinds, wrapped=rows > 1 and max(wrapped) >= _MOST * rows)
+    return Profile(kinds, wrapped=alike > 1 and max(wrapped) >= _MOST * alike)
 
 
 def _kind(text: str) -> str:
