@@ -10,7 +10,8 @@ from PIL import Image
 
 import factcheck.data.images
 from factcheck import Verifier
-from factcheck.verification import stream, verify_file
+from factcheck.data import open_claims
+from factcheck.verification import chunks, verify_file
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +56,11 @@ def test_a_chunk_of_large_files_is_read_in_parts(verifier, tmp_path, monkeypatch
     claims = tmp_path / "c.csv"
     claims.write_text("id,claim,document,claim_image,document_image\n" + "".join(lines))
     whole = verify_file(verifier, claims, tmp_path / "whole.jsonl")
-    (part,) = stream._with_photos(next(stream.open_claims(claims).batches()), tmp_path)
+    source = open_claims(claims)
+    (part,) = chunks.with_images(next(source.batches()), tmp_path)
     assert part.num_rows == 20
-    monkeypatch.setattr(stream, "_PHOTO_BYTES", 300_000)
-    parts = list(stream._with_photos(next(stream.open_claims(claims).batches()), tmp_path))
+    monkeypatch.setattr(chunks, "_PHOTO_BYTES", 300_000)
+    parts = list(chunks.with_images(next(source.batches()), tmp_path))
     assert [part.num_rows for part in parts] == [16, 4]
     assert (
         verify_file(verifier, claims, tmp_path / "parts.jsonl").statuses == whole.statuses == {"ok": 17, "degraded": 3}
