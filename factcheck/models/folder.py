@@ -16,7 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.image import DescriptorHead, ImageEncoder, build_image_encoder
+from factcheck.models.backbones import PREFIX, TimmBackbone
+from factcheck.models.image import DescriptorHead, ImageEncoder, build_image_encoder, channels_of
 from factcheck.models.image import fingerprint_of as image_fingerprint
 from factcheck.models.schema import IMAGE_ENCODER, VERDICT_MODEL, check_fields, read_json
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
@@ -325,11 +326,14 @@ def create_image_encoder(
     """An image encoder by the name of its network and of its weights.
 
     Args:
-        name: a Twins model of :mod:`factcheck.twins.variants` (``twins_svt_tiny``, ``twins_svt_small``, …).
+        name: a Twins model of :mod:`factcheck.twins.variants` (``twins_svt_tiny``, ``twins_svt_small``, …), or any network of timm as
+            ``timm:NAME``.
         weights: ``bundled`` (the weights in this package, ``twins_svt_tiny`` only), ``timm`` (the ImageNet weights of
             timm's model of that name, from timm's hub or cache; descriptors are then mean-pooled features), the path of
-            a folder that :func:`save_image_encoder` wrote, or None for random weights.
-        input_size: side in pixels of a new encoder's input; None for 64 (tiny) or 224. Folders carry their own.
+            a folder that :func:`save_image_encoder` wrote, a file with a state dict of timm's (descriptors as with ``timm``), or
+            None for random weights.
+        input_size: side in pixels of a new encoder's input; None for 64 (tiny), 224, or what timm's weights expect. Folders carry
+            their own.
         embed_dim: length of a new encoder's descriptor.
         layout_dim: see :class:`DescriptorHead`; for a new encoder.
 
@@ -339,31 +343,55 @@ def create_image_encoder(
     Raises:
         InputError: no such model, weights or folder, or weights of another model or format version.
     """
-    if name not in VARIANTS:
-        raise InputError(f"there is no image encoder named {name!r}; known are {', '.join(sorted(VARIANTS))}")
-    if weights == "bundled":
-        folder = bundled_image_encoder()
+    of_timm = name.startswith(PREFIX)
+    if name not in VARIANTS and not of_timm:
+        raise InputError(
+            f"there is no image encoder named {name!r}",
+            field="image_encoder",
+            hint=f"known are {', '.join(sorted(VARIANTS))}, and any network of timm as {PREFIX}NAME",
+        )
+    if weights == "bundled" or (weights not in (None, "timm") and not Path(str(weights)).is_file()):
+        folder = bundled_image_encoder() if weights == "bundled" else Path(str(weights))
         encoder = load_image_encoder(folder)
         if encoder.name != name:
             raise InputError(
-                f"There are no bundled weights for {name!r}, only for {encoder.name!r}. "
-                "Use weights='timm', the path of a folder, or None for random weights."
+                f"the weights {str(weights)!r} are of {encoder.name!r}, not of {name!r}",
+                field="image_weights",
+                hint=f"ask for {encoder.name!r}, or give other weights: timm, a folder, a file, or none for random ones",
             )
         return encoder
+    if not of_timm:
+        return _twins_encoder(name, weights, input_size, embed_dim, layout_dim)
+    backbone = TimmBackbone(name.removeprefix(PREFIX), input_size)
+    settings: dict[str, Any] = {"name": name, "input_size": backbone.input_size}
+    settings |= {"mean": backbone.mean, "std": backbone.std}
+    if weights is None:
+        return ImageEncoder(backbone, DescriptorHead(backbone.channels, embed_dim, layout_dim), **settings).eval()
+    if weights == "timm":
+        backbone.load_pretrained()
+    else:
+        backbone.load_weights(weights)
+    return ImageEncoder(backbone, None, **settings).eval()
+
+
+def _twins_encoder(
+    name: str, weights: str | Path | None, input_size: int | None, embed_dim: int, layout_dim: int
+) -> ImageEncoder:
+    """An encoder on Twins with random weights, or those of timm's file."""
     if weights is None:
         size = input_size or (64 if "tiny" in name else 224)
         backbone = create_twins(name, num_classes=0)
-        head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], embed_dim, layout_dim)
-        return ImageEncoder(backbone, head, name=name, input_size=size).eval()
-    if weights == "timm":
-        if "tiny" in name:
-            raise InputError(f"timm has no weights for {name!r}. Use weights='bundled', a folder's path, or None.")
-        backbone = create_twins(name, weights="timm", num_classes=0)
-        return ImageEncoder(backbone, None, name=name, input_size=input_size or 224).eval()
-    encoder = load_image_encoder(weights)
-    if encoder.name != name:
-        raise InputError(f"{weights} holds weights of {encoder.name!r}, not of {name!r}. Ask for {encoder.name!r}.")
-    return encoder
+        return ImageEncoder(
+            backbone, DescriptorHead(channels_of(backbone), embed_dim, layout_dim), name=name, input_size=size
+        ).eval()
+    if weights == "timm" and "tiny" in name:
+        raise InputError(
+            f"timm has no weights for {name!r}",
+            field="image_weights",
+            hint="give bundled, a folder, or none for random ones",
+        )
+    backbone = create_twins(name, weights=str(weights), num_classes=0)
+    return ImageEncoder(backbone, None, name=name, input_size=input_size or 224).eval()
 
 
 def bundled_image_encoder() -> Path:

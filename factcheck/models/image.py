@@ -10,10 +10,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from factcheck.models.backbones import PREFIX, TimmBackbone
 from factcheck.twins.twins import Twins
 from factcheck.twins.variants import create_twins
 
-__all__ = ["DescriptorHead", "ImageEncoder", "build_image_encoder", "fingerprint_of", "six_views"]
+__all__ = [
+    "DescriptorHead",
+    "ImageEncoder",
+    "build_image_encoder",
+    "channels_of",
+    "create_backbone",
+    "fingerprint_of",
+    "six_views",
+]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _LAYOUT_GRID = 4  # the last map is pooled to 4x4 where its layout enters the descriptor
@@ -57,7 +66,7 @@ class DescriptorHead(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """A Twins backbone with a copy descriptor.
+    """A backbone, Twins or one of timm's, with a copy descriptor.
 
     Args:
         backbone: the network.
@@ -76,7 +85,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(
         self,
-        backbone: Twins,
+        backbone: Twins | TimmBackbone,
         head: DescriptorHead | None,
         *,
         name: str,
@@ -169,12 +178,30 @@ def six_views(x: Tensor, size: int) -> Tensor:
     return torch.stack([whole, whole.flip(-1), *corners])
 
 
+def create_backbone(name: str, input_size: int | None = None) -> Twins | TimmBackbone:
+    """A backbone with random weights: one of ours, or (``timm:NAME``) one of timm's.
+
+    Raises:
+        InputError: there is no network of that name.
+    """
+    if name.startswith(PREFIX):
+        return TimmBackbone(name.removeprefix(PREFIX), input_size)
+    return create_twins(name, num_classes=0)
+
+
+def channels_of(backbone: Twins | TimmBackbone) -> list[int]:
+    """The channels of the maps of its stages."""
+    if isinstance(backbone, TimmBackbone):
+        return backbone.channels
+    return [info["num_chs"] for info in backbone.feature_info]
+
+
 def build_image_encoder(config: Mapping[str, Any]) -> ImageEncoder:
     """An encoder with random weights from what :meth:`ImageEncoder.config` returned (weights are loaded afterwards)."""
-    backbone = create_twins(config["name"], num_classes=0)
+    backbone = create_backbone(config["name"], config.get("input_size"))
     head = None
     if config["head"] is not None:
-        head = DescriptorHead([info["num_chs"] for info in backbone.feature_info], **config["head"])
+        head = DescriptorHead(channels_of(backbone), **config["head"])
     settings = {key: config[key] for key in ("name", "input_size", "mean", "std", "view_size") if key in config}
     return ImageEncoder(backbone, head, **settings)
 

@@ -28,9 +28,12 @@ class VerdictConfig:
     text_model: str = "bundled"
     """``bundled``, a folder or a Hugging Face id."""
     image_encoder: str | None = "twins_svt_tiny"
-    """Name of the image encoder; null for a text-only model."""
+    """Name of the image encoder: a Twins network (``twins_svt_tiny``, …), or any network of timm as ``timm:NAME``; null for a text-only
+    model."""
     image_weights: str | None = "bundled"
-    """``bundled``, ``timm``, a model folder, or null for random weights."""
+    """``bundled``, ``timm``, a folder of an image encoder, a file with a state dict of timm's, or null for random weights."""
+    image_size: int | None = None
+    """Side in pixels of its input; null for what its weights expect."""
     max_length: int = 256
     """Text tokens of claim, evidence and OCR together."""
     max_claim_tokens: int = 96

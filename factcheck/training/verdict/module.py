@@ -206,7 +206,7 @@ def _untrained(network: VerdictConfig) -> tuple[VerdictModel, Any]:
     if network.image_encoder is not None:
         from factcheck.models.folder import create_image_encoder
 
-        image = create_image_encoder(network.image_encoder, network.image_weights)
+        image = create_image_encoder(network.image_encoder, network.image_weights, input_size=network.image_size)
     return VerdictModel(network, text, image), tokenizer
 
 

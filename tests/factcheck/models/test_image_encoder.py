@@ -139,7 +139,7 @@ def test_names_and_weights_that_do_not_exist(folder):
         create_image_encoder("twins_svt_huge", None)
     with pytest.raises(InputError, match="timm has no weights for 'twins_svt_tiny'"):
         create_image_encoder(weights="timm")
-    with pytest.raises(InputError, match="holds weights of 'twins_svt_tiny'"):
+    with pytest.raises(InputError, match="are of 'twins_svt_tiny', not of"):
         create_image_encoder("twins_svt_small", folder)
 
 
