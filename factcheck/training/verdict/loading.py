@@ -131,7 +131,9 @@ class Batches:
         return len(self.loader)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.loader)
+        # Nothing happens before the first batch is asked for: Lightning makes an iterator only to see that it can, and worker
+        # processes would begin to take batches for it.
+        yield from self.loader
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing."""
