@@ -10,11 +10,13 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    threshold = actions.add_parser("threshold", help="mark verdicts below another confidence as abstained")
+    about = "mark verdicts below another confidence as abstained"
+    threshold = actions.add_parser("threshold", help=about, description=about.capitalize() + ".")
     threshold.add_argument("verdicts", metavar="VERDICTS", help="verdict table")
     threshold.add_argument("--abstain-below", type=probability, required=True, help="confidence in [0, 1]")
     threshold.add_argument("--out", help="table to write (default: the same one)")
-    merge = actions.add_parser("merge", help="put the shards of one run together, every row once")
+    about = "put the shards of one run together, every row once"
+    merge = actions.add_parser("merge", help=about, description=about.capitalize() + ".")
     merge.add_argument("shards", metavar="SHARD", nargs="+", help="tables that 'factcheck verify --shard i/n' wrote")
     merge.add_argument("--out", required=True, help="verdict table to write")
 

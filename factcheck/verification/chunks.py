@@ -59,7 +59,7 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         for name in ("chunk_size", "workers"):
-            object.__setattr__(self, name, checked_int(f"`{name}`", getattr(self, name), 1))
+            object.__setattr__(self, name, checked_int(name, getattr(self, name), 1))
         if self.image_root is not None and not Path(self.image_root).is_dir():
             raise InputError(
                 f"`image_root` {str(self.image_root)!r} is not a folder",

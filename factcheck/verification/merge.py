@@ -39,7 +39,7 @@ def change_threshold(verdicts: str | Path, out: str | Path, abstain_below: float
         InputError: the table cannot be read, ``out`` cannot be written, or the threshold is out of range.
     """
     verdicts, out = Path(verdicts), Path(out)
-    threshold = checked_share("`abstain_below`", abstain_below)
+    threshold = checked_share("abstain_below", abstain_below)
     check_verdicts(verdicts)
     check_output(out)
     own = _own_columns(verdicts)

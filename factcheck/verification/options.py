@@ -42,10 +42,10 @@ class VerifierOptions:
 
     def __post_init__(self) -> None:
         for name in ("top_k", "batch_size"):
-            object.__setattr__(self, name, checked_int(f"`{name}`", getattr(self, name), 1))
+            object.__setattr__(self, name, checked_int(name, getattr(self, name), 1))
         for name in ("min_share", "abstain_below"):
             if (value := getattr(self, name)) is not None:
-                object.__setattr__(self, name, checked_share(f"`{name}`", value))
+                object.__setattr__(self, name, checked_share(name, value))
         for name, known in (("retrieval_method", METHODS), ("runtime", RUNTIMES)):
             if getattr(self, name) not in known:
                 raise InputError(f"`{name}` is {getattr(self, name)!r}, expected one of {', '.join(known)}", field=name)

@@ -84,7 +84,7 @@ def test_chunks_do_not_replace_somebody_elses_folder(claims, tiny_model, tmp_pat
     taken.mkdir()
     (taken / "thesis.txt").write_text("years of work")
     err = refused(capsys, "verify", claims, "--model", tiny_model, "--out", tmp_path / "v.parquet")
-    assert "v.parquet.parts', where the chunks of the run would go" in err
+    assert "v.parquet.parts', where the finished part of the run would go" in err
     assert (taken / "thesis.txt").read_text() == "years of work"
 
 
@@ -112,7 +112,7 @@ def test_export_takes_checkpoints_and_replaces_its_own_folders_only(claims, tmp_
     import torch
 
     err = refused(capsys, "export", claims, "--out", tmp_path / "mo")
-    assert "claims.csv' is no checkpoint; give a .ckpt file" in err
+    assert "claims.csv' is not a checkpoint; give a .ckpt file" in err
     assert "weights_only" not in err
     checkpoint, foreign = tmp_path / "x.ckpt", tmp_path / "foreign"
     torch.save({"state_dict": {}}, checkpoint)
@@ -131,7 +131,7 @@ def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tm
     from factcheck.training.verdict.checkpoint import load_checkpoint
 
     torch.save({"state_dict": {}, "pickled": CheckOut()}, tmp_path / "x.ckpt")
-    with pytest.raises(InputError, match=r"is no checkpoint; give a \.ckpt file") as caught:
+    with pytest.raises(InputError, match=r"is not a checkpoint; give a \.ckpt file") as caught:
         load_checkpoint(tmp_path / "x.ckpt")
     assert "weights_only" not in str(caught.value)
 

@@ -19,9 +19,9 @@ def test_verify_takes_a_claim(verifier):
         verifier.verify("Two dogs run")
 
 
-@pytest.mark.parametrize("table", [[{"claim": "a"}], {"claim": ["a"]}, "claims.csv"])
+@pytest.mark.parametrize("table", [{"claim": ["a"]}, "claims.csv", 3])
 def test_verify_batch_takes_a_table(verifier, table):
-    with pytest.raises(InputError, match=rf"takes a pyarrow\.Table, found {type(table).__name__}; make one with"):
+    with pytest.raises(InputError, match=rf"`table` is {type(table).__name__}, expected a table of claims; give a pyarrow table"):
         verifier.verify_batch(table)
 
 
@@ -75,9 +75,9 @@ def test_commands_name_a_device_that_is_not_there(command, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--image-root", "nowhere"], "--image-root 'nowhere' is no folder"),
+        (["--image-root", "nowhere"], "--image-root 'nowhere' is not a folder"),
         (["--model", "/no/where"], "--model '/no/where': no such folder; give a model folder, 'bundled', or"),
-        (["--model", "."], "--model '.' is no model folder: it has no config.json"),
+        (["--model", "."], "--model '.' is not a model folder: it has no config.json"),
         (["--model", "c.csv"], "--model 'c.csv' is a file; give a model folder"),
     ],
 )

@@ -79,7 +79,7 @@ def test_evidence_is_an_opened_index(tiny_model):
     [
         ({"document": "The dog runs.", "document_spans": [{"start": 4, "end": 300}]}, "span 4–300 lies outside"),
         ({"document": "The dog runs.", "document_spans": [{"start": None, "end": 3}]}, "span None–3 lies outside"),
-        ({"date": "yesterday"}, "date: 'yesterday' is no date"),
+        ({"date": "yesterday"}, "date: not a date such as 2024-05-31"),
     ],
 )
 def test_a_table_with_the_canonical_schema_is_checked(tiny_model, row, reason):
