@@ -48,7 +48,7 @@ def claims_of(items: Sequence[Any]) -> pa.Table:
 
 
 def verdict_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the verdict table for ``json.dumps``: NaN, which JSON has no word for, becomes null."""
+    """A row of the verdict table as JSON can say it: NaN becomes null, half of a surrogate pair a replacement character."""
     return {name: _plain(value) for name, value in row.items()}
 
 
@@ -63,7 +63,7 @@ def _row(place: int, item: Any) -> dict[str, Any]:
         value = item.get(name)
         if value is not None and not isinstance(value, str):
             raise InputError(f"claims[{place}].{name} is {type(value).__name__}, expected a string", field=name)
-        row[name] = value
+        row[name] = None if value is None else _sound(value)
     if row["claim"] is None:
         raise InputError(f"claims[{place}] has no claim", field="claim")
     row["document"] = _document(place, item.get("document"))
@@ -85,8 +85,10 @@ def _id(place: int, value: Any) -> str:
 
 def _document(place: int, value: Any) -> Any:
     whole = value is None or isinstance(value, str)
-    if whole or (isinstance(value, list) and all(isinstance(text, str) for text in value)):
-        return value
+    if whole:
+        return None if value is None else _sound(value)
+    if isinstance(value, list) and all(isinstance(text, str) for text in value):
+        return [_sound(text) for text in value]
     raise InputError(f"claims[{place}].document is neither a string nor a list of strings", field="document")
 
 
@@ -97,9 +99,16 @@ def _image(place: int, name: str, value: Any) -> bytes:
         raise InputError(f"claims[{place}].{name} is not base64", field=name) from None
 
 
+def _sound(text: str) -> str:
+    """The text with what UTF-8 cannot say (half of a surrogate pair, which JSON can) replaced."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if value != value or value in (float("inf"), float("-inf")) else value
+    if isinstance(value, str):
+        return _sound(value)
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

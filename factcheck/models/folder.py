@@ -452,7 +452,10 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
             "Update the package, or export the encoder with this version."
         )
     check_fields(folder / CONFIG, config, IMAGE_ENCODER, _ADVICE)
-    encoder = build_image_encoder(config)
+    try:
+        encoder = build_image_encoder(config)
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{folder / CONFIG} is damaged ({error} is missing or wrong). {_ADVICE}") from None
     try:
         state = {key: tensor.float() for key, tensor in read_safetensors(folder / WEIGHTS).items()}
         encoder.load_state_dict(state)

@@ -32,7 +32,8 @@ def test_a_reviewer_decides_takes_back_and_tries(browser, served):
     wait = WebDriverWait(browser, 60)
 
     def text(selector: str) -> str:
-        return browser.find_element(By.CSS_SELECTOR, selector).text
+        # By script, in one step: the page may redraw between finding an element and reading it.
+        return browser.execute_script("return (document.querySelector(arguments[0]) || {}).innerText || ''", selector)
 
     def press(keys: str) -> None:
         browser.find_element(By.TAG_NAME, "body").send_keys(keys)

@@ -137,7 +137,7 @@ class TestMistakes:
         path.write_text('{"claim": "a", "document": "b", "label": "whatever"}\n', "utf-8")
         out = tmp_path / "v.parquet"
         # A label is none of verify's business; what scores by it refuses it.
-        assert main(["verify", str(path), "--on-error", "fail", "--out", str(out), "--model", str(tiny_model)]) == 0
+        assert main(["verify", str(path), "--out", str(out), "--model", str(tiny_model)]) == 0
         capsys.readouterr()
         assert "unknown label 'whatever'" in fails(capsys, "evaluate", out, "--truth", path)
 

@@ -67,7 +67,15 @@ def test_every_perturbation_is_reported(report):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sentences reordered", "sentences repeated", "lower case", "upper case"])
+@pytest.mark.parametrize("name", ["lower case", "upper case"])
+def test_case_flips_little(report, name):
+    # Names are told by their capitals, and the model is told of names.
+    assert report[name].rows >= 40
+    assert report[name].verdict_flips <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["sentences reordered", "sentences repeated"])
 def test_the_form_of_the_same_evidence_flips_nothing(report, name):
     assert report[name].rows >= 40
     assert report[name].verdict_flips == 0

@@ -21,7 +21,9 @@ def test_verify_takes_a_claim(verifier):
 
 @pytest.mark.parametrize("table", [{"claim": ["a"]}, "claims.csv", 3])
 def test_verify_batch_takes_a_table(verifier, table):
-    with pytest.raises(InputError, match=rf"`table` is {type(table).__name__}, expected a table of claims; give a pyarrow table"):
+    with pytest.raises(
+        InputError, match=rf"`table` is {type(table).__name__}, expected a table of claims; give a pyarrow table"
+    ):
         verifier.verify_batch(table)
 
 

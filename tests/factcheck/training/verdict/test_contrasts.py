@@ -74,7 +74,7 @@ def test_a_name_behind_a_relation_with_one_holder_is_altered_and_no_other():
     assert not any(text.startswith("Porto Alegre") or "Harbour has" in text or "COVID" in text for text in new)
     assert results(lambda rng: alter("Near Velmora stands Harbour Steel.", " ".join(EVIDENCE), rng, other)) == {None}
     virus = "The virus SARS-CoV-2 causes COVID-19, said Renata Oduya."
-    assert results(lambda rng: alter("It is about COVID-19.", virus, rng, other)) == {"It is not about COVID-19."}
+    assert results(lambda rng: alter("It is about COVID-19.", virus, rng, other)) == {"It is not about COVID-19.", None}
 
 
 def test_somebody_else_in_the_subjects_place():
@@ -91,7 +91,7 @@ def test_what_has_no_detail_is_left_alone():
     long = "9" * 400
     assert alter(long, long, rng) is None
     assert alter("Dogs run.", "Dogs run.", rng) is None
-    assert alter("It is not so.", "It is not so.", rng) == "It is so."
+    assert results(lambda rng: alter("It is not so.", "It is not so.", rng)) == {"It is so.", None}
     assert alter("", "", rng) is None
 
 
