@@ -46,7 +46,7 @@ def _link_value(claim: Reading, value: Value, evidence: Gathered) -> Link:
     same: _Found | None = None
     conflict: _Found | None = None
     near: tuple[int, Value] | None = None
-    unsure = 0.0
+    unsure = closest = 0.0
     for s, other in evidence.values.get(value.kind, ()):
         if not comparable(value, other):
             continue
@@ -59,11 +59,14 @@ def _link_value(claim: Reading, value: Value, evidence: Gathered) -> Link:
             if not reading.question and (same is None or score > same.score):
                 same = _Found(score, s, other, relation)
         elif not is_same_thing(claim, value, anchors, evidence, s, other):
-            near = near or (s, other)
+            near, closest = near or (s, other), max(score, closest)
         elif conflict is None or score > conflict.score:
             conflict = _Found(score, s, other, relation)
+    # A value that may be the same stands closer to the claim's words: nothing is sure then.
     if conflict is not None and unsure >= conflict.score:
         conflict = None
+    if same is not None and (unsure if same.relation is Relation.EQUAL else max(unsure, closest)) > same.score:
+        same = None
     return _decide(claim, value, anchors, evidence.readings, same, conflict, near)
 
 
@@ -83,7 +86,7 @@ def _decide(
         and is_of_another(claim, evidence[same.sentence], same.value)
     ):
         chosen = conflict
-    elif not says_same(claim, value, anchors, evidence[same.sentence], same.value):
+    elif not says_same(claim, value, anchors, evidence[same.sentence], same.value, same.relation):
         near, chosen = (same.sentence, same.value), None
     if chosen is not None:
         other = chosen.value

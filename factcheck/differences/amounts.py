@@ -9,7 +9,7 @@ from factcheck.differences.lexicon import MAGNITUDES, NUMBER_WORDS, STOPWORDS, w
 from factcheck.differences.tokens import Token
 from factcheck.differences.units import CURRENCY_PREFIXES
 
-__all__ = ["DASHES", "Amount", "counts", "is_tight", "magnitude_at", "read_amount", "read_digits"]
+__all__ = ["DASHES", "Amount", "counts", "is_named", "is_tight", "magnitude_at", "read_amount", "read_digits"]
 
 DASHES = frozenset("-–—‐‑‒−")
 # Grouped in the Western and the Indian way, and with stops (where only two groups or more are surely no decimals).
@@ -133,7 +133,7 @@ def _glued(tokens: Sequence[Token], i: int) -> bool:
     """Whether a number is part of an identifier: COVID-19, F16, #5, 24/7, v1.2."""
     before = tokens[i - 1]
     if before.end != tokens[i].start:
-        return False
+        return before.text == "/"
     if before.is_word:
         return before.low not in CURRENCY_PREFIXES
     if before.text in "#@/_\\&=":
@@ -146,6 +146,14 @@ def _glued(tokens: Sequence[Token], i: int) -> bool:
 def is_tight(tokens: Sequence[Token], i: int) -> bool:
     """Whether no space stands before token ``i``."""
     return i > 0 and tokens[i].start == tokens[i - 1].end
+
+
+def is_named(tokens: Sequence[Token], i: int) -> bool:
+    """Whether a number or place in words is part of a name: capitalised within a sentence, or before a capital ("One Direction")."""
+    token = tokens[i]
+    if not token.is_cap or (token.text.isupper() and len(token.text) > 1):
+        return False
+    return (i > 0 and tokens[i - 1].is_word) or (i + 1 < len(tokens) and tokens[i + 1].is_cap)
 
 
 def counts(tokens: Sequence[Token], i: int) -> bool:

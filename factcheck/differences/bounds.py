@@ -9,7 +9,7 @@ from factcheck.differences.lexicon import ABOUT, STOPWORDS, word_set
 from factcheck.differences.records import Value
 from factcheck.differences.tokens import Token
 
-__all__ = ["following", "with_bound"]
+__all__ = ["following", "is_bound", "with_bound"]
 
 _MORE = word_set("more greater higher longer larger older bigger taller heavier")
 _LESS = word_set("less fewer lower smaller younger shorter")
@@ -68,6 +68,11 @@ def with_bound(tokens: Sequence[Token], first: int, stop: int, text: str, value:
         at=(first - used, stop),
         of=following(tokens, stop) or value.of,
     )
+
+
+def is_bound(tokens: Sequence[Token], first: int) -> bool:
+    """Whether words that bind a number stand before it."""
+    return _before(tokens, first)[0] is not None
 
 
 def _before(tokens: Sequence[Token], first: int) -> tuple[str | None, int]:

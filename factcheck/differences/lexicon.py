@@ -4,6 +4,7 @@ __all__ = [
     "ABOUT",
     "APART",
     "ASKING",
+    "ATTITUDES",
     "AUXILIARIES",
     "BE",
     "BLOCKERS",
@@ -25,6 +26,7 @@ __all__ = [
     "QUANTIFIERS",
     "RELATIVE_TIMES",
     "SAME",
+    "SIDES",
     "STOPWORDS",
     "UNDONE",
     "word_set",
@@ -57,7 +59,7 @@ throughout till toward towards under until upon be is are was were been being am
 will would shall should can could may might must it its itself he him his himself she her hers herself they them their theirs
 themselves i me my we us our you your this that these those there here who whom whose which what when where why how if then than
 also just only very too still already even ever once again now both each any some all such same other another more most less
-least much many few own one ones not no never none n't cannot while whereas because although though however according said says
+least much many few one ones not no never none n't cannot while whereas because although though however according said says
 say saying told mr mrs ms dr sir lord total exactly alone together later ago well back approximately roughly nearly
 almost estimated estimate currently recently""")
 PRONOUNS = word_set("he she it they his her its their this these him them")
@@ -69,15 +71,17 @@ until with compared versus vs""")
 ABOUT = word_set("about around approximately roughly some estimated nearly almost circa c ca ~ approx ≈ near")
 
 NEGATIONS = word_set(
-    "not no never neither nor without cannot none nobody nothing nowhere dont doesnt didnt isnt wasnt arent werent cant wont"
+    """hardly scarcely barely seldom rarely not no never neither nor without cannot none nobody nothing nowhere dont doesnt didnt isnt
+    wasnt arent werent cant wont"""
 )
 #: Words that say otherwise in a way of their own, so that a missing "not" does not mean yes.
 BLOCKERS = word_set(
-    """different differ differs differently unlike lack lacks lacked absent yet rather instead false fake hoax untrue unable
-    refuse refuses refused decline declines declined deny denies denied fail fails failed stop stopped without"""
+    """if whether unless hypothetical different differ differs differently unlike lack lacks lacked absent yet rather instead false
+    fake hoax untrue unable refuse refuses refused decline declines declined deny denies denied fail fails failed stop stopped
+    without"""
 )
 #: Words that count what is said of, which turn what a "not" means.
-QUANTIFIERS = word_set("some all every each any most few many only both either none half several")
+QUANTIFIERS = word_set("more less fewer than some all every each any most few many only both either none half several")
 #: What begins a question, with or without its mark.
 ASKING = word_set("do does did is are was were has have had can could will would should may might how why who what")
 AUXILIARIES = word_set("is are was were be been do does did has have had can could will would may might")
@@ -87,9 +91,13 @@ LABELLED = word_set(
     """episode chapter page room size version level grade day season number no article section phase type group class part stage
     act volume issue line figure table step round unit model flight route highway channel"""
 )
+#: Who speaks and is spoken to, and before or after when: a sentence that differs in them says something else.
+SIDES = word_set("i we you my your our me us after before since until")
+#: A "not" before these may be one of what they are about ("I don't think he came").
+ATTITUDES = "think believe feel suppose imagine guess want say"
 BE = word_set("is are was were be been being isn't aren't wasn't weren't")
 #: Beside a value these set it apart from the whole.
-APART = word_set("other others another more additional extra further remaining rest least first last next")
+APART = word_set("other others another more additional extra further remaining rest original out least first last next")
 RELATIVE_TIMES = word_set(
     "last previous next ago earlier later yesterday today tomorrow tonight annually monthly daily"
 )

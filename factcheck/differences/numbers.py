@@ -3,8 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from factcheck.differences.amounts import DASHES, Amount, counts, is_tight, magnitude_at, read_amount, read_digits
-from factcheck.differences.bounds import following, with_bound
+from factcheck.differences.amounts import (
+    DASHES,
+    Amount,
+    counts,
+    is_named,
+    is_tight,
+    magnitude_at,
+    read_amount,
+    read_digits,
+)
+from factcheck.differences.bounds import following, is_bound, with_bound
+from factcheck.differences.compounds import joined
 from factcheck.differences.lexicon import LABELLED, STOPWORDS, word_set
 from factcheck.differences.records import Kind, Value
 from factcheck.differences.shares import read_fraction, read_ordinal
@@ -43,7 +53,7 @@ def find_amounts(tokens: Sequence[Token], taken: Sequence[bool], text: str) -> l
             continue
         values.append(found)
         i = found.at[1]
-    return values
+    return joined(values, tokens, text)
 
 
 def _value_at(tokens: Sequence[Token], i: int, text: str, taken: Sequence[bool]) -> Value | None:
@@ -54,14 +64,14 @@ def _value_at(tokens: Sequence[Token], i: int, text: str, taken: Sequence[bool])
     first = i
     if i and not taken[i - 1] and (before := _currency_before(tokens, i)) is not None:
         unit, first = before
-    if unit is None and not _is_number(tokens, i, stop):
+    if unit is None and not _is_number(tokens, i, stop, amount):
         return None
-    if unit is None and _is_code(tokens, stop):
+    if unit is None and (_is_code(tokens, stop) or (stop < len(tokens) and tokens[stop].text == "/")):
         return None
     span = _range_end(tokens, stop, amount, unit)
     if span is None:
         score = _score(tokens, stop, amount, unit)
-        if score is not None:
+        if score is not None and not is_bound(tokens, first):
             return _make(tokens, (first, score[1]), text, Kind.SCORE, amount.value, score[0], Unit("score", "score"))
         value = _make(tokens, (first, stop), text, Kind.NUMBER, amount.value, amount.value, unit, amount.step)
         value = _with_rate(tokens, value)
@@ -90,11 +100,15 @@ def _make(
     )  # fmt: skip
 
 
-def _is_number(tokens: Sequence[Token], i: int, stop: int) -> bool:
+def _is_number(tokens: Sequence[Token], i: int, stop: int, amount: Amount) -> bool:
     """Whether what was read is a number of something, and no part of "3D", "4x4", "Apollo 11" or "no one"."""
     if stop < len(tokens) and is_tight(tokens, stop) and (tokens[stop].is_word or tokens[stop].text in "_/"):
         return False
+    if amount.words and (is_named(tokens, i) or (i > 1 and tokens[i - 1].text in DASHES and is_tight(tokens, i))):
+        return False  # "One Direction", "high-five"
     if tokens[i].low == "one":
+        if tokens[i].end - tokens[i].start > 3:
+            return False  # one's
         return stop > i + 1 or (counts(tokens, stop) and not (i and tokens[i - 1].low == "no"))
     if _is_tight_dash(tokens, stop) and tokens[stop + 1].is_word and not tokens[stop + 1].text.islower():
         return False  # 2019-nCoV
@@ -145,7 +159,8 @@ def _unit_after(tokens: Sequence[Token], stop: int, amount: Amount) -> tuple[Uni
     for length in (3, 2, 1):
         if j + length > len(tokens):
             continue
-        name = "_".join(token.low for token in tokens[j : j + length]).replace("_/_", "/").replace("°_", "°")
+        name = "_".join(token.low for token in tokens[j : j + length])
+        name = name.replace("_/_", "/").replace("°_", "°").replace("˚_", "˚")
         unit = UNITS.get(name)
         if unit is None or (length == 1 and not _is_unit(tokens, j)):
             continue
@@ -160,13 +175,10 @@ def _is_unit(tokens: Sequence[Token], j: int) -> bool:
     token = tokens[j]
     if token.text.isupper() and token.text.isalpha() and token.text not in _CAPITALS and len(token.text) <= 2:
         return False
-    if (
-        token.low == "s"
-        and tokens[j - 1].text.endswith("0")
-        and j > 1
-        and tokens[j - 2].low in ("his", "her", "their", "the", "my")
-    ):
-        return False  # in his 60s
+    if token.low == "s" and (tokens[j - 1].text.endswith("0") or (j > 1 and tokens[j - 2].text in DASHES)):
+        return False  # in his 60s, the 40s, the under-21s
+    if token.low == "cent" and token.is_cap:
+        return False  # the rapper
     if token.low in _NEVER_BARE or (token.low in _GLUED and not is_tight(tokens, j)):
         return False
     return not (
@@ -229,7 +241,7 @@ def _opener(tokens: Sequence[Token], stop: int) -> str:
 
 def _score(tokens: Sequence[Token], stop: int, amount: Amount, unit: Unit | None) -> tuple[float, int] | None:
     """The other side of "3-1" and where it ends."""
-    if unit is not None or stop + 1 >= len(tokens) or not tokens[stop + 1].is_digits:
+    if unit is not None or stop + 1 >= len(tokens) or not tokens[stop + 1].is_digits or amount.words:
         return None
     if (is_tight(tokens, stop) and is_tight(tokens, stop + 1)) and tokens[stop].text in DASHES:
         most = float(_HIGHEST_SCORE)

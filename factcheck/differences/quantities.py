@@ -7,6 +7,8 @@ __all__ = ["comparable", "relate"]
 _CURRENCY_KINDS = frozenset((Kind.MONEY,))
 #: Share of a value within which "about" holds, and beyond which it surely does not.
 _ABOUT, _NOT_ABOUT = 0.1, 0.3
+#: Temperatures are about something on the scale that people use.
+_FREEZING = 273.15
 
 
 def comparable(claim: Value, evidence: Value) -> bool:
@@ -86,6 +88,8 @@ def _within(bound: Value, exact: Value) -> Relation | None:
 def _exact_pair(claim: Value, evidence: Value) -> Relation | None:
     one, two = claim.low, evidence.low
     difference, size = abs(one - two), max(abs(one), abs(two))
+    if claim.unit == "K":
+        size = max(abs(one - _FREEZING), abs(two - _FREEZING))
     if difference <= 1e-9 * size:
         return Relation.EQUAL if not (claim.about and not evidence.about) else Relation.COMPATIBLE
     converted = claim.written_unit != evidence.written_unit

@@ -20,12 +20,15 @@ _ASYMMETRIC = stems(
     ride drive watch hunt throw hold touch poke scold lick hug kick punch slap surround lose win trail"""
 )
 _BE = word_set("is are was were be been being get got gets")
+_DETERMINERS = word_set("the a an his her its their this that these those my our your")
 _OVER = frozenset(["against", "over"])
 _KIN = word_set("""father mother son daughter uncle aunt nephew niece grandfather grandmother grandson successor predecessor capital
     part author teacher student pupil employer employee owner subsidiary parent child founder coach manager boss
     deputy disciple""")
 _BARRED = frozenset((";", ":", ".", "!", "?", "(", ")", "|"))
 _MOST = 3
+#: Share of a side's words that make it the same side.
+_MOST_OF = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,16 @@ def _of_comparison(tokens: Sequence[Token], than: int) -> Role | None:
 
 def _make(tokens: Sequence[Token], verb: str, at: int, agent: tuple[int, int], patient: tuple[int, int]) -> Role | None:
     one, two = _stems(tokens, agent), _stems(tokens, patient)
-    return Role(verb, one, two, at, (agent, patient)) if one and two else None
+    if not one or not two or not (_is_side(tokens, agent) and _is_side(tokens, patient)):
+        return None
+    return Role(verb, one, two, at, (agent, patient))
+
+
+def _is_side(tokens: Sequence[Token], span: tuple[int, int]) -> bool:
+    """Whether words are surely someone or something: with a capital, or behind "the", "a", "his"; else they may be anything."""
+    if any(token.is_cap for token in tokens[slice(*span)]):
+        return True
+    return any(token.low in _DETERMINERS for token in tokens[max(0, span[0] - 1) : span[1]])
 
 
 def _stems(tokens: Sequence[Token], span: tuple[int, int]) -> frozenset[str]:
@@ -144,10 +156,13 @@ def roles_agree(claim: Role, evidence: Role) -> bool | None:
     """True where both have the same sides in the same places, False where swapped, None where it is not the same relation."""
     if claim.verb != evidence.verb:
         return None
-    straight = claim.agent & evidence.agent, claim.patient & evidence.patient
-    crossed = claim.agent & evidence.patient, claim.patient & evidence.agent
-    if all(straight) and not (all(crossed)):
+    straight = _meet(claim.agent, evidence.agent), _meet(claim.patient, evidence.patient)
+    crossed = _meet(claim.agent, evidence.patient), _meet(claim.patient, evidence.agent)
+    if all(straight) and not all(crossed):
         return True
-    if all(crossed) and not any(straight):
-        return False
-    return None
+    return False if all(crossed) and not any(straight) else None
+
+
+def _meet(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two sides are the same: most words of the shorter one stand in the other."""
+    return len(one & other) >= _MOST_OF * min(len(one), len(other))

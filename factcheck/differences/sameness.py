@@ -6,7 +6,7 @@ whole claim has to be found around the evidence's value, its names above all, an
 """
 
 from factcheck.differences.gathered import Gathered
-from factcheck.differences.lexicon import APART, ONCE, RELATIVE_TIMES, STOPWORDS
+from factcheck.differences.lexicon import APART, ONCE, OPPOSITES, RELATIVE_TIMES, STOPWORDS, word_set
 from factcheck.differences.names import same_name
 from factcheck.differences.quantities import comparable, relate
 from factcheck.differences.reading import Reading
@@ -18,12 +18,16 @@ __all__ = ["affinity", "beside", "is_of_another", "is_same_thing", "says_same"]
 #: Share of the claim's words that a sentence must hold to speak of the same thing.
 _COVERED = 0.8
 #: Share that makes an equal value one of the same thing where nothing counted says so.
-_SAME = 0.34
+_SAME = 0.5
+#: The same where the same thing is counted; and for what is said of many things alike, as shares and places in a row are.
+_LEAST, _MOSTLY = 0.34, 0.7
 #: The same where something says otherwise: other things counted, another verb at a date.
 _SURELY = 0.8
 #: Sentences back to which a pronoun points.
 _BACK = 2
 _ONCE = stems(ONCE)
+#: Before a name these say that something else is spoken of.
+_NO_SUBJECT = word_set("of late by for with from to")
 
 
 def beside(reading: Reading, value: Value, count: int) -> frozenset[str]:
@@ -49,16 +53,40 @@ def affinity(claim: Reading, value: Value, anchors: frozenset[str], reading: Rea
     return score / (len(words) + len(anchors) or 1) + (0.5 if set(value.of) & set(other.of) else 0.0)
 
 
-def says_same(claim: Reading, value: Value, anchors: frozenset[str], reading: Reading, other: Value) -> bool:
+def says_same(
+    claim: Reading, value: Value, anchors: frozenset[str], reading: Reading, other: Value, relation: Relation
+) -> bool:
     """Whether an equal or compatible value is of the same thing: what is counted agrees, or enough of the words around it do."""
     share = len(claim.words & reading.words) / (len(claim.words) or 1)
+    dated = value.kind is Kind.DATE
+    wanted = _SAME
+    if relation is Relation.COMPATIBLE:
+        if claim.negated or _set_apart(claim, value) != _set_apart(reading, other):
+            return False
+        wanted = _SAME if dated else _MOSTLY
+    elif value.kind in (Kind.ORDINAL, Kind.PERCENTAGE):
+        wanted = _MOSTLY
+    if not dated and not _same_names(claim, value, reading, other):
+        return False
+    if not dated and relation is Relation.COMPATIBLE and not _same_numbers(claim, value, reading, other):
+        return False
+    if value.kind is Kind.ORDINAL and _opposed(value.of, other.of):
+        return False
     if value.of and other.of:
-        return bool(set(value.of) & set(other.of)) or share >= _SURELY
-    if not claim.words:
+        if not _counts_same(claim, value, other):
+            return False
+        wanted = _LEAST if wanted == _SAME else wanted
+    elif dated and not anchors & reading.words:
+        wanted = _SURELY
+    return share >= wanted or not claim.words
+
+
+def _opposed(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Whether a row is counted from its other end: the third largest, the third smallest."""
+    if any(not OPPOSITES.get(word, frozenset()).isdisjoint(other) for word in one):
         return True
-    if value.kind is Kind.DATE and not anchors & reading.words:
-        return share >= _SURELY
-    return share >= _SAME
+    mine, theirs = ({word for word in words if word.endswith("est")} for words in (one, other))
+    return bool(mine and theirs) and not mine & theirs
 
 
 def is_of_another(claim: Reading, reading: Reading, other: Value) -> bool:
@@ -74,15 +102,9 @@ def is_same_thing(
 ) -> bool:
     """Whether another value is said of the very thing that the claim speaks of."""
     reading = evidence.readings[s]
-    if (
-        len(claim.words) < 2
-        or not anchors
-        or reading.question
-        or claim.negated
-        or "respectively" in reading.lows | claim.lows
-    ):
+    if len(claim.words) < 2 or not anchors or reading.question or claim.negated or reading.negated:
         return False
-    if value.of and other.of and not set(value.of) & set(other.of):
+    if "respectively" in reading.lows or not _counts_same(claim, value, other):
         return False
     clause = reading.clause_words[reading.clauses[other.at[0]]]
     if not anchors & clause or not anchors <= reading.words:
@@ -91,13 +113,56 @@ def is_same_thing(
         return False
     if any(mine is not value and comparable(mine, other) and _meet(mine, other) for mine in claim.values):
         return False
-    if value.kind is Kind.ORDINAL and not _same_row(claim, value, reading, other):
+    if value.kind is Kind.ORDINAL and not (claim.words <= reading.words and _same_row(claim, value, reading, other)):
         return False
     if value.kind is Kind.NUMBER and _is_listed(reading, other):
         return False
-    if value.kind is Kind.DATE and not anchors & _ONCE & beside(reading, other, 2):
+    if value.kind is Kind.DATE and not (
+        anchors & _ONCE & beside(reading, other, 2) and _is_event(claim, reading, other)
+    ):
+        return False
+    if not (_same_numbers(claim, value, reading, other) and _same_names(claim, value, reading, other)):
         return False
     return not _scoped(claim, value, evidence, reading, other)
+
+
+def _is_event(claim: Reading, reading: Reading, date: Value) -> bool:
+    """Whether a date tells when something happened to what the claim names: not "in a 1982 motor home", nor "a niece of A died"."""
+    after = reading.tokens[date.at[1]] if date.at[1] < len(reading.tokens) else None
+    if after is not None and after.is_word and after.low not in STOPWORDS:
+        return False
+    for name in claim.names[:1]:
+        found = [n.at[0] for n in reading.names if same_name(name.text, n.text) is not False]
+        if found and all(i and reading.tokens[i - 1].low in _NO_SUBJECT for i in found):
+            return False
+    return True
+
+
+def _counts_same(claim: Reading, value: Value, other: Value) -> bool:
+    """Whether two numbers count the same, as far as both say: "12 original members" are not the members."""
+    if not value.of or not other.of:
+        return True
+    shared = [i for i, word in enumerate(other.of) if word in value.of]
+    return bool(shared) and claim.words.issuperset(other.of[: shared[0]])
+
+
+def _same_numbers(claim: Reading, value: Value, reading: Reading, other: Value) -> bool:
+    """Whether the numbers in the clause of the claim's value are met in that of the other."""
+    mine, theirs = claim.clauses[value.at[0]], reading.clauses[other.at[0]]
+    beside_other = [v for v in reading.values if reading.clauses[v.at[0]] == theirs and v is not other]
+    for one in claim.values:
+        if one is value or one.kind is Kind.DATE or claim.clauses[one.at[0]] != mine:
+            continue
+        if not any(comparable(one, v) and _meet(one, v) for v in beside_other):
+            return False
+    return True
+
+
+def _same_names(claim: Reading, value: Value, reading: Reading, other: Value) -> bool:
+    """Whether the names behind the claim's value, in its clause, stand in the clause of the other."""
+    mine, words = claim.clauses[value.at[0]], reading.clause_words[reading.clauses[other.at[0]]]
+    behind = [n for n in claim.names if n.at[0] >= value.at[1] and claim.clauses[n.at[0]] == mine]
+    return not any(words.isdisjoint(token.stem for token in claim.tokens[slice(*name.at)]) for name in behind)
 
 
 def _is_listed(reading: Reading, value: Value) -> bool:
@@ -148,13 +213,10 @@ def _named_before(name: Value, parts: set[str], evidence: Gathered, s: int) -> b
     return any(_names(name, parts, evidence.readings[k]) for k in {0, *range(max(0, s - _BACK), s)} if k < s)
 
 
-def _set_apart(reading: Reading, value: Value) -> bool:
-    """Whether "other", "additional", "top" or the like stands at a value."""
-    around = (
-        *range(max(0, value.at[0] - 1), value.at[0]),
-        *range(value.at[1], min(value.at[1] + 2, len(reading.tokens))),
-    )
-    return any(reading.tokens[i].low in APART for i in around)
+def _set_apart(reading: Reading, value: Value) -> frozenset[str]:
+    """Which of "other", "additional", "original" and the like stand at a value."""
+    around = (*reading.tokens[max(0, value.at[0] - 2) : value.at[0]], *reading.tokens[value.at[1] : value.at[1] + 2])
+    return APART.intersection(token.low for token in around)
 
 
 def _scoped(claim: Reading, value: Value, evidence: Gathered, reading: Reading, other: Value) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from factcheck.differences.amounts import DASHES, is_tight
+from factcheck.differences.amounts import DASHES, is_named, is_tight
 from factcheck.differences.bounds import following, with_bound
 from factcheck.differences.lexicon import NUMBER_WORDS, ORDINAL_WORDS, word_set
 from factcheck.differences.records import Kind, Value
@@ -15,6 +15,7 @@ _PART = {word: int(n) for entry in _PARTS.split() for word, n in [entry.split(":
 _PART |= {word + "s": n for word, n in _PART.items() if word not in ("half", "halves")}
 _ENDINGS = word_set("st nd rd th")
 _BEFORE_PART = word_set("a an one two three four five six seven nine")
+_WHICH_HALF = word_set("first second latter last other upper lower in")
 _AFTER_HALF = word_set("of the its their his her all")
 _WRITTEN = {(a, b): 100 * int(a) / int(b) for a in "123" for b in ("2", "3", "4", "5", "8", "10") if int(a) < int(b)}
 
@@ -29,7 +30,7 @@ def read_ordinal(tokens: Sequence[Token], i: int, text: str) -> Value | None:
             return None
         number, stop = float(token.text), stop + 1
     elif token.low in ORDINAL_WORDS:
-        if token.low in _PART and i and tokens[i - 1].low in _BEFORE_PART:
+        if is_named(tokens, i) or (i and tokens[i - 1].low in (_BEFORE_PART if token.low in _PART else ("per",))):
             return None
         number = float(ORDINAL_WORDS[token.low])
     else:
@@ -44,7 +45,12 @@ def read_fraction(tokens: Sequence[Token], i: int, text: str) -> Value | None:
     token = tokens[i]
     if token.low in _BEFORE_PART:
         found = _in_words(tokens, i)
-    elif token.low == "half" and i + 1 < len(tokens) and tokens[i + 1].low in _AFTER_HALF:
+    elif (
+        token.low == "half"
+        and not (i and tokens[i - 1].low in _WHICH_HALF)
+        and i + 1 < len(tokens)
+        and tokens[i + 1].low in _AFTER_HALF
+    ):
         found = (50.0, i + 1)
     elif (
         token.is_digits

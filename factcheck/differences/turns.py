@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from factcheck.differences.align import Link
 from factcheck.differences.gathered import Gathered
 from factcheck.differences.lexicon import (
+    ATTITUDES,
     AUXILIARIES,
     BE,
     BLOCKERS,
@@ -15,6 +16,7 @@ from factcheck.differences.lexicon import (
     OPPOSITES,
     PREPOSITIONS,
     QUANTIFIERS,
+    SIDES,
     STOPWORDS,
     UNDONE,
     word_set,
@@ -37,7 +39,7 @@ _NO_DENIAL = word_set("only just merely to always necessarily all every , . one 
 _COVERED = 0.8
 #: A longer sentence than this many times the claim says other things as well, which the turned word may be of.
 _LONGER, _MORE = 2, 14
-_DENIALS, _HEDGES, _UNDONE = stems(DENIALS), stems(HEDGES), stems(UNDONE)
+_DENIALS, _HEDGES, _UNDONE, _ATTITUDES = stems(DENIALS), stems(HEDGES), stems(UNDONE), stems(ATTITUDES)
 
 
 def link_turns(claim: Reading, evidence: Gathered) -> list[Link]:
@@ -74,6 +76,8 @@ def _link_role(claim: Reading, role: Role, evidence: Gathered) -> Link | None:
         agree = roles_agree(role, other)
         if agree is None or reading.question or _is_hedged(reading, other.at) != _is_hedged(claim, role.at):
             continue
+        if _negates(claim, role.at) != _negates(reading, other.at):
+            continue
         link = Link(
             Kind.ROLE,
             Relation.EQUAL if agree else Relation.CONFLICTING,
@@ -84,7 +88,7 @@ def _link_role(claim: Reading, role: Role, evidence: Gathered) -> Link | None:
         if agree:
             return link
         covered = len(claim.words & reading.words) >= _COVERED * len(claim.words)
-        if swapped is None and covered and _negates(claim, role.at) == _negates(reading, other.at):
+        if swapped is None and covered:
             swapped = link
     return swapped
 
@@ -107,6 +111,8 @@ def _negates(reading: Reading, i: int) -> bool:
 
 def _opposites(claim: Reading, s: int, reading: Reading, missing: frozenset[str]) -> list[Link]:
     """Where the one word that a sentence lacks of the claim stands there as its opposite, in the same order of words."""
+    if bool(claim.negated) != bool(reading.negated) or _dated(reading) - _dated(claim):
+        return []
     taken = {k for value in claim.values for k in range(*value.at)}
     for i, token in enumerate(claim.tokens):
         others = OPPOSITES.get(token.stem) or OPPOSITES.get(token.low)
@@ -114,12 +120,16 @@ def _opposites(claim: Reading, s: int, reading: Reading, missing: frozenset[str]
             continue
         for j, other in enumerate(reading.tokens):
             if (other.stem in others or other.low in others) and other.low not in claim.lows:
-                if _negates(claim, i) == _negates(reading, j) and _same_order(claim, i, reading, j):
-                    return [
-                        Link(Kind.DIRECTION, Relation.CONFLICTING, token.start, token.end, s, (other.start, other.end))
-                    ]
-                return []
+                if not _same_order(claim, i, reading, j):
+                    return []
+                place = (other.start, other.end)
+                return [Link(Kind.DIRECTION, Relation.CONFLICTING, token.start, token.end, s, place)]
     return []
+
+
+def _dated(reading: Reading) -> set[tuple[float, float]]:
+    """The years that a sentence names."""
+    return {(v.low, v.high) for v in reading.values if v.kind is Kind.DATE and v.unit != "weekday" and v.low}
 
 
 def _same_order(claim: Reading, i: int, reading: Reading, j: int) -> bool:
@@ -138,13 +148,15 @@ def _negations(claim: Reading, s: int, reading: Reading) -> list[Link]:
     if bool(claim.negated) == bool(reading.negated) or (claim.lows | reading.lows) & QUANTIFIERS:
         return []
     denier, plain = (claim, reading) if claim.negated else (reading, claim)
-    if not plain.lows.isdisjoint(BLOCKERS) or len(denier.negated) > 1:
+    if not plain.lows.isdisjoint(BLOCKERS) or len(denier.negated) > 1 or claim.lows & SIDES != reading.lows & SIDES:
         return []
     i = denier.negated[0]
     target = _denied(denier, i)
     if target is None or denier.tokens[target].stem not in plain.words:
         return []
     k = next(k for k, token in enumerate(plain.tokens) if token.stem == denier.tokens[target].stem)
+    if not (_same_order(claim, target, reading, k) if denier is claim else _same_order(claim, k, reading, target)):
+        return []
     if any(roles_agree(one, two) is False for one in denier.roles for two in plain.roles):
         return []  # "A did not beat B" and "B beat A"
     being = any(token.low in BE for token in denier.tokens[max(0, i - 1) : i + 2])
@@ -160,14 +172,17 @@ def _negations(claim: Reading, s: int, reading: Reading) -> list[Link]:
 def _denied(reading: Reading, i: int) -> int | None:
     """The word that a negation at token ``i`` denies; None where it is no plain denial ("not only", "better not to", "No, …")."""
     token = reading.tokens[i]
-    if token.low not in NOT and not token.low.endswith("n't"):
+    if i == 0 or (token.low not in NOT and not token.low.endswith("n't")):
         return None
     following = reading.tokens[i + 1].low if i + 1 < len(reading.tokens) else ""
     if following in PREPOSITIONS or following in _NO_DENIAL:
         return None
-    if token.low == "no" and (i == 0 or reading.tokens[i - 1].low not in ("has", "have", "had")):
+    if token.low == "no" and (reading.tokens[i - 1].low not in ("has", "have", "had")):
         return None
-    return _target(reading, i)
+    if reading.tokens[i - 1].low in ("may", "might", "perhaps"):
+        return None
+    target = _target(reading, i)
+    return None if target is not None and reading.tokens[target].stem in _ATTITUDES else target
 
 
 def _target(reading: Reading, i: int) -> int | None:

@@ -68,6 +68,7 @@ NZD: nz$ nzd new_zealand_dollars | HKD: hk$ hkd hong_kong_dollars | SEK: krona k
 PLN: zloty zlotys pln | TRY: lira liras ₺ | BRL: real reais r$ brl | ZAR: rand zar | ILS: shekel shekels ₪ | PHP: peso pesos ₱
 UAH: hryvnia hryvnias ₴ | KES: ksh kes | PKR: pkr
 """.strip()
+_CELSIUS = "°c ˚c ºc ℃ degrees_celsius degree_celsius degrees_centigrade celsius"
 _PERCENT = "% percent per_cent pct percentage_points percentage_point pp pct_points"
 
 
@@ -100,7 +101,7 @@ UNITS: dict[str, Unit] = {
     **_measures(_TIMES, Kind.DURATION),
     **_currencies(_CURRENCIES),
     **{word: Unit("%", "%", kind=Kind.PERCENTAGE) for word in _PERCENT.split()},
-    **{word: Unit("C", "K", 1.0, 273.15) for word in ("°c", "℃", "degrees_celsius", "degree_celsius", "degrees_centigrade", "celsius")},
+    **{word: Unit("C", "K", 1.0, 273.15) for word in _CELSIUS.split()},
     **{word: Unit("F", "K", 5 / 9, 459.67 * 5 / 9) for word in ("°f", "℉", "degrees_fahrenheit", "fahrenheit")},
     **{word: Unit("degree", "degree") for word in ("°", "degree", "degrees")},
     "cents": Unit("cent", "cent", kind=Kind.MONEY),
