@@ -132,8 +132,15 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
+def _network(value: Any) -> str | None:
+    """The name of a network of ours, or of timm's, whose own registry bounds what it makes."""
+    if isinstance(value, str) and value.startswith("timm:") and len(value) < 200:
+        return None
+    return _one_of(*VARIANTS)(value)
+
+
 _ENCODER: dict[str, Check] = {
-    "name": _one_of(*VARIANTS),
+    "name": _network,
     "input_size": _whole(32, 4096),
     "view_size": _optional(_whole(32, 4096)),
     "mean": _list(_number(-1e3, 1e3), 3, 3),
@@ -142,8 +149,9 @@ _ENCODER: dict[str, Check] = {
 }
 _SETTINGS: dict[str, Check] = {
     "text_model": _text(4096),
-    "image_encoder": _optional(_one_of(*VARIANTS)),
+    "image_encoder": _optional(_network),
     "image_weights": _optional(_text(4096)),
+    "image_size": _optional(_whole(32, 4096)),
     "max_length": _whole(9, 2**16),
     "max_claim_tokens": _whole(8, 2**16),
     "token_relations": _optional(_one_of("words", "typed")),
