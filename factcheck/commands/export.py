@@ -3,7 +3,10 @@
 import argparse
 import contextlib
 import dataclasses
+import importlib
+import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="names of columns in those tables, as claim=text,document=body (default: those of the training data)",
     )
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
+    parser.add_argument(
+        "--module",
+        metavar="CLASS",
+        help="your own subclass of VerdictModule that the checkpoint is of, as package.module.Class; it is imported, from the working "
+        "folder, too",
+    )
     parser.add_argument("--card", help="Markdown file to use as the model card")
     parser.add_argument(
         "--languages",
@@ -72,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from factcheck.models.folder import fingerprint
     from factcheck.training.verdict.checkpoint import load_checkpoint
 
-    module, selection = load_checkpoint(checkpoint)
+    module, selection = load_checkpoint(checkpoint, *([_module_class(args.module)] if args.module else []))
     given = {"top_k": args.top_k, "min_share": args.min_share}
     selection = dataclasses.replace(selection, **{name: value for name, value in given.items() if value is not None})
     preprocessing = dataclasses.asdict(selection)
@@ -83,6 +92,21 @@ def run(args: argparse.Namespace) -> int:
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     print(f"model {fingerprint(out)} -> {out} ({size / 2**20:.1f} MiB)")
     return 0
+
+
+def _module_class(name: str) -> "type[VerdictModule]":
+    """The class of that name, which the user trusts by naming it."""
+    from factcheck.training.verdict.module import VerdictModule
+
+    sys.path.insert(0, os.getcwd())  # as `python -m` has it, and 'factcheck fit' with it
+    path, _, last = name.rpartition(".")
+    try:
+        found = getattr(importlib.import_module(path), last)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"`module` {name!r} cannot be imported: {error}", field="module") from None
+    if not (isinstance(found, type) and issubclass(found, VerdictModule)):
+        raise InputError(f"`module` {name!r} is not a subclass of VerdictModule", field="module")
+    return found
 
 
 def _check_tables(args: argparse.Namespace) -> dict[str, str] | None:

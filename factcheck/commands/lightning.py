@@ -125,7 +125,7 @@ class FactcheckCLI(LightningCLI):
         """Make data, model and trainer; a value that one of them refuses is the user's to correct."""
         try:
             super().instantiate_classes()
-        except ValueError as error:
+        except (ValueError, ModuleNotFoundError) as error:
             cause = root_cause(error)  # the parser wraps what a class raises in the types that it tried
             if cause is None or cause is error:
                 raise

@@ -71,11 +71,21 @@ def explain(message: str) -> str:
 
 
 def root_cause(error: BaseException) -> BaseException | None:
-    """The user's mistake that a chain of exceptions began with; None if it began otherwise."""
+    """The user's mistake that a chain of exceptions began with, a package that is not installed included; None if it began otherwise."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, InputError | OSError):
+    while cause is not None and not isinstance(cause, InputError | OSError | ModuleNotFoundError):
         cause = cause.__cause__ or cause.__context__
-    return cause
+    return _missing_package(cause) if isinstance(cause, ModuleNotFoundError) else cause
+
+
+def _missing_package(error: ModuleNotFoundError) -> InputError:
+    """What is not installed, for a logger or another class that the configuration names."""
+    required = re.search(r"Requirement '([\w.-]+)", str(error))
+    name = required[1] if required else error.name or str(error).split("\n")[0]
+    return InputError(
+        f"the configuration names a class that needs the package {name!r}, which is not installed",
+        hint=f"install it (python -m pip install {name}), or name another class, such as the logger CSVLogger",
+    )
 
 
 def _parameters(class_path: str) -> list[str]:
