@@ -100,6 +100,7 @@ def test_turns(claim, evidence, kind, relation):
         ("Some bulls are not horses.", "Some bulls are horses."),
         ("The firm will not discuss the case.", "The firm declined to discuss the case."),
         ("Not only Ana Silva sang the song.", "Ana Silva sang the song."),
+        ("Kofi was not from Lagos, Olga wrote.", "Kofi was in Lagos, Olga wrote."),
         ("Ana Silva sang the song.", "Did Ana Silva not sing the song?"),
     ],
 )
