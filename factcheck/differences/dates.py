@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from factcheck.differences.amounts import DASHES, counts, is_tight
-from factcheck.differences.lexicon import word_set
+from factcheck.differences.lexicon import NUMBER_WORDS, word_set
 from factcheck.differences.records import Kind, Value
 from factcheck.differences.tokens import Token
 from factcheck.differences.years import date_value, read_century, read_years, year_at
@@ -32,6 +32,7 @@ _WEEKDAY_OF = {name: float(n) for n, name in enumerate(_WEEKDAYS)}
 #: Months that are also words or names: alone, a date only behind one of these words.
 _UNSURE = word_set("may march april june august jan jun mar dec sep apr")
 _BEFORE_MONTH = word_set("in of since until by during last this next early late mid through and to from between")
+_HALVES = {"morning": 0, "afternoon": 12, "evening": 12}
 _BEFORE_CLOCK = word_set("at by until before after around from about")
 
 
@@ -57,7 +58,7 @@ def find_dates(tokens: Sequence[Token], text: str) -> tuple[list[Value], list[bo
 
 
 def _from_digits(tokens: Sequence[Token], i: int, text: str) -> Value | None:
-    if (clock := _clock(tokens, i, text)) is not None:
+    if (clock := _clock(tokens, i, text) or _spoken_clock(tokens, i, text)) is not None:
         return clock
     if (iso := _iso(tokens, i)) is not None:
         return date_value(tokens, (i, iso[3]), text, *iso[:3])
@@ -154,7 +155,7 @@ def _from_word(tokens: Sequence[Token], i: int, text: str) -> Value | None:
     if token.low in ("noon", "midday", "midnight") and not (token.is_cap and i):
         minutes = 0.0 if token.low == "midnight" else 720.0
         return Value(Kind.TIME, token.start, token.end, token.text, minutes, minutes, unit="minute", at=(i, i + 1))
-    return read_century(tokens, i, text)
+    return _spoken_clock(tokens, i, text) or read_century(tokens, i, text)
 
 
 def _iso(tokens: Sequence[Token], i: int) -> tuple[int, int, int, int] | None:
@@ -191,6 +192,25 @@ def _checked(year: str, month: str, day: str, stop: int) -> tuple[int, int, int,
     return (*numbers, stop) if 1 <= numbers[1] <= 12 and 1 <= numbers[2] <= 31 and 1000 <= numbers[0] <= 2100 else None
 
 
+def _spoken_clock(tokens: Sequence[Token], i: int, text: str) -> Value | None:
+    """ "four in the afternoon", "8 in the evening", "five o'clock"."""
+    token, stop = tokens[i], i + 1
+    hour = NUMBER_WORDS.get(token.low) or (int(token.text) if token.text.isdecimal() and len(token.text) <= 2 else 0)
+    if not 1 <= hour <= 12 or stop >= len(tokens):
+        return None
+    told = tokens[stop].low == "o'clock"
+    stop += told
+    behind = [following.low for following in tokens[stop : stop + 3]]
+    half = _HALVES.get(behind[2]) if behind[:2] == ["in", "the"] and len(behind) == 3 else None
+    if half is None and not told:
+        return None
+    stop += 0 if half is None else 3
+    begin, end, value = token.start, tokens[stop - 1].end, 60.0 * (hour % 12 + (half or 0))
+    return Value(
+        Kind.TIME, begin, end, text[begin:end], value, value, unit="clock" if half is None else "minute", at=(i, stop)
+    )
+
+
 def _clock(tokens: Sequence[Token], i: int, text: str) -> Value | None:
     """10:30, 3 pm, 3.30pm: minutes of the day."""
     raw = tokens[i].text.replace(".", ":")
@@ -206,5 +226,7 @@ def _clock(tokens: Sequence[Token], i: int, text: str) -> Value | None:
         hour, stop = hour % 12 + (12 if after[0] == "p" else 0), i + 2
     elif ":" not in tokens[i].text or not minutes or not (hour >= 13 or (i and tokens[i - 1].low in _BEFORE_CLOCK)):
         return None
+    # Of a time with neither "am" nor "pm" the half of the day is known only from one o'clock in the afternoon on.
+    unit = "minute" if stop > i + 1 or hour >= 13 else "clock"
     begin, end, value = tokens[i].start, tokens[stop - 1].end, 60.0 * hour + minute
-    return Value(Kind.TIME, begin, end, text[begin:end], value, value, unit="minute", at=(i, stop))
+    return Value(Kind.TIME, begin, end, text[begin:end], value, value, unit=unit, at=(i, stop))

@@ -15,7 +15,7 @@ def comparable(claim: Value, evidence: Value) -> bool:
     """Whether the two measure the same: kind and base unit agree (of money also other currencies; of dates any with a shared part)."""
     if claim.kind is not evidence.kind:
         return False
-    if claim.kind is Kind.MONEY or claim.kind is Kind.DATE:
+    if claim.kind in (Kind.MONEY, Kind.DATE, Kind.TIME):
         return True
     return claim.unit == evidence.unit
 
@@ -34,7 +34,8 @@ def relate(claim: Value, evidence: Value) -> Relation | None:
     if claim.kind is Kind.TIME:
         if claim.low == evidence.low:
             return Relation.EQUAL
-        return None if claim.low % 720 == evidence.low % 720 else Relation.CONFLICTING
+        sure = claim.unit == evidence.unit == "minute"
+        return Relation.CONFLICTING if sure or claim.low % 720 != evidence.low % 720 else None
     if claim.unit != evidence.unit:
         return _currencies(claim, evidence)
     return _intervals(claim, evidence)

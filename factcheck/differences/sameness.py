@@ -72,6 +72,8 @@ def says_same(
         return False
     if value.kind is Kind.ORDINAL and _opposed(value.of, other.of):
         return False
+    if value.kind is Kind.NUMBER and not _may_count_same(value, reading, other):
+        return False
     if value.of and other.of:
         if not _counts_same(claim, value, other):
             return False
@@ -79,6 +81,11 @@ def says_same(
     elif dated and not anchors & reading.words:
         wanted = _SURELY
     return share >= wanted or not claim.words
+
+
+def _may_count_same(value: Value, reading: Reading, other: Value) -> bool:
+    """Whether what the claim counts stands in the clause of a number that counts nothing itself ("Children: 2")."""
+    return not value.of or bool(other.of) or not reading.clause_words[reading.clauses[other.at[0]]].isdisjoint(value.of)
 
 
 def _opposed(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

@@ -190,3 +190,12 @@ def test_no_text_conflicts_with_itself(text):
 def test_long_texts_are_read_to_an_end(piece):
     text = piece * (200_000 // len(piece))
     assert len(compare(text, [text])) < 100_000
+
+
+def test_a_number_of_something_else_is_not_met():
+    assert relations("The bar in Deal has four tables.", "The bar in Deal has a cellar of four by nine metres.") == {
+        "four": "absent"
+    }
+    assert relations(
+        "The club in Deal met at eight in the evening.", "The club in Deal met at eight in the morning."
+    ) == {"eight in the evening": "conflicting"}
