@@ -21,6 +21,7 @@ from factcheck.training.verdict.rows import (
     with_evidence,
     with_soft_labels,
 )
+from factcheck.training.verdict.tokens import cached_tokens
 from retrieval.arguments import checked_int, checked_share
 
 __all__ = ["Mixture", "PredictOptions", "VerdictDataModule"]
@@ -88,6 +89,8 @@ class VerdictDataModule(pl.LightningDataModule):
         augmentation: what happens to training rows on their way into a batch.
         batch_size: rows a step and process.
         num_workers: loader processes; 0 loads in the training process.
+        cache_tokens: tokenize rows once and keep that on disk; null does so where they are read for more than one epoch. Rows whose
+            text is changed on the way are tokenized each time.
         predict: what ``predict`` verifies.
         seed: order of the rows.
 
@@ -110,6 +113,7 @@ class VerdictDataModule(pl.LightningDataModule):
         augmentation: Augmentation = _AUGMENTATION,
         batch_size: int = 32,
         num_workers: int = 0,
+        cache_tokens: bool | None = None,
         predict: PredictOptions = _PREDICT,
         seed: int = 0,
     ) -> None:
@@ -118,7 +122,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self.selection, self.augmentation = _made(EvidenceSelection, selection), _made(Augmentation, augmentation)
         self.mixture, self.predict = _made(Mixture, mixture), _made(PredictOptions, predict)
         self.batch_size = checked_int("batch_size", batch_size, 1)
-        self.num_workers = checked_int("num_workers", num_workers, 0)
+        self.num_workers, self.cache_tokens = checked_int("num_workers", num_workers, 0), cache_tokens
         self.root = Path(root).expanduser()
         if not self.root.is_dir():
             raise InputError(
@@ -161,7 +165,10 @@ class VerdictDataModule(pl.LightningDataModule):
         for name in names if reads_images else ():
             check_images(self.root / name, self.rows(name), self._images(name))
         if self.trainer.training:
-            check_monitors(self.trainer, self._numbered(self.val_files), reads_images)
+            val = self._numbered(self.val_files)
+            check_monitors(self.trainer, val, reads_images)
+            self._collate(self._training_builder(), self._training_rows()[0])  # tokens for the loaders of all processes
+            self._collate(self._builder(), val)
 
     def rows(self, name: str) -> list[TrainingRow]:
         """The rows of one file with their evidence selected."""
@@ -184,10 +191,7 @@ class VerdictDataModule(pl.LightningDataModule):
         Raises:
             InputError: a source that is named is no row's.
         """
-        rows = self._numbered(self.train_files)
-        weights = [weight for name, weight in self.train_files.items() for _ in self.rows(name)]
-        made = made_rows(self.mixture.made, self.seed)
-        rows, weights = rows + [(self.root, row) for row in made], weights + [1.0] * len(made)
+        rows, weights = self._training_rows()
         sources = [row.source for _, row in rows]
         by_source = self.mixture.source_weights
         named = {"source_weights": by_source, "contrasts": self.augmentation.contrasts}
@@ -197,9 +201,7 @@ class VerdictDataModule(pl.LightningDataModule):
                     f"`{option}` names {unknown}, which no training row has; sources are {sorted(set(sources))}",
                     field=option,
                 )
-        trainer, builder = self._running(), self._builder()
-        if self.mixture.max_tokens is not None:
-            builder = builder.shorter(self.mixture.max_tokens)
+        trainer, builder = self._running(), self._training_builder()
         self._sampler = MixtureBatchSampler(
             # Characters: to count the tokens of a quarter of a million rows takes minutes and makes the batches no shorter.
             [min(row.characters, 5 * builder.max_length) for _, row in rows],
@@ -212,7 +214,7 @@ class VerdictDataModule(pl.LightningDataModule):
         self._take_up()
         dataset = RowDataset(rows, Augmenter([row for _, row in rows], self.selection.top_k))
         batches = MixedBatches(self._sampler, trainer, self.augmentation, sources)
-        return Batches(dataset, batches, Collate(builder), self.num_workers)
+        return Batches(dataset, batches, self._collate(builder, rows), self.num_workers)
 
     def val_dataloader(self) -> Batches:
         """Every validation row once, in order of length."""
@@ -280,7 +282,25 @@ class VerdictDataModule(pl.LightningDataModule):
         batches = batches_by_length(
             [row for _, row in rows], 2 * self.batch_size, trainer.global_rank, trainer.world_size
         )
-        return Batches(RowDataset(rows), batches, Collate(self._builder()), self.num_workers)
+        return Batches(RowDataset(rows), batches, self._collate(self._builder(), rows), self.num_workers)
+
+    def _collate(self, builder: InputBuilder, rows: Sequence[tuple[Path, TrainingRow]]) -> Collate:
+        trainer = self._running()
+        once = not trainer.training or trainer.max_epochs == 1
+        if self.cache_tokens is False or (self.cache_tokens is None and once):
+            return Collate(builder)
+        return Collate(builder, cached_tokens([row.text for _, row in rows], builder, self.num_workers))
+
+    def _training_rows(self) -> tuple[list[tuple[Path, TrainingRow]], list[float]]:
+        """The rows to draw from, each with the folder of its images, and the draws of each by its file."""
+        rows = self._numbered(self.train_files)
+        weights = [weight for name, weight in self.train_files.items() for _ in self.rows(name)]
+        made = made_rows(self.mixture.made, self.seed)
+        return rows + [(self.root, row) for row in made], weights + [1.0] * len(made)
+
+    def _training_builder(self) -> InputBuilder:
+        most = self.mixture.max_tokens
+        return self._builder() if most is None else self._builder().shorter(most)
 
     def _numbered(self, names: Mapping[str, float] | Sequence[str]) -> list[tuple[Path, TrainingRow]]:
         """The rows of several files, each with the folder of its images."""

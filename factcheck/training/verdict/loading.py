@@ -17,8 +17,9 @@ from factcheck.training.sampler import MixtureBatchSampler
 from factcheck.training.verdict.augment import Augmentation, Augmenter, Change
 from factcheck.training.verdict.losses import UNLABELLED
 from factcheck.training.verdict.rows import TrainingRow
+from factcheck.training.verdict.tokens import TokenCache
 
-__all__ = ["Batches", "Collate", "MixedBatches", "RowDataset", "batches_by_length"]
+__all__ = ["Batches", "Collate", "Item", "Loaded", "MixedBatches", "RowDataset", "batches_by_length"]
 
 _NO_SOFT = (float("nan"),) * len(STANCES)
 
@@ -28,6 +29,22 @@ class Item(NamedTuple):
 
     row: int
     change: Change = Change()
+
+
+class Loaded(NamedTuple):
+    """A row on its way into a batch.
+
+    Attributes:
+        root: folder of its images.
+        row: the row, changed as drawn.
+        images: whether it keeps them.
+        number: where its tokens are kept; None where its text was changed.
+    """
+
+    root: Path
+    row: TrainingRow
+    images: bool = True
+    number: int | None = None
 
 
 class MixedBatches:
@@ -63,8 +80,8 @@ def batches_by_length(rows: Sequence[TrainingRow], size: int, rank: int, replica
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
-class RowDataset(Dataset[tuple[Path, TrainingRow, bool]]):
-    """Rows by number, changed as drawn: ``(folder of its images, row, whether it keeps them)``."""
+class RowDataset(Dataset[Loaded]):
+    """Rows by number, changed as drawn."""
 
     def __init__(self, rows: Sequence[tuple[Path, TrainingRow]], augmenter: Augmenter | None = None) -> None:
         self.rows, self.augmenter = rows, augmenter
@@ -72,23 +89,27 @@ class RowDataset(Dataset[tuple[Path, TrainingRow, bool]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, item: Item) -> tuple[Path, TrainingRow, bool]:
+    def __getitem__(self, item: Item) -> Loaded:
         root, row = self.rows[item.row]
-        if self.augmenter is not None:
-            row = self.augmenter(row, item.change)
-        return root, row, item.change.images
+        changed = row if self.augmenter is None else self.augmenter(row, item.change)
+        return Loaded(root, changed, item.change.images, item.row if changed.text is row.text else None)
 
 
 class Collate:
-    """Rows to the batch dictionary of :class:`~factcheck.training.verdict.module.VerdictModule`."""
+    """Rows to the batch dictionary of :class:`~factcheck.training.verdict.module.VerdictModule`.
 
-    def __init__(self, builder: InputBuilder) -> None:
-        self.builder = builder
+    Args:
+        builder: makes the inputs of the model.
+        tokens: those of rows whose text is as it was read; None makes them for each batch.
+    """
 
-    def __call__(self, items: Sequence[tuple[Path, TrainingRow, bool]]) -> dict[str, Any]:
+    def __init__(self, builder: InputBuilder, tokens: TokenCache | None = None) -> None:
+        self.builder, self.tokens = builder, tokens
+
+    def __call__(self, items: Sequence[Loaded]) -> dict[str, Any]:
         """The tensors of the rows of one batch, and the names in ``source``."""
-        rows = [row for _, row, _ in items]
-        batch: dict[str, Any] = dict(self.builder.texts([row.text for row in rows]))
+        rows = [item.row for item in items]
+        batch: dict[str, Any] = self._texts(items)
         batch["stance"] = torch.tensor([row.stance for row in rows])
         batch["relation"] = torch.tensor([row.relation for row in rows])
         batch["label"] = torch.tensor([row.label for row in rows])
@@ -99,13 +120,20 @@ class Collate:
             return batch
         size = self.builder.transform.size
         for side in ("claim", "document"):
-            images = [_open(getattr(row, f"{side}_image"), root, size) if keep else None for root, row, keep in items]
+            images = [_open(getattr(i.row, f"{side}_image"), i.root, size) if i.images else None for i in items]
             batch[f"{side}_pixels"], batch[f"{side}_image_mask"] = self.builder.photos(images)
         pair = batch["claim_image_mask"] & batch["document_image_mask"]
         # Without both images there is no relation to learn, and no five-class label.
         batch["relation"] = batch["relation"].masked_fill(~pair, UNLABELLED)
         batch["label"] = batch["label"].masked_fill(~pair, UNLABELLED)
         return batch
+
+    def _texts(self, items: Sequence[Loaded]) -> dict[str, Any]:
+        if self.tokens is None:
+            return dict(self.builder.texts([item.row.text for item in items]))
+        changed = [item.row.text for item in items if item.number is None]
+        made = self.builder.texts(changed) if changed else None
+        return dict(self.tokens.batch([item.number for item in items], made))
 
 
 class Batches:

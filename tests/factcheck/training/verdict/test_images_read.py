@@ -13,7 +13,7 @@ from factcheck import Verifier
 from factcheck.data import images, load_images, normalize_claims
 from factcheck.evaluation.baselines import similarity_features
 from factcheck.models.inputs import TextRow
-from factcheck.training.verdict.loading import Collate
+from factcheck.training.verdict.loading import Collate, Loaded
 from factcheck.training.verdict.losses import UNLABELLED
 from factcheck.training.verdict.rows import TrainingRow
 
@@ -47,7 +47,7 @@ def test_what_verification_refuses_training_goes_without(collate, photo, tmp_pat
     (root / "big.jpg").write_bytes(photo(0) + b"\0" * 10_000)
     monkeypatch.setattr(images, "MAX_BYTES", 10_000)
     names = ["in.jpg", "../out.jpg", str(tmp_path / "out.jpg"), "pipe.jpg", "a\0b.jpg", "big.jpg", "no.jpg", "", b""]
-    batch = collate([(root, _row(name, "in.jpg"), True) for name in names])
+    batch = collate([Loaded(root, _row(name, "in.jpg")) for name in names])
     assert batch["claim_image_mask"].tolist() == [True] + [False] * 8
     assert batch["document_image_mask"].all()
     assert batch["label"].tolist() == [0] + [UNLABELLED] * 8
@@ -55,7 +55,7 @@ def test_what_verification_refuses_training_goes_without(collate, photo, tmp_pat
 
 def test_photos_are_decoded_at_the_size_that_inference_asks_for(collate, large, tmp_path):
     (tmp_path / "a.jpg").write_bytes(large)
-    pixels = collate([(tmp_path, _row("a.jpg", large), True)])
+    pixels = collate([Loaded(tmp_path, _row("a.jpg", large))])
     transform = collate.builder.transform
     from factcheck.data.images import decode_image
 
