@@ -39,7 +39,7 @@ LIGHTNING = {
     "fit": "train from a configuration (Lightning CLI)",
     "validate": "evaluate a checkpoint on validation data (Lightning CLI)",
     "test": "evaluate a checkpoint on test data (Lightning CLI)",
-    "predict": "predict with a checkpoint (Lightning CLI)",
+    "predict": "verify claims with a checkpoint, as 'verify' does with a model folder (Lightning CLI)",
 }
 
 

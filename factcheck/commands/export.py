@@ -98,7 +98,8 @@ def _module_class(name: str) -> "type[VerdictModule]":
     """The class of that name, which the user trusts by naming it."""
     from factcheck.training.verdict.module import VerdictModule
 
-    sys.path.insert(0, os.getcwd())  # as `python -m` has it, and 'factcheck fit' with it
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     path, _, last = name.rpartition(".")
     try:
         found = getattr(importlib.import_module(path), last)

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import signal
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,10 @@ set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the fields of
 
 #: Arguments of our models that name weights to start from.
 _SOURCES = ("init_from", "weights")
+_PREDICT = (
+    "Verify the claims of --data.predict.claims with the weights of --ckpt_path or --model.init_from, as 'factcheck verify' does with a "
+    "model folder: the same evidence index, resume and verdict table. A checkpoint holds no temperatures; export fits them."
+)
 #: What Lightning finds itself as ``ckpt_path``.
 _FOUND_BY_LIGHTNING = ("best", "last", "hpc")
 
@@ -83,7 +88,13 @@ class FactcheckCLI(LightningCLI):
             # The saver also runs on `validate` and fails the second time in a folder.
             save_config_kwargs={"overwrite": True},
             parser_class=OneLineParser,
-            parser_kwargs={name: {"default_config_files": [str(_base())]} for name in self.subcommands()},
+            parser_kwargs={
+                name: {
+                    "default_config_files": [str(_base())],
+                    **({"description": _PREDICT} if name == "predict" else {}),
+                }
+                for name in self.subcommands()
+            },
         )
 
     def _parse_ckpt_path(self) -> None:
@@ -273,6 +284,8 @@ def run_lightning(arguments: Sequence[str]) -> int:
     if arguments[:1] != ["fit"]:
         # For a training that is a start from nothing; anything else would go on with random weights.
         warnings.filterwarnings("error", message=_NO_LAST)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # classes of one's own, which the configuration names, lie in the working folder
     flags = {flag.lstrip("-").rpartition(".")[2]: flag for flag in arguments if flag.startswith("--")}
     try:
         return FactcheckCLI(arguments, flags).status

@@ -40,7 +40,7 @@ def load_checkpoint(
     named, wanted = stored.get("_class_path"), f"{kind.__module__}.{kind.__qualname__}"
     if named not in (None, wanted):
         raise InputError(
-            f"checkpoint {str(path)!r} is of a {named}, not of a {wanted}",
+            f"checkpoint {str(path)!r} is of {named}, not of {wanted}",
             field="module",
             hint=f"if you trust that class, name it (`module` {named})",
         )
