@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from factcheck.cli import main
+from factcheck.models.folder import load_model
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 WHOLE = sorted(path.name for path in CONFIGS.glob("*.yaml") if path.name != "base.yaml")
@@ -205,3 +206,27 @@ def test_an_unknown_key_is_refused(tmp_path, monkeypatch, capsys):
     Path("bad.yaml").write_text(text, "utf-8")
     assert main(["fit", "--config", "bad.yaml"]) == 2
     assert "learning_rat" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_averaged_weights_are_what_is_kept_and_resumed(tiny_bert, factify_folder, tmp_path):
+    config = ["--config", str(CONFIGS / "text_only.yaml"), *overrides(tiny_bert, factify_folder, tmp_path)]
+    config += ["--model.init_from", "null", "--model.network.image_encoder", "null", "--data.train", "train.csv"]
+    config += ["--data.val", "val.csv", "--trainer.limit_val_batches", "1"]
+    config += [
+        "--trainer.callbacks+",
+        "factcheck.training.callbacks.RunCheckpoint",
+        "--trainer.callbacks.filename",
+        "last",
+    ]
+    config += ["--trainer.callbacks+", "EMAWeightAveraging", "--trainer.callbacks.decay", "0.5"]
+    assert main(["fit", *config, "--trainer.max_steps", "3", "--data.batch_size", "4"]) == 0
+    first = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    averaged, current = first["state_dict"], first["current_model_state"]
+    assert any(not torch.equal(averaged[name], value) for name, value in current.items())
+    assert main(["export", str(tmp_path / "last.ckpt"), "--out", str(tmp_path / "m")]) == 0
+    stored = load_model(tmp_path / "m")[0].state_dict()
+    assert all(torch.equal(value, averaged[f"model.{name}"]) for name, value in stored.items())
+    resumed = ["--ckpt_path", str(tmp_path / "last.ckpt"), "--trainer.max_steps", "5", "--data.batch_size", "4"]
+    assert main(["fit", *config, *resumed]) == 0
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == 5
