@@ -192,7 +192,7 @@ def calibrate(
     rows = _labelled_rows(verifier, claims, image_root, columns)
     _check_enough(rows, at_least, claims)
     five = [(row.label, row.gold_label) for row in rows if row.label is not None and row.gold_label is not None]
-    # The stance is a verdict's confidence where there is no pair of photos: with enough such rows they alone decide.
+    # The stance is a verdict's confidence where there is no pair of images: with enough such rows they alone decide.
     plain = [row for row in rows if row.label is None]
     plain = plain if len(plain) >= _ENOUGH else rows
     stances, gold = [row.stance for row in plain], [row.gold_stance for row in plain]

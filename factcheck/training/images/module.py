@@ -110,7 +110,7 @@ class ImagePretrainModule(pl.LightningModule):
             InputError: see above.
         """
         if self.trainer.world_size > 1:
-            # Groups of look-alikes would be dealt out to several processes, and figures made of each one's photos alone.
+            # Groups of look-alikes would be dealt out to several processes, and figures made of each one's images alone.
             raise InputError(
                 f"image pre-training runs in one process, found {self.trainer.world_size}",
                 field="devices",

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
 
 from factcheck.errors import InputError
 from factcheck.models.inputs import InputBuilder
+from factcheck.training.options import group_of
 from factcheck.training.sampler import MixtureBatchSampler
 from factcheck.training.verdict.augment import Augmentation, Augmenter
 from factcheck.training.verdict.checks import check_images, check_monitors
@@ -66,7 +67,6 @@ class PredictOptions:
 
 
 _SELECTION, _AUGMENTATION, _MIXTURE, _PREDICT = EvidenceSelection(), Augmentation(), Mixture(), PredictOptions()
-_Options = TypeVar("_Options")
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -119,8 +119,8 @@ class VerdictDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()  # an export stores the evidence selection with the model
-        self.selection, self.augmentation = _made(EvidenceSelection, selection), _made(Augmentation, augmentation)
-        self.mixture, self.predict = _made(Mixture, mixture), _made(PredictOptions, predict)
+        self.selection, self.augmentation = group_of(EvidenceSelection, selection), group_of(Augmentation, augmentation)
+        self.mixture, self.predict = group_of(Mixture, mixture), group_of(PredictOptions, predict)
         self.batch_size = checked_int("batch_size", batch_size, 1)
         self.num_workers, self.cache_tokens = checked_int("num_workers", num_workers, 0), cache_tokens
         self.root = Path(root).expanduser()
@@ -323,7 +323,3 @@ def _weights(files: dict[str, float] | Sequence[str] | str) -> dict[str, float]:
     if isinstance(files, str):
         files = [files]
     return dict(files) if isinstance(files, dict) else dict.fromkeys(files, 1.0)
-
-
-def _made(kind: type[_Options], value: Any) -> _Options:
-    return kind(**value) if isinstance(value, Mapping) else value

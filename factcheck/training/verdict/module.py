@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -17,6 +16,7 @@ from factcheck.models.text import check_max_length, load_text_model, load_tokeni
 from factcheck.models.verdict import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.models.weights import load_compatible_weights
 from factcheck.training.callbacks import FiniteLoss, RandomStates, check_before_saving, planned_steps
+from factcheck.training.options import group_of, plain_settings
 from factcheck.training.verdict.losses import LossOptions, verdict_loss
 from factcheck.training.verdict.metrics import VerdictMetrics
 from factcheck.training.verdict.optim import (
@@ -29,12 +29,11 @@ from factcheck.training.verdict.optim import (
 )
 from factcheck.weights import check_weights
 
-__all__ = ["VerdictModule", "plain_settings"]
+__all__ = ["VerdictModule"]
 
 _LOG = logging.getLogger("factcheck")
 _NETWORK = VerdictConfig(token_relations="words")
 _OPTIM, _TEXT, _LOSS = OptimOptions(), TextOptions(), LossOptions()
-_Options = TypeVar("_Options")
 
 
 class VerdictModule(pl.LightningModule):
@@ -66,11 +65,11 @@ class VerdictModule(pl.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         # In a checkpoint the groups are dictionaries of plain values.
-        self.init_from, self.network = init_from, _made(VerdictConfig, network)
+        self.init_from, self.network = init_from, group_of(VerdictConfig, network)
         self.text, self.optim, self.loss = (
-            _made(TextOptions, text),
-            _made(OptimOptions, optim),
-            _made(LossOptions, loss),
+            group_of(TextOptions, text),
+            group_of(OptimOptions, optim),
+            group_of(LossOptions, loss),
         )
         self.model, tokenizer = _untrained(self.network)
         self.input_builder = input_builder(self.model, tokenizer)
@@ -208,18 +207,6 @@ def _untrained(network: VerdictConfig) -> tuple[VerdictModel, Any]:
 
         image = create_image_encoder(network.image_encoder, network.image_weights, input_size=network.image_size)
     return VerdictModel(network, text, image), tokenizer
-
-
-def _made(kind: type[_Options], value: Any) -> _Options:
-    return kind(**value) if isinstance(value, Mapping) else value
-
-
-def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Hyper-parameters with their groups as dictionaries, as checkpoints hold them."""
-    groups = {
-        name: asdict(value) for name, value in settings.items() if is_dataclass(value) and not isinstance(value, type)
-    }
-    return {**settings, **groups}
 
 
 def _source(name: str) -> Path:

@@ -10,7 +10,8 @@ import torch
 from factcheck.cli import main
 from factcheck.models.folder import fingerprint, load_model
 from factcheck.models.verdict import VerdictConfig
-from factcheck.training.verdict.module import VerdictModule, plain_settings
+from factcheck.training.options import plain_settings
+from factcheck.training.verdict.module import VerdictModule
 
 
 @pytest.fixture(scope="module")

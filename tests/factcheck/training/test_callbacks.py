@@ -13,8 +13,8 @@ from factcheck.errors import InputError
 from factcheck.models.folder import not_finite
 from factcheck.training.callbacks import OverwriteWarning
 from factcheck.training.images.module import ImagePretrainModule
+from factcheck.training.options import plain_settings
 from factcheck.training.verdict.checkpoint import load_checkpoint
-from factcheck.training.verdict.module import plain_settings
 from factcheck.training.verdict.optim import TextOptions
 
 
