@@ -118,7 +118,7 @@ def test_scores_by_source(two_sources, tiny_model, tmp_path, capsys):
     assert written["by_source"]["leaky"]["accuracy"] == parts["leaky"].accuracy
     assert written["baselines_by_source"]["leaky"]["claim only (words, logistic regression)"] == 1.0
     assert 0 <= written["confidence"]["text only"]["ece"] <= 1
-    assert "Stance by source" in report.read_text()
+    assert "Stance accuracy by source" in report.read_text()
 
 
 def test_a_table_with_one_class(verifier, tmp_path):
