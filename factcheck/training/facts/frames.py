@@ -81,7 +81,7 @@ percent|price|{s} rose by {q};{s} fell by {q};{s} are up {q};{s} dropped {q};{s}
 COUNTED: tuple[tuple[str, str], ...] = tuple(
     (sentence, thing)
     for line in """
-{n} lost power;{n} were damaged;{n} were destroyed by the fire;{n} were flooded;{n} were \
+{n} were damaged;{n} were destroyed by the fire;{n} were flooded;{n} were \
 evacuated|homes,houses,flats,buildings,shops,farms,schools
 {n} were killed;{n} died;{n} were injured;{n} were arrested;{n} are missing;{n} were rescued;{n} were taken to hospital;{n} \
 tested positive;\
@@ -116,7 +116,7 @@ law|members,senators,councillors,voters,people,deputies,doctors
 DOUBLE: tuple[tuple[str, str, str, str], ...] = tuple(
     tuple(part.strip() for part in line.split("|"))  # type: ignore[misc]
     for line in """
-people|{x} people were killed and {y} were injured|{x} people were killed|{y} people were injured
+people|{x} people died and {y} were hurt|{x} people died|{y} people were hurt
 people|{x} passengers died and {y} survived|{x} passengers died|{y} passengers survived
 people|The crash left {x} dead and {y} wounded|The crash left {x} people dead|{y} people were wounded in the crash
 people|Police arrested {x} people and fined {y}|Police arrested {x} people|Police fined {y} people
@@ -131,7 +131,7 @@ people|{p} bought {x} horses and {y} cows|{p} bought {x} horses|{p} bought {y} c
 people|The museum showed {x} paintings and {y} sculptures|The museum showed {x} paintings|The museum showed {y} sculptures
 people|The fire destroyed {x} homes and damaged {y} others|The fire destroyed {x} homes|The fire damaged {y} homes
 people|The team won {x} matches and lost {y}|The team won {x} matches|The team lost {y} matches
-year|The {b} opened in {x} and was enlarged in {y}|The {b} opened in {x}|The {b} was enlarged in {y}
+year|The {b} opened in {x} and was rebuilt in {y}|The {b} opened in {x}|The {b} was rebuilt in {y}
 year|The {b}, built in {x}, was restored in {y}|The {b} was built in {x}|The {b} was restored in {y}
 year|The {b} was finished in {x} and burned down in {y}|The {b} was finished in {x}|The {b} burned down in {y}
 year|{p} was born in {x} and married in {y}|{p} was born in {x}|{p} married in {y}

@@ -155,7 +155,7 @@ def _acts(text: str) -> tuple[Act, ...]:
 #: "base|what follows, …"; irregular verbs as "base/past/participle/ing".
 ACTS = _acts(
     """
-country: ban/banned/banned/banning|fur farms,plastic bags,fishing nets,night flights,foreign adverts,the film,the app,bullfights,\
+country: ban/banned/banned/banning|plastic bags,fishing nets,night flights,foreign adverts,the film,the app,bullfights,\
 diesel cars; raise|the minimum wage,interest rates,the retirement age,fuel taxes,import duties; cut/cut/cut/cutting|fuel taxes,\
 interest rates,child benefits,its army,arms exports,aid to farmers; close|its embassy,the border,coal plants,its ports,its \
 airspace; sign|the climate treaty,a trade deal,the charter,the peace accord; legalise|cannabis,same-sex marriage,online betting; \
@@ -166,7 +166,7 @@ climate summit,the song contest; lift|the travel ban,the curfew,sanctions; expel
 ambassador; recall|its ambassador; adopt|the euro,a new constitution,a new flag; privatise|the railways,the post office; \
 nationalise|the gas company,the banks; win/won/won/winning|the cup,the song contest,a seat on the council; release|political \
 prisoners,the journalist; tax|sugary drinks,plane tickets,second homes
-company: open|a shop in {c},an office in {c},a factory in {c},a data centre in {c},a warehouse in {c}; close|its plant in {c},its \
+company: open|an office in {c},a factory in {c},a data centre in {c},a warehouse in {c}; close|its plant in {c},its \
 shop in {c},two offices; buy/bought/bought/buying|a robotics firm,a rival,the old town hall,ten planes,a football club; \
 sell/sold/sold/selling|its phone business,its headquarters,its stake in a bank; recall|a baby food,two car models,a sunscreen; \
 launch/launched/launched/launching|a new phone,an electric car,a streaming service,a budget airline; sack|its chief \
@@ -174,7 +174,7 @@ executive,two managers; raise|its prices,its dividend,wages; cut/cut/cut/cutting
 move|its headquarters to {c},production to {c}; patent|a new battery,a vaccine; pay/paid/paid/paying|a fine,no taxes,\
 compensation to farmers; leave/left/left/leaving|the market in {c},the stock exchange; hire|a new boss,engineers in {c}; \
 delay/delayed/delayed/delaying|the launch,the merger; cancel/cancelled/cancelled/cancelling|the order,the merger,all flights to {c}
-person: buy/bought/bought/buying|the castle,a boat,the old mill,a vineyard,a painting,a football club,a house in {c}; \
+person: buy/bought/bought/buying|the old mill,a vineyard,a painting,a football club,a house in {c}; \
 sell/sold/sold/selling|the farm,the company,a rare stamp,the family home; win/won/won/winning|the election,the lottery,the race,a \
 gold medal,the prize,the chess title; lose/lost/lost/losing|the election,the final,a leg,the court case; resign|as mayor,as \
 minister,as coach; visit|the hospital,the refugee camp,{c},the museum; marry|a banker,a singer,a prince; write/wrote/written/writing|\
