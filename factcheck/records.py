@@ -94,6 +94,8 @@ class Verdict:
     ``photo_evidence`` is where the claim's photo was found again in the evidence index, nearest first; None unless it was
     looked for (a claim with a photo and without a document, an index with photos). ``photo_context`` says what is known of either
     photo itself: its dates and edits, as facts with a kind and a value; None where nothing is.
+    ``ocr`` says for ``claim`` and ``document`` whether the text of their photo was ``given`` or ``read`` (``source``), and what was
+    read (``text``); None where neither has any.
     ``content_hash`` changes with anything that the verdict rests on: the row, the models and the options.
     """
 
@@ -117,6 +119,7 @@ class Verdict:
     photo_evidence: tuple[PhotoEvidence, ...] | None = None
     photo_context: "Mapping[str, Any] | None" = None
     content_hash: str | None = None
+    ocr: "Mapping[str, Mapping[str, str | None] | None] | None" = None
 
     def to_dict(self) -> dict[str, Any]:
         """A dictionary of plain values, as JSON and data frames take it; figures that are no numbers become None."""
@@ -205,6 +208,7 @@ def verdict_schema() -> "pa.Schema":
             ("value", pa.string()),
         ]
     )
+    ocr = pa.struct([("source", pa.string()), ("text", pa.string())])
     facts = pa.list_(pa.struct([("kind", pa.string()), ("value", pa.string())]))
     return pa.schema(
         [
@@ -229,5 +233,6 @@ def verdict_schema() -> "pa.Schema":
             ("photo_evidence", pa.list_(photo)),
             ("photo_context", pa.struct([("claim_image", facts), ("document_image", facts)])),
             ("content_hash", pa.string()),
+            ("ocr", pa.struct([("claim", ocr), ("document", ocr)])),
         ]
     )

@@ -25,9 +25,11 @@ from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 
 if TYPE_CHECKING:
+    from factcheck.data.ocr import ImageTextReader
     from factcheck.verification.cluster import RayCluster
     from factcheck.verification.stream import RunSummary
     from factcheck.verification.verifier import Verifier
+    from retrieval.content_cache import ContentCache
 
 __all__ = ["add_arguments", "exit_status", "print_summary", "run"]
 
@@ -86,7 +88,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cache",
         metavar="FILE",
-        help="keep sentence vectors in this file for the next run (2 GiB at most, longest unused first out)",
+        help="keep sentence vectors in this file for the next run (2 GiB at most, longest unused first out); what --ocr reads is kept "
+        "there, else in the user's cache folder",
+    )
+    parser.add_argument(
+        "--ocr",
+        choices=("off", "fill"),
+        default="off",
+        help="'fill' reads the text in photos whose OCR cells are empty, each photo once (extra ocr; default off)",
     )
     parser.add_argument("--device", help="torch device (default: cpu)")
     parser.add_argument(
@@ -261,6 +270,8 @@ def _verifier(args: argparse.Namespace, *, on_cpu: bool = False) -> "Verifier":
 
     device = None if on_cpu else args.device
     find_device(device)  # before an index is opened, which may take a while
+    cache = ContentCache(args.cache) if args.cache else None
+    ocr = _ocr_reader(cache) if args.ocr == "fill" else "off"
     evidence = None
     if manifest is not None:
         from factcheck.verification.image_vectors import image_vectors_of
@@ -277,12 +288,21 @@ def _verifier(args: argparse.Namespace, *, on_cpu: bool = False) -> "Verifier":
         photo_attribution=args.photo_attribution,
         batch_size=args.batch_size,
         runtime=args.runtime,
-        cache=ContentCache(args.cache) if args.cache else None,
+        cache=cache,
+        ocr=ocr,
         any_language=args.any_language,
         retrieval_encoder=args.retrieval_encoder,
         evidence=evidence,
         device=device,
     )
+
+
+def _ocr_reader(cache: "ContentCache | None") -> "ImageTextReader":
+    from factcheck.data.ocr import ImageTextReader
+    from retrieval.content_cache import ContentCache
+    from retrieval.encoders.pretrained import cache_folder
+
+    return ImageTextReader(cache or ContentCache(cache_folder("ocr") / "texts.sqlite"))
 
 
 def print_summary(summary: "RunSummary") -> None:

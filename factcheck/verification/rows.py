@@ -32,6 +32,7 @@ class ClaimRow:
         image_keys: what the photos are known by, None where their bytes are not there.
         sentences: those of its document, cleaned for the encoders; None without one.
         reasons: what the reader found wrong with it.
+        ocr_sources: where either text of ``ocr`` comes from, ``given`` or ``read``; None where there is none.
     """
 
     number: int
@@ -43,6 +44,7 @@ class ClaimRow:
     image_keys: tuple[bytes | None, bytes | None] = (None, None)
     sentences: "Sequence[Sentence] | None" = None
     reasons: tuple[str, ...] = ()
+    ocr_sources: tuple[str | None, str | None] = (None, None)
 
     def image(self, name: str) -> dict[str, Any] | None:
         """The cell ``claim_image`` or ``document_image`` as ``{bytes, path}``, or None.

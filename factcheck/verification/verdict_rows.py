@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from factcheck.data.ocr import READ
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCE_LABELS, STANCES, ImageRelation, relation_of
 from factcheck.verification.decide import Decision
 from factcheck.verification.notes import Notes
@@ -96,6 +97,7 @@ def verdict_row(
         and {name: _number(drop) for name, drop in zip(("claim_image", "document_image"), image_attributions, strict=True)},
         "photo_evidence": None if row.image_evidence is None else [_found_image(hit) for hit in row.image_evidence],
         "photo_context": notes.photo_context,
+        "ocr": _ocr(row),
     }  # fmt: skip
     return VerdictRow(cells, told)
 
@@ -124,6 +126,15 @@ def _evidence(
         }
         for i in order
     ]
+
+
+def _ocr(row: Row) -> dict[str, Any] | None:
+    """Where the text of either photo comes from; the text itself where the claims table does not have it."""
+    sides = zip(("claim", "document"), row.source.ocr, row.source.ocr_sources, strict=True)
+    found = {
+        side: {"source": source, "text": text if source == READ else None} for side, text, source in sides if source
+    }
+    return found or None
 
 
 def _found_image(hit: "Hit") -> dict[str, Any]:

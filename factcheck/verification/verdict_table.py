@@ -47,6 +47,7 @@ _LATER = (
     "photo_evidence",
     "photo_context",
     "content_hash",
+    "ocr",
 )
 _NESTED = tuple(field.name for field in verdict_schema() if pa.types.is_nested(field.type))
 #: What a reason opens with where the row abstains whatever its confidence.

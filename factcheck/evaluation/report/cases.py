@@ -66,7 +66,7 @@ def case_of(
         "claim": pieces(text, claim_marks) if text else None,
         "document": _document(document, [evidence[i] for i in own], own, quoted) if document else None,
         "date": claim.get("date"),
-        "ocr": {side: claim.get(f"{side}_ocr") for side in _SIDES},
+        "ocr": {side: claim.get(f"{side}_ocr") or _read_in(verdict, side) for side in _SIDES},
         "evidence": [
             {
                 **{name: one[name] for name in ("document_id", "sentence")},
@@ -84,6 +84,10 @@ def case_of(
         "photo_evidence": [{**one, "score": _figure(one["score"])} for one in verdict.get("photo_evidence") or []],
         "photo_context": {k: v for k, v in (verdict.get("photo_context") or {}).items() if v},
     }
+
+
+def _read_in(verdict: Mapping[str, Any], side: str) -> str | None:
+    return ((verdict.get("ocr") or {}).get(side) or {}).get("text")
 
 
 def pieces(text: str, marks: Sequence[tuple[int, int, str, int]]) -> list[list[Any]]:
