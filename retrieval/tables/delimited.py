@@ -13,16 +13,16 @@ from retrieval.errors import InputError
 from retrieval.tables.content import Content
 from retrieval.tables.dialect import (
     Dialect,
-    Profile,
     Record,
+    columns_of,
     csv_reader,
     explain,
     find_dialect,
     is_doubtful,
-    profile_of,
     records_of,
 )
 from retrieval.tables.lines import Lines
+from retrieval.tables.profile import Profile
 from retrieval.tables.rows import BATCH_CHARS, Column, Fault, Row, RowBatch, Table
 
 __all__ = ["HEADERS", "QUOTINGS", "DelimitedTable", "read_header"]
@@ -86,7 +86,7 @@ class DelimitedTable(Table):
         if self._profile is None:
             lines = self._lines()
             try:
-                self._profile = profile_of(lines, self.delimiter, len(self.names))
+                self._profile = columns_of(lines, self.delimiter, len(self.names))
             finally:
                 lines.close()
         return self._profile
@@ -168,19 +168,19 @@ class DelimitedTable(Table):
         for record in records_of(lines, self.delimiter, len(self.names), dialect):
             if record.kind == "agreed" and plain:
                 yield self._line(record.lines[0].rstrip("\r\n"), record.start, record.encoding)
-            elif record.kind == "agreed" or (record.kind == "quoted" and dialect.reading == "quoted"):
+            elif record.kind == "agreed" or record.kind in dialect.keeps:
                 assert record.fields is not None
                 if broken and not dialect.profile.allows(record.fields):
                     yield from self._each(record, _REST)
                     continue
                 broken = False
                 yield record.start, record.fields, record.encoding
-            elif record.kind in ("unquoted", "merged") and plain:
+            elif record.kind in ("unquoted", "merged", "doubtful") and plain:
                 for number, text in enumerate(record.lines, record.start):
                     yield self._line(text.rstrip("\r\n"), number, record.encoding)
             else:
                 broken = '"' in record.lines[0]
-                unsure = _INSIDE if record.kind == "merged" else _UNSURE
+                unsure = _INSIDE if record.kind in ("merged", "doubtful") else _UNSURE
                 faults = [record.fault or unsure, *[unsure] * (len(record.lines) - 1)]
                 if record.kind == "unquoted" and dialect.reading == "mixed":
                     faults = [unsure]

@@ -8,18 +8,18 @@ from itertools import islice
 from typing import NamedTuple
 
 from retrieval.tables.lines import Lines
+from retrieval.tables.profile import CERTAIN, LIKELY, Profile, Sample, profile_of
 from retrieval.tables.rows import Fault
 
 __all__ = [
     "MAX_FIELD",
     "Dialect",
-    "Profile",
     "Record",
+    "columns_of",
     "csv_reader",
     "explain",
     "find_dialect",
     "is_doubtful",
-    "profile_of",
     "records_of",
 ]
 
@@ -27,44 +27,11 @@ __all__ = [
 MAX_FIELD = 64 * 2**20
 # The unquoted reading is chosen where it has so many times the evidence of the other.
 _OUTWEIGHS = 10
-_SAMPLE, _LONGEST_TOKEN = 300, 64
-# A column is of a kind if so much of what it holds is: some rows of the sample may be broken.
-_MOST = 0.95
-# Of fewer rows nothing is concluded.
-_FEWEST = 3
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What the columns of a table hold, by rows that both readings split alike: numbers, single words, or any text.
-
-    A line of a quoted text may by chance have as many delimiters as a row; it will hardly have a number in the place of ids.
-
-    Attributes:
-        kinds: place of a column to ``number`` or ``word``; columns of free text and empty ones are not there.
-        wrapped: whether some column stands in quotation marks in nearly every row, as programs write that quote all fields.
-    """
-
-    kinds: dict[int, str] = field(default_factory=dict)
-    wrapped: bool = False
-
-    def fits(self, fields: Sequence[str]) -> bool:
-        """Whether fields look like a row; False where no column tells."""
-        return bool(self.kinds) and self.allows(fields)
-
-    def allows(self, fields: Sequence[str]) -> bool:
-        """Whether nothing says that fields are not a row."""
-        return all(_kind(fields[place]) in ("empty", kind, "number") for place, kind in self.kinds.items()) and (
-            not self.kinds or any(_kind(fields[place]) != "empty" for place in self.kinds)
-        )
-
-    def follows(self, fields: Sequence[str], first: Sequence[str], lines: int) -> bool:
-        """Whether fields are a row beyond doubt: two columns tell, or a number is one of those after that of the first line."""
-        if not self.fits(fields):
-            return False
-        numbers = [place for place, kind in self.kinds.items() if kind == "number" and place < len(first)]
-        after = (int(fields[p]) - int(first[p]) for p in numbers if fields[p].isdecimal() and first[p].isdecimal())
-        return len(self.kinds) > 1 or any(0 < step < lines for step in after)
+# Marks are trusted to quote where they do so beyond doubt so many times as often as they cannot.
+_TRUSTED = 5
+_NEARLY, _WHOLLY, _SOUND = 1, 2, 3
+# Rows looked at for what the columns hold.
+_SAMPLE = 300
 
 
 @dataclass(frozen=True)
@@ -76,14 +43,22 @@ class Dialect:
         careful: whether each row has to be looked at, see :func:`records_of`.
         profile: what its columns hold.
         forced: the user has said that fields are quoted.
-        well_formed: all of it can be read as quoted.
+        trust: how far the marks of rows that can be read as quoted are trusted to quote: 0 (not beyond doubt), :data:`_NEARLY` (hardly
+            a row cannot be read so), :data:`_WHOLLY` (none), :data:`_SOUND` (none, and there are many).
     """
 
     reading: str
     careful: bool = True
     profile: Profile = field(default_factory=Profile)
     forced: bool = False
-    well_formed: bool = False
+    trust: int = 0
+
+    @property
+    def keeps(self) -> tuple[str, ...]:
+        """Kinds of records that are read as quoted."""
+        if self.reading != "quoted":
+            return ()
+        return ("quoted", "doubtful") if self.trust else ("quoted",)
 
 
 class Record(NamedTuple):
@@ -92,7 +67,8 @@ class Record(NamedTuple):
     Attributes:
         kind: ``agreed``: both split one line alike. ``quoted``: fields in quotation marks hold delimiters or line ends.
             ``unquoted``: a line that splits into the columns only where marks are letters. ``merged``: several lines that can be
-            read as quoted, one of which looks like a row of its own. ``broken``: a line that neither can read.
+            read as quoted, one of which looks like a row of its own. ``doubtful``: the same, where it may as well be chance.
+            ``broken``: a line that neither can read.
         start: number of the first line, from 1.
         lines: the lines with their ends.
         fields: as read as quoted; None where that fails.
@@ -135,7 +111,7 @@ def records_of(lines: Lines, delimiter: str, width: int, dialect: Dialect) -> It
         if len(taken) == 1:
             kind = "agreed" if '"' not in taken[0] or taken[0].count(delimiter) == width - 1 else "quoted"
         else:
-            kind = "merged" if _is_merged(taken, delimiter, width, dialect) else "quoted"
+            kind = _kind_of_several(fields or (), taken, delimiter, width, dialect)
         yield Record(kind, lines.start, taken, fields, None, lines.fault)
 
 
@@ -165,13 +141,16 @@ def find_dialect(
         lines.close()
     quoted, unquoted = found["quoted"] + found["wrapped"], found["unquoted"] + found["merged"]
     if not found["faults"] and quoted:  # what it takes for merged rows is a text that looks like them
-        return Dialect("quoted", profile=profile, well_formed=True)
+        trust = _SOUND if quoted >= _OUTWEIGHS * found["merged"] else _WHOLLY
+        return Dialect("quoted", profile=profile, trust=trust)
     if unquoted and not quoted:
         return Dialect("plain", careful=False)
     # A stray mark makes one row seem unquoted; hardly anything makes an unquoted row seem quoted.
     if unquoted >= _OUTWEIGHS * quoted and unquoted:
         return Dialect("plain", profile=profile)
-    return Dialect("mixed" if unquoted > quoted else "quoted", profile=profile)
+    sure = quoted >= _TRUSTED * found["faults"] and (quoted or not found["broken"])
+    trust = _NEARLY if sure else 0
+    return Dialect("mixed" if unquoted > quoted else "quoted", profile=profile, trust=trust)
 
 
 def is_doubtful(fields: Sequence[str], lines: Sequence[str], delimiter: str, profile: Callable[[], Profile]) -> bool:
@@ -188,9 +167,13 @@ def is_doubtful(fields: Sequence[str], lines: Sequence[str], delimiter: str, pro
         return False
     if all(line.count(delimiter) == least for line in lines):
         return True
+    if _has_stray_marks(fields, lines, delimiter) or profile().opening(lines, delimiter, fields[0]):
+        return True
+    if profile().ids is not None:
+        return False
     if len(lines) > 2 and _follows_inside(lines, delimiter, least, profile):
         return True
-    return _has_stray_marks(fields, lines, delimiter)
+    return _some_split(lines, delimiter, least, profile)
 
 
 def csv_reader(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:
@@ -217,19 +200,39 @@ def _splits(line: str, delimiter: str, width: int) -> bool:
     return line.count(delimiter) == width - 1 and not line.isspace()
 
 
-def _is_merged(lines: Sequence[str], delimiter: str, width: int, dialect: Dialect) -> bool:
-    """Whether a record of several lines may be several rows that two stray quotation marks have joined.
+def _kind_of_several(fields: Sequence[str], lines: Sequence[str], delimiter: str, width: int, dialect: Dialect) -> str:
+    """Whether a record of several lines is ``quoted``, or several rows that two stray quotation marks have ``merged``.
 
-    So it is where each line splits into the columns and those after the first look like rows, or where one inside does so
-    beyond doubt.
+    Merged it is where a line after the first begins with an id beyond doubt, where each line splits into the columns and
+    those after the first look like rows, or where one inside does so beyond doubt. ``doubtful`` it is where that may be chance.
     """
     if dialect.forced or width == 1:
-        return False
-    fitting = [line.count(delimiter) == width - 1 for line in lines]
-    if all(fitting):
-        split = (line.rstrip("\r\n").split(delimiter) for line in lines[1:])
-        return all(map(dialect.profile.fits, split)) or not (dialect.profile.kinds and dialect.well_formed)
-    return _follows_inside(lines, delimiter, width - 1, lambda: dialect.profile)
+        return "quoted"
+    profile = dialect.profile
+    opening = profile.opening(lines, delimiter, fields[0])
+    if opening == CERTAIN:
+        return "merged"
+    exact = all(line.count(delimiter) == width - 1 for line in lines)
+    if opening >= LIKELY:
+        merged = True
+    elif profile.ids is not None and not opening:
+        merged = False  # no line can be a row
+    elif exact:
+        fits = all(profile.fits(line.rstrip("\r\n").split(delimiter)) for line in lines[1:])
+        merged = fits or (profile.ids is None and not (profile.kinds and dialect.trust >= _WHOLLY))
+    else:
+        merged = _follows_inside(lines, delimiter, width - 1, lambda: profile)
+    if merged:
+        return "doubtful" if dialect.trust == _SOUND else "merged"
+    return "doubtful" if exact or opening or _some_split(lines, delimiter, width - 1, lambda: profile) else "quoted"
+
+
+def _some_split(lines: Sequence[str], delimiter: str, least: int, profile: Callable[[], Profile]) -> bool:
+    """Whether a line after the first splits into at least the columns, and nothing says that it is no row."""
+    return any(
+        line.count(delimiter) >= least and profile().may_open_and_close(line.rstrip("\r\n").split(delimiter), least + 1)
+        for line in lines[1:]
+    )
 
 
 def _follows_inside(lines: Sequence[str], delimiter: str, least: int, profile: Callable[[], Profile]) -> bool:
@@ -253,36 +256,15 @@ def _has_stray_marks(fields: Sequence[str], lines: Sequence[str], delimiter: str
     return False
 
 
-def profile_of(lines: Lines, delimiter: str, width: int) -> Profile:
+def columns_of(lines: Lines, delimiter: str, width: int) -> Profile:
     """What the columns hold in the first rows that can be read as quoted."""
-    counts: list[dict[str, int]] = [{} for _ in range(width)]
-    wrapped, alike = [0] * width, 0
-    for record in islice(records_of(lines, delimiter, width, Dialect("quoted", forced=True)), _SAMPLE):
-        for place, part in enumerate(record.fields or ()):
-            kind = _kind(part)
-            counts[place][kind] = counts[place].get(kind, 0) + 1
-        if record.kind == "agreed":
-            alike += 1
-            raw = record.lines[0].rstrip("\r\n").split(delimiter)
-            for place, (text, part) in enumerate(zip(raw, record.fields or (), strict=True)):
-                wrapped[place] += text != part
-    kinds = {}
-    for place, found in enumerate(counts):
-        filled = sum(found.values()) - found.get("empty", 0)
-        numbers, words = found.get("number", 0), found.get("word", 0)
-        if filled < _FEWEST:
-            continue
-        if numbers >= _MOST * filled:
-            kinds[place] = "number"
-        elif numbers + words >= _MOST * filled:
-            kinds[place] = "word"
-    return Profile(kinds, wrapped=alike > 1 and max(wrapped) >= _MOST * alike)
-
-
-def _kind(text: str) -> str:
-    text = text.strip().strip('"')
-    if not text:
-        return "empty"
-    if text.isdecimal():
-        return "number"
-    return "word" if len(text) <= _LONGEST_TOKEN and len(text.split()) == 1 else "text"
+    records = islice(records_of(lines, delimiter, width, Dialect("quoted", forced=True)), _SAMPLE)
+    return profile_of(
+        (
+            Sample(record.fields, record.lines[0].rstrip("\r\n") if record.kind == "agreed" else None)
+            for record in records
+            if record.fields
+        ),
+        delimiter,
+        width,
+    )

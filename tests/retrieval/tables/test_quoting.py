@@ -1,8 +1,10 @@
 """Delimited tables, quoted, unquoted and half broken: no row is lost, and no field holds another row's text."""
 
 import csv
+import hashlib
 import io
 import logging
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -143,6 +145,54 @@ def test_a_mark_lost_or_one_too_many_loses_no_row_and_mixes_none(tmp_path_factor
     found = read(tmp_path_factory.mktemp("t") / "t.csv", f"{header}\n{body}", delimiter)
     assert len(found) >= len(rows)
     assert_nobody_elses(found)
+
+
+# What marks do in a cell, {} being whose it is and | the delimiter: open, close, stand alone, quote in vain.
+MARKED = st.sampled_from(
+    ["{} x", "{}", '"{} x', '{} x"', "{}", '"{}"', '""{}', 'x "{}" y', "{} |x", '"{}| x', '{}"| x', '"']
+)
+IDS = {
+    "numbers in order": str,
+    "numbers": lambda i: str(7919 * (i + 3) ** 3 % 900_001 + 99_999),
+    "numbers with a word": lambda i: f"{i + 11}.json",
+    "several sets": lambda i: f"{('train', 'dev')[i % 2]}-{i}",
+    "hashes": lambda i: hashlib.sha1(str(i).encode()).hexdigest()[:12],
+}
+
+
+@pytest.mark.parametrize("ids", IDS)
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.tuples(MARKED, MARKED), min_size=2, max_size=12), st.sampled_from(",\t"))
+def test_marks_anywhere_in_a_table_without_quoting_merge_no_rows(tmp_path_factory, ids, cells, delimiter):
+    logging.getLogger("retrieval").setLevel(logging.ERROR)
+    if ids == "several sets":  # of either one is seen
+        cells = [("{}", "{}")] * 2 + cells
+    lines = [
+        "|".join([IDS[ids](i), *row]).replace("{}", f"<{i}>").replace("|", delimiter) for i, row in enumerate(cells)
+    ]
+    header = delimiter.join(("id", "a", "b"))
+    found = read(tmp_path_factory.mktemp("t") / "t.csv", "\n".join([header, *lines]), delimiter)
+    assert len(found) == len(lines)
+    for i, row in enumerate(found):
+        if row.fault is None:
+            assert row.values["id"] == IDS[ids](i)
+            assert set(re.findall("<([0-9]+)>", "".join(row.values.values()))) <= {str(i)}
+
+
+def test_a_text_that_looks_like_rows_stays_a_text_where_marks_are_trusted(tmp_path):
+    """Lines within quotation marks that begin with numbers, in a table of which every row can be read as quoted."""
+    rows = [(str(50 + 3 * i), f"First,\n{i}, second,\nthird" if i % 3 else "Plain, with a comma") for i in range(40)]
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([("id", "text"), *rows])
+    assert values(read(tmp_path / "t.csv", stream.getvalue(), ",")) == [list(row) for row in rows]
+
+
+def test_a_text_whose_lines_begin_with_the_next_ids_is_asked_about(tmp_path):
+    text = 'id,text\n3,"one, two"\n4,"a list:\n5, x\n6, y"\n7,"three, four"\n'
+    rows = read(tmp_path / "t.csv", text, ",")
+    assert [row.fault is None for row in rows] == [True, False, False, False, True]
+    assert "looks like a row of its own; `quoting` says whether it is one" in rows[1].fault.text
+    assert values(read(tmp_path / "t.csv", text, ",", quoting="quoted"))[1] == ["4", "a list:\n5, x\n6, y"]
 
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst", "t.csv.bz2", "t.csv.xz", "t.csv"])
