@@ -12,9 +12,11 @@ from factcheck.errors import InputError
 from factcheck.judges.base import Judge, Judgement
 from factcheck.models.calibration import Calibration
 from factcheck.models.inputs import InputBuilder, TextRow
-from factcheck.models.packed_text import packed_text
+from factcheck.models.packed import packed_fusion, packed_text
+from factcheck.twins.runtime import packed_copy
 
 if TYPE_CHECKING:
+    from factcheck.models.image import ImageEncoder
     from factcheck.models.verdict import VerdictModel, VerdictOutput
 
 __all__ = ["EncodedImages", "FusionJudge", "JointJudgement", "stance_probabilities"]
@@ -107,6 +109,17 @@ class FusionJudge(Judge):
             )
         return packed or self.model.encode_text
 
+    @cached_property
+    def fuse(self) -> "Callable[..., Tensor]":
+        """``VerdictModel.fusion`` by the fastest way there is."""
+        return packed_fusion(self.model) or self.model.fusion
+
+    @cached_property
+    def image_encoder(self) -> "ImageEncoder | None":
+        """The model's image encoder, on the CPU a copy with weights laid out for its kernels."""
+        image = self.model.image
+        return image if image is None or self.device.type != "cpu" else packed_copy(image)
+
     @property
     def image_size(self) -> int | None:
         """Side in pixels of the square that photos are read at; None for a model that reads none."""
@@ -134,13 +147,13 @@ class FusionJudge(Judge):
 
     def encode_images(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (n, h·w, C) and unit descriptors (n, E) of n photos (n, 3, S, S), in batches."""
+        assert self.image_encoder is not None
         tokens, vectors = [], []
         with torch.inference_mode():
             for part in pixels.split(self.batch_size):
-                present = torch.ones(len(part), dtype=torch.bool, device=self.device)
-                encoded = self.model.encode_image(part.to(self.device), present)
-                tokens.append(encoded[0])
-                vectors.append(encoded[1])
+                features, descriptors = self.image_encoder.forward_all(part.to(self.device))
+                tokens.append(features.flatten(2).transpose(1, 2))
+                vectors.append(descriptors)
         return torch.cat(tokens), torch.cat(vectors)
 
     def _batch(self, rows: Sequence[TextRow], images: EncodedImages | None) -> list[JointJudgement]:
@@ -148,10 +161,10 @@ class FusionJudge(Judge):
         mask = inputs["attention_mask"]
         hidden = self.encode_text(**inputs)
         if images is None:
-            return self._read(self.model.decide(hidden, mask), mask.sum(1), None)
+            return self._read(self.model.decide(hidden, mask, fusion=self.fuse), mask.sum(1), None)
         (claims, claim_vectors, has_claim), (documents, document_vectors, has_document) = images.side(0), images.side(1)
         pairs = ((claims, claim_vectors), (documents, document_vectors))
-        output = self.model.decide(hidden, mask, pairs, has_claim, has_document)
+        output = self.model.decide(hidden, mask, pairs, has_claim, has_document, fusion=self.fuse)
         return self._read(output, mask.sum(1), has_claim & has_document)
 
     def _read(self, output: "VerdictOutput", tokens: Tensor, pairs: Tensor | None) -> list[JointJudgement]:

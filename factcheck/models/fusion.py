@@ -97,6 +97,19 @@ class FusionTransformer(nn.Module):
         Returns:
             (B, D).
         """
+        x, padding = self.tokens(text, text_mask, images, masks, pair)
+        x = self.layers(x, src_key_padding_mask=padding)
+        return self.norm(x[:, 0])
+
+    def tokens(
+        self,
+        text: Tensor,
+        text_mask: Tensor,
+        images: tuple[Tensor, Tensor] | None = None,
+        masks: tuple[Tensor, Tensor] | None = None,
+        pair: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What the layers read: tokens (B, N, D), the verdict's first, and (B, N) true where one is none; see :meth:`forward`."""
         batch = text.shape[0]
         types = self.types.weight
         verdict = self.verdict + types[TokenType.VERDICT] + self.summary_proj(text[:, 0])  # (B, D)
@@ -109,7 +122,4 @@ class FusionTransformer(nn.Module):
                 valid.append(mask[:, None].expand(batch, image.shape[1]))
             tokens.append((self.pair_proj(pair) + types[TokenType.PAIR])[:, None])
             valid.append((masks[0] & masks[1])[:, None])
-        x = torch.cat(tokens, dim=1)  # (B, 1 + T + 2I + 1, D)
-        padding = ~torch.cat(valid, dim=1)
-        x = self.layers(x, src_key_padding_mask=padding)
-        return self.norm(x[:, 0])
+        return torch.cat(tokens, dim=1), ~torch.cat(valid, dim=1)  # N = 1 + T + 2I + 1

@@ -1,6 +1,6 @@
 """The verdict model: text transformer + image encoder + fusion transformer + three heads."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -243,16 +243,21 @@ class VerdictModel(nn.Module):
         images: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
         claim_image_mask: Tensor | None = None,
         document_image_mask: Tensor | None = None,
+        fusion: Callable[..., Tensor] | None = None,
     ) -> VerdictOutput:
-        """Fusion and heads, from encoded text and images (so that leave-one-out runs encode each image once)."""
+        """Fusion and heads, from encoded text and images (so that leave-one-out runs encode each image once).
+
+        ``fusion`` computes what the model's own does, faster (see :mod:`factcheck.models.packed`).
+        """
+        fusion = fusion or self.fusion
         if images is None or claim_image_mask is None or document_image_mask is None:
-            return VerdictOutput(self.stance_head(self.fusion(text, attention_mask)))
+            return VerdictOutput(self.stance_head(fusion(text, attention_mask)))
         (claim_tokens, claim_embedding), (document_tokens, document_embedding) = images
         pair = pair_features(claim_embedding, document_embedding)
         cosine = pair[:, :1]
         pair = self.pair_norm(pair)
         masks = (claim_image_mask, document_image_mask)
-        verdict = self.fusion(text, attention_mask, (claim_tokens, document_tokens), masks, pair)
+        verdict = fusion(text, attention_mask, (claim_tokens, document_tokens), masks, pair)
         stance = self.stance_head(verdict)
         image = self.image_head(verdict) + self.pair_head(pair) + self.cosine_head(cosine)
         return VerdictOutput(stance, image, self.compose(stance, image) + self.label_head(verdict), cosine[:, 0])

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as everywhere
 
 from factcheck.errors import InputError
+from retrieval.encoders.linear import has_packed_kernel
 
 __all__ = ["PackedLinear", "cache_floats", "can_pack", "even_part", "hooked", "recording"]
 
@@ -68,10 +69,7 @@ def can_pack(linear: object) -> bool:
         type(linear) is nn.Linear
         and linear.weight.device.type == "cpu"
         and linear.weight.dtype == torch.float32
-        and torch.backends.mkldnn.is_available()
-        and bool(torch.backends.mkldnn.enabled)
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        and has_packed_kernel()
     )
 
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import warnings
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from factcheck.twins.blocks import GlobalSubsampledAttention, Mlp
 from factcheck.twins.kernels import PackedLinear, can_pack, even_part, hooked
 from factcheck.twins.lsa import LocallyGroupedSelfAttention
 
-__all__ = ["RUNTIMES", "OnnxModule", "OpenVinoModule", "export_onnx", "optimize"]
+__all__ = ["RUNTIMES", "OnnxModule", "OpenVinoModule", "export_onnx", "optimize", "packed_copy"]
+
+Module = TypeVar("Module", bound=nn.Module)
 
 RUNTIMES = ("eager", "compile", "onnxruntime", "openvino")
 """Names that :func:`optimize` takes."""
@@ -61,9 +63,9 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
         raise InputError(f"optimize takes a torch.nn.Module, found {type(model).__name__}")
     if any(isinstance(part, (_NoGrad, OnnxModule, OpenVinoModule)) for part in model.modules()):
         raise InputError("this model has been optimised already; optimise the one it was made from")
-    model = _freeze(model)
     if runtime == "eager":
-        return _NoGrad(_pack(model)).eval()
+        return _NoGrad(packed_copy(model)).eval()
+    model = _freeze(model)
     if runtime == "compile":
         return _NoGrad(cast(nn.Module, torch.compile(model, dynamic=False))).eval()
     extra, packages = _PACKAGES[runtime]
@@ -75,6 +77,11 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
     with tempfile.TemporaryDirectory() as folder:
         path = export_onnx(model, Path(folder) / "model.onnx", example)
         return (OnnxModule(path) if runtime == "onnxruntime" else OpenVinoModule(path)).eval()
+
+
+def packed_copy(model: Module) -> Module:
+    """A copy in evaluation mode that computes the same, weights laid out for the kernels; for inference only, see :func:`optimize`."""
+    return cast(Module, _pack(_freeze(model)))
 
 
 def export_onnx(model: nn.Module, path: str | Path, example: Tensor) -> Path:

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TOKENS_AT_ONCE", "batches_by_length", "pad", "rows_by_length", "tokenize"]
+__all__ = ["PACKED_TOKENS", "TOKENS_AT_ONCE", "batches_by_length", "pad", "rows_by_length", "tokenize"]
 
 #: Tokens in one forward pass on a CPU: the widest activations of a small encoder (1,536 floats a token) then stay within a
 #: few megabytes. Passes of 64 texts took twice as long a text.
 TOKENS_AT_ONCE = 512
+#: The same without padding, in :class:`retrieval.encoders.packed.PackedBert`; 7% quicker there than 512, in 8 bits 4%.
+PACKED_TOKENS = 1024
 
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[list[int]]:

@@ -1,10 +1,7 @@
 """BERT at inference on a CPU without a wasted operation: no padding, no mask, batches that stay in the cache.
 
 Texts lie end to end in one matrix of T tokens (T, D), so that every linear layer is one product over real tokens; attention
-runs over runs of texts of equal length. Buffers are made once a call and used again: with a fresh one for each product the
-system clears as many pages as the product writes. With ``int8`` the linear layers multiply in 8 bits (Dettmers et al. 2022,
-without its outliers): weights are scaled by output channel, activations by token, so a text's vector still does not depend on
-its neighbours.
+runs over runs of texts of equal length. With ``int8`` the linear layers multiply in 8 bits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from retrieval.encoders.batching import TOKENS_AT_ONCE, batches_by_length
+from retrieval.encoders.batching import PACKED_TOKENS, batches_by_length
+from retrieval.encoders.linear import ROWS, Int8Linear, Linear
 
 __all__ = ["PackedBert", "is_packable"]
 
@@ -46,7 +44,7 @@ class PackedBert:
     def __init__(self, model: Any, *, int8: bool = False) -> None:
         config, embeddings = model.config, model.embeddings
         self.width, self.heads = config.hidden_size, config.num_attention_heads
-        linear = _Int8Linear if int8 else _Linear
+        linear = Int8Linear if int8 else Linear
         with torch.no_grad():
             self._words = embeddings.word_embeddings.weight
             # Every text is one segment, so its type's vector is part of every position's.
@@ -61,12 +59,11 @@ class PackedBert:
                         linear(torch.cat([p.weight for p in parts]), torch.cat([p.bias for p in parts])),
                         linear(layer.attention.output.dense.weight, layer.attention.output.dense.bias),
                         layer.attention.output.LayerNorm,
-                        linear(layer.intermediate.dense.weight, layer.intermediate.dense.bias),
+                        linear(layer.intermediate.dense.weight, layer.intermediate.dense.bias, gelu=True),
                         linear(layer.output.dense.weight, layer.output.dense.bias),
                         layer.output.LayerNorm,
                     )
                 )
-        self._inner = config.intermediate_size
 
     def encode(self, ids: Sequence[list[int]], pooling: str, *, batch_size: int = 64) -> np.ndarray:
         """Vectors of n texts, float32 (n, D) of length 1.
@@ -74,23 +71,21 @@ class PackedBert:
         Args:
             ids: token ids of each text with special tokens, at least one.
             pooling: ``mean`` or ``cls``.
-            batch_size: most texts in one pass; a pass ends at :data:`retrieval.encoders.batching.TOKENS_AT_ONCE` tokens in any case.
+            batch_size: most texts in one pass; a pass ends at :data:`retrieval.encoders.batching.PACKED_TOKENS` tokens in any case.
         """
         vectors = np.empty((len(ids), self.width), np.float32)
-        size = max(TOKENS_AT_ONCE, max(map(len, ids), default=0))
         # float32 whatever the program around it has as its default or autocasts to: vectors are compared with stored ones.
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            wide, inner = (torch.empty(size, width, dtype=torch.float32) for width in (3 * self.width, self._inner))
-            for rows, part in batches_by_length(ids, batch_size):
-                vectors[rows] = F.normalize(self._pass(part, pooling, (wide, inner)), dim=1).numpy()
+            for rows, part in batches_by_length(ids, batch_size, PACKED_TOKENS):
+                vectors[rows] = F.normalize(self._pass(part, pooling), dim=1).numpy()
         return vectors
 
-    def _pass(self, ids: list[list[int]], pooling: str, buffers: tuple[Tensor, Tensor]) -> Tensor:
+    def _pass(self, ids: list[list[int]], pooling: str) -> Tensor:
         """Pooled states (n, D) of texts sorted by length."""
         runs = [(length, len(list(group))) for length, group in groupby(map(len, ids))]
         tokens = torch.from_numpy(np.concatenate([np.asarray(row, np.int64) for row in ids]))
         positions = torch.from_numpy(np.concatenate([np.arange(len(row)) for row in ids]))
-        hidden = self._states(self._words[tokens].add_(self._positions[positions]), runs, buffers)
+        hidden = self._states(self._words[tokens].add_(self._positions[positions]), runs)
         parts = []
         for start, (length, count) in _starts(runs):
             texts = hidden[start : start + length * count].view(count, length, self.width)
@@ -104,21 +99,20 @@ class PackedBert:
             embedded: (T, D) sum of each token's embeddings, before their layer norm.
             lengths: tokens of each text; texts of equal length beside each other share their attention.
         """
-        runs = [(length, len(list(group))) for length, group in groupby(lengths)]
-        wide, inner = (embedded.new_empty(len(embedded), width) for width in (3 * self.width, self._inner))
-        return self._states(embedded, runs, (wide, inner))
+        return self._states(embedded, [(length, len(list(group))) for length, group in groupby(lengths)])
 
-    def _states(self, embedded: Tensor, runs: list[tuple[int, int]], buffers: tuple[Tensor, Tensor]) -> Tensor:
+    def _states(self, embedded: Tensor, runs: list[tuple[int, int]]) -> Tensor:
         """Hidden states (T, D) after the last layer, from embeddings (T, D) before their layer norm."""
-        hidden = _normalize(embedded, self._norm)
-        wide, inner = (buffer[: len(hidden)] for buffer in buffers)
-        context = torch.empty_like(hidden)
+        tokens = len(embedded)
+        hidden = _normalize(
+            F.pad(embedded, (0, 0, 0, -tokens % ROWS)), self._norm
+        )  # (T', D): nobody attends to the rest
+        context = torch.zeros_like(hidden)
         for project, merge, first, expand, contract, second in self._layers:
-            self._attend(project(hidden, wide), runs, context)
+            self._attend(project(hidden), runs, context)
             hidden = _normalize(merge(context).add_(hidden), first)
-            states = torch.ops.aten.gelu_(expand(hidden, inner))  # (T, inner)
-            hidden = _normalize(contract(states).add_(hidden), second)
-        return hidden
+            hidden = _normalize(contract(expand(hidden)).add_(hidden), second)
+        return hidden[:tokens]
 
     def _attend(self, projected: Tensor, runs: list[tuple[int, int]], context: Tensor) -> None:
         """Attention of the projected (T, 3·D) within each text, into ``context`` (T, D)."""
@@ -128,35 +122,6 @@ class PackedBert:
             q, k, v = projected[part].view(count, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             mixed = F.scaled_dot_product_attention(q, k, v)
             context[part].view(count, length, self.heads, -1).copy_(mixed.transpose(1, 2))
-
-
-class _Linear:
-    """x W + b into a buffer."""
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        self._weight, self._bias = weight.t(), bias
-
-    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        return torch.addmm(self._bias, x, self._weight, out=out)
-
-
-class _Int8Linear:
-    """x W + b in 8 bits: weights by output channel, activations by row."""
-
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        # Without VNNI two products are added in 16 bits, which seven bits of weight cannot overflow.
-        top = 127 if torch.cpu._is_vnni_supported() else 63
-        scale = weight.abs().amax(1, keepdim=True).clamp_(min=1e-12) / top  # (outputs, 1)
-        self._weight = (weight / scale).round_().to(torch.int8).t().contiguous()
-        self._scale, self._bias = scale[:, 0].contiguous(), bias
-
-    def __call__(self, x: Tensor, out: Tensor | None = None) -> Tensor:
-        # Two passes: aminmax takes seven times as long for both.
-        top = torch.maximum(x.amax(1, keepdim=True), x.amin(1, keepdim=True).neg_())
-        scale = top.clamp_(min=1e-12).div_(127)  # (T, 1)
-        product = torch._int_mm(x.mul(1 / scale).round_().to(torch.int8), self._weight)  # int32 (T, outputs)
-        result = torch.mul(product, scale, out=out)
-        return torch.addcmul(self._bias, result, self._scale, out=result)
 
 
 def _normalize(x: Tensor, norm: Any) -> Tensor:

@@ -21,7 +21,7 @@ class TransformersEncoder(TextEncoder):
     """A Hugging Face encoder with mean or CLS pooling; :func:`retrieval.load_encoder` makes one from a folder.
 
     Texts are sorted by length and batched with their like, so that next to nothing is spent on padding. BERT on the CPU runs
-    as :class:`retrieval.encoders.packed.PackedBert`, with the same vectors in half the time; with ``int8`` it multiplies in
+    as :class:`retrieval.encoders.packed.PackedBert`, with the same vectors in a third of the time; with ``int8`` it multiplies in
     8 bits, which moves the vectors a little and so has a fingerprint of its own.
 
     Args:
