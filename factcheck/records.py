@@ -175,6 +175,41 @@ def verdict_schema() -> "pa.Schema":
     """Schema of the verdict table: one row an input row, in input order."""
     import pyarrow as pa
 
+    evidence, photo, difference = _item_types()
+    ocr = pa.struct([("source", pa.string()), ("text", pa.string())])
+    facts = pa.list_(pa.struct([("kind", pa.string()), ("value", pa.string())]))
+    return pa.schema(
+        [
+            ("id", pa.string()),
+            ("label", pa.string()),
+            ("stance", pa.string()),
+            ("image_relation", pa.string()),
+            ("confidence", pa.float32()),
+            ("abstained", pa.bool_()),
+            ("probabilities", pa.struct([(label.value, pa.float32()) for label in FACTIFY_LABELS])),
+            ("stance_probabilities", pa.struct([(stance.value, pa.float32()) for stance in STANCES])),
+            ("image_similarity", pa.float32()),
+            ("evidence", pa.list_(evidence)),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+            ("model", pa.string()),
+            # From here on columns that are null unless there is something to say, and may be missing from a table that is read.
+            ("language", pa.string()),
+            ("differences", pa.list_(difference)),
+            ("explanation", pa.string()),
+            ("photo_attribution", pa.struct([("claim_image", pa.float32()), ("document_image", pa.float32())])),
+            ("photo_evidence", pa.list_(photo)),
+            ("photo_context", pa.struct([("claim_image", facts), ("document_image", facts)])),
+            ("content_hash", pa.string()),
+            ("ocr", pa.struct([("claim", ocr), ("document", ocr)])),
+        ]
+    )
+
+
+def _item_types() -> "tuple[pa.DataType, pa.DataType, pa.DataType]":
+    """What the lists of evidence, of photos found again and of differences hold."""
+    import pyarrow as pa
+
     evidence = pa.struct(
         [
             ("document_id", pa.string()),
@@ -208,31 +243,4 @@ def verdict_schema() -> "pa.Schema":
             ("value", pa.string()),
         ]
     )
-    ocr = pa.struct([("source", pa.string()), ("text", pa.string())])
-    facts = pa.list_(pa.struct([("kind", pa.string()), ("value", pa.string())]))
-    return pa.schema(
-        [
-            ("id", pa.string()),
-            ("label", pa.string()),
-            ("stance", pa.string()),
-            ("image_relation", pa.string()),
-            ("confidence", pa.float32()),
-            ("abstained", pa.bool_()),
-            ("probabilities", pa.struct([(label.value, pa.float32()) for label in FACTIFY_LABELS])),
-            ("stance_probabilities", pa.struct([(stance.value, pa.float32()) for stance in STANCES])),
-            ("image_similarity", pa.float32()),
-            ("evidence", pa.list_(evidence)),
-            ("status", pa.string()),
-            ("reason", pa.string()),
-            ("model", pa.string()),
-            # From here on columns that are null unless there is something to say, and may be missing from a table that is read.
-            ("language", pa.string()),
-            ("differences", pa.list_(difference)),
-            ("explanation", pa.string()),
-            ("photo_attribution", pa.struct([("claim_image", pa.float32()), ("document_image", pa.float32())])),
-            ("photo_evidence", pa.list_(photo)),
-            ("photo_context", pa.struct([("claim_image", facts), ("document_image", facts)])),
-            ("content_hash", pa.string()),
-            ("ocr", pa.struct([("claim", ocr), ("document", ocr)])),
-        ]
-    )
+    return evidence, photo, difference

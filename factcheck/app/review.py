@@ -63,17 +63,8 @@ def review_app(
         return Response(text, media_type=_KINDS[path.rpartition(".")[2]])
 
     async def state(request: Request) -> Response:
-        reviewer = _reviewer(request.query_params.get("reviewer"))
-        decisions = list(log.current().values())
-        order = queue.order(decisions, reviewer)
-        return JSONResponse(
-            {
-                **progress(log, queue, reviewer),
-                "queue": [queue.summary(n) for n in order[:_LISTED]],
-                "agreement": agreement(decisions),
-                "can_try": verify is not None,
-            }
-        )
+        overview = _overview(queue, log, _reviewer(request.query_params.get("reviewer")))
+        return JSONResponse({**overview, "can_try": verify is not None})
 
     async def case(request: Request) -> Response:
         n = int(request.path_params["n"])
@@ -81,11 +72,8 @@ def review_app(
             raise HTTPException(404, "no such row")
         reviewer = _reviewer(request.query_params.get("reviewer"))
         shown, images = await asyncio.to_thread(queue.case, n)
-        said = [d for d in log.current().values() if d.id == queue.ids[n]]
-        mine = next((_said(d) for d in said if d.reviewer == reviewer), None)
-        # What others said is shown only when one has said something oneself: it would lead.
-        others = [_said(d) for d in said if d.reviewer != reviewer] if mine else len([d for d in said if d.stance])
-        return JSONResponse({"n": n, "case": shown, "images": images, "mine": mine, "others": others})
+        said = _sayings([d for d in log.current().values() if d.id == queue.ids[n]], reviewer)
+        return JSONResponse({"n": n, "case": shown, "images": images, **said})
 
     async def decide(request: Request) -> Response:
         body = await read_json(request)
@@ -106,14 +94,7 @@ def review_app(
         table = await asyncio.to_thread(claims_of, [await read_json(request)])
         async with trying:  # one at a time: they share the model's threads
             verdicts = await asyncio.to_thread(verify, table)
-        row = table.to_pylist()[0]
-        images: dict[str, Any] = {}
-        store = ImageStore(most=2)
-        for side in ("claim", "document"):
-            data = (row.pop(f"{side}_image") or {}).get("bytes")
-            found = store.shrink(data) if data else "no image"
-            images[side] = found.uri if isinstance(found, SmallImage) else {"note": found}
-        return JSONResponse({"case": case_of(verdicts.to_pylist()[0], row), "images": images})
+        return JSONResponse(_tried(table.to_pylist()[0], verdicts.to_pylist()[0]))
 
     routes = [
         Route("/", asset),
@@ -148,6 +129,35 @@ def _reviewer(name: Any) -> str:
     if not isinstance(name, str) or not name.strip() or not _NAME.fullmatch(name.strip()):
         raise InputError("a `reviewer` has a name of 1 to 60 characters", field="reviewer")
     return name.strip()
+
+
+def _overview(queue: ReviewQueue, log: DecisionLog, reviewer: str) -> dict[str, Any]:
+    """How far the review is, and what this reviewer is to look at next."""
+    decisions = list(log.current().values())
+    listed = queue.order(decisions, reviewer)[:_LISTED]
+    summaries = [queue.summary(n) for n in listed]
+    return {**progress(log, queue, reviewer), "queue": summaries, "agreement": agreement(decisions)}
+
+
+def _sayings(decisions: list[Decision], reviewer: str) -> dict[str, Any]:
+    """What the reviewer has said of a case, and what others have."""
+    mine = next((_said(d) for d in decisions if d.reviewer == reviewer), None)
+    # What others said is shown only when one has said something oneself: it would lead.
+    others = (
+        [_said(d) for d in decisions if d.reviewer != reviewer] if mine else len([d for d in decisions if d.stance])
+    )
+    return {"mine": mine, "others": others}
+
+
+def _tried(row: dict[str, Any], verdict: dict[str, Any]) -> dict[str, Any]:
+    """A claim that a reviewer tried, with its verdict, as the page shows it."""
+    images: dict[str, Any] = {}
+    store = ImageStore(most=2)
+    for side in ("claim", "document"):
+        data = (row.pop(f"{side}_image") or {}).get("bytes")
+        found = store.shrink(data) if data else "no image"
+        images[side] = found.uri if isinstance(found, SmallImage) else {"note": found}
+    return {"case": case_of(verdict, row), "images": images}
 
 
 def _decision(body: Any, queue: ReviewQueue) -> Decision:

@@ -14,6 +14,8 @@ from factcheck.labels import parse_label, stance_of
 from factcheck.outputs import check_output_folder
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from factcheck.evaluation.metrics import Classification
 
 __all__ = ["add_arguments", "run"]
@@ -30,10 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Verify the sample, print every verdict, write table and report."""
     check_output_folder("out", args.out, "a folder")
     quiet_libraries()
-    from rich.table import Table
-
     from factcheck.data import open_claims
-    from factcheck.evaluation.examples import best_evidence
     from factcheck.evaluation.report import write_report
     from factcheck.evaluation.scoring import score
     from factcheck.sample import sample_folder
@@ -48,31 +47,8 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar("verifying", resumes=True) as progress:
         summary = verify_file(Verifier.load("bundled"), claims, out, fresh=True, progress=progress)
     given = [row for table in open_claims(claims, on_error="mark").batches() for row in table.to_pylist()]
-    table = Table(show_lines=False)
-    for name in (
-        "id",
-        "claim",
-        "gold",
-        "verdict",
-        "confidence",
-        "evidence of highest attribution",
-        "differences",
-        "status",
-    ):
-        table.add_column(name, justify="right" if name == "confidence" else "left", overflow="fold")
     verdicts = read_verdicts(out).to_pylist()
-    for row, claim in zip(verdicts, given, strict=True):
-        table.add_row(
-            row["id"],
-            _short(claim["claim"] or "", 60),
-            claim["label"] or "-",
-            f"{row['label'] or '-'}{' (abstains)' if row['abstained'] else ''}",
-            "-" if row["confidence"] is None else f"{row['confidence']:.2f}",
-            _short(best_evidence(row) or "-", 50),
-            _short(row["explanation"] or "-", 60),
-            row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
-        )
-    common.console(180).print(table)
+    common.console(180).print(_table(verdicts, given))
     print_summary(summary)
     scores = score(out, claims)
     write_report(report, out, claims, title="Bundled sample, bundled model")
@@ -89,6 +65,38 @@ def run(args: argparse.Namespace) -> int:
     if hint := _activation():
         print(f"to use the factcheck command from here on: {hint}")
     return 0
+
+
+def _table(verdicts: list[dict[str, Any]], given: list[dict[str, Any]]) -> "Table":
+    """Every verdict beside its claim."""
+    from rich.table import Table
+
+    from factcheck.evaluation.examples import best_evidence
+
+    table = Table(show_lines=False)
+    for name in (
+        "id",
+        "claim",
+        "gold",
+        "verdict",
+        "confidence",
+        "evidence of highest attribution",
+        "differences",
+        "status",
+    ):
+        table.add_column(name, justify="right" if name == "confidence" else "left", overflow="fold")
+    for row, claim in zip(verdicts, given, strict=True):
+        table.add_row(
+            row["id"],
+            _short(claim["claim"] or "", 60),
+            claim["label"] or "-",
+            f"{row['label'] or '-'}{' (abstains)' if row['abstained'] else ''}",
+            "-" if row["confidence"] is None else f"{row['confidence']:.2f}",
+            _short(best_evidence(row) or "-", 50),
+            _short(row["explanation"] or "-", 60),
+            row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}",
+        )
+    return table
 
 
 def _abstentions(verdicts: list[dict[str, Any]], labels: list[str | None]) -> str:

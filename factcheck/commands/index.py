@@ -31,6 +31,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evidence' searches. The same command again resumes a build that was killed; an index that is there is replaced "
         "when the new one is complete.",
     )
+    _add_build_arguments(build)
+    search = actions.add_parser(
+        "search",
+        help="search an index; one JSON line a hit with --json",
+        description="Print the sentences (or photos) of an index that are nearest to each query, best first.",
+    )
+    _add_search_arguments(search)
+    evaluate = actions.add_parser(
+        "evaluate",
+        help="measure an index on queries with relevance judgements (BEIR format)",
+        description="Rank the documents of an index for each judged query, and print recall, nDCG and reciprocal rank for "
+        "each search method. Needs the extra 'eval'.",
+    )
+    index_evaluate.add_arguments(evaluate)
+    info = actions.add_parser(
+        "info",
+        help="say what an index holds, and whether it is whole",
+        description="Say what an index holds, and check every file of it against its checksum.",
+    )
+    info.add_argument("index", metavar="DIR", help="folder that 'factcheck index build' wrote")
+    info.add_argument("--json", action="store_true", help="print the manifest")
+
+
+def _add_build_arguments(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "corpus",
         nargs="+",
@@ -71,11 +95,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--cache", metavar="FILE", help="embedding cache (default: inside the index folder)")
     build.add_argument("--no-cache", action="store_true", help="keep no embeddings between builds")
-    search = actions.add_parser(
-        "search",
-        help="search an index; one JSON line a hit with --json",
-        description="Print the sentences (or photos) of an index that are nearest to each query, best first.",
-    )
+
+
+def _add_search_arguments(search: argparse.ArgumentParser) -> None:
     search.add_argument("index", metavar="DIR", help="folder that 'factcheck index build' wrote")
     search.add_argument("query", nargs="*", help="one or more queries, each quoted")
     search.add_argument(
@@ -105,20 +127,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     search.add_argument("--source", action="append", help="only this source (may be repeated)")
     search.add_argument("--language", action="append", help="only this language (may be repeated)")
     search.add_argument("--json", action="store_true", help="print JSON lines")
-    evaluate = actions.add_parser(
-        "evaluate",
-        help="measure an index on queries with relevance judgements (BEIR format)",
-        description="Rank the documents of an index for each judged query, and print recall, nDCG and reciprocal rank for "
-        "each search method. Needs the extra 'eval'.",
-    )
-    index_evaluate.add_arguments(evaluate)
-    info = actions.add_parser(
-        "info",
-        help="say what an index holds, and whether it is whole",
-        description="Say what an index holds, and check every file of it against its checksum.",
-    )
-    info.add_argument("index", metavar="DIR", help="folder that 'factcheck index build' wrote")
-    info.add_argument("--json", action="store_true", help="print the manifest")
 
 
 def run(args: argparse.Namespace) -> int:

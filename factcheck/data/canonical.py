@@ -16,7 +16,7 @@ from factcheck.data.columns import CLAIM_COLUMNS
 from factcheck.errors import InputError
 from factcheck.labels import STANCE_LABELS, FactifyLabel, Stance, parse_label
 from factcheck.records import claims_schema
-from retrieval.identifiers import whole_number
+from retrieval.tables.rows import whole_number
 from retrieval.text.dates import date_range, day_month_order
 
 __all__ = ["MISSING_WORDS", "Parsing", "RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]

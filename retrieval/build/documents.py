@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.errors import InputError
-from retrieval.identifiers import whole_number
-from retrieval.tables.rows import Row
+from retrieval.tables.rows import Row, whole_number
 from retrieval.text.dates import date_range, day_month_order
 from retrieval.text.sentences import MAX_CHARS, Sentence, split_sentences
 

@@ -1,13 +1,15 @@
 """The row stream: what every table gives, whatever its format. A row that cannot be read is a row all the same."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BATCH_CHARS", "Column", "Fault", "ListBatch", "Row", "RowBatch", "Table"]
+__all__ = ["BATCH_CHARS", "Column", "Fault", "ListBatch", "Row", "RowBatch", "Table", "whole_number"]
 
 #: Python objects of at most about this many characters are held at once.
 BATCH_CHARS = 64 * 2**20
@@ -147,3 +149,9 @@ class Table(ABC):
 
     def only_id_of(self, name: str) -> None:  # noqa: B027  (most formats cannot tell)
         """Say which column holds the rows' ids, so that a row that cannot be read can be told by its own."""
+
+
+def whole_number(value: Any) -> Any:
+    """An int for a whole float or decimal (an integer column with a gap, as pandas writes it; a database's key), else ``value``."""
+    is_whole = isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value)
+    return int(value) if is_whole else value
