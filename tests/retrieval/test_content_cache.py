@@ -71,6 +71,26 @@ print(sum(v is not None for v in cache.get([str(i).encode() for i in range(40)])
     assert pickle.loads(pickle.dumps(cache)).get([b"39"]) == [b"v"]
 
 
+def test_processes_that_write_at_once_keep_the_limit(tmp_path):
+    path = tmp_path / "c.sqlite"
+    code = f"""
+import sys
+from retrieval.content_cache import ContentCache
+cache = ContentCache({str(path)!r}, max_bytes=30_000)
+for i in range(60):
+    cache.put({{f"{{sys.argv[1]}} {{i}}".encode(): f"{{sys.argv[1]}} {{i}}".encode() * 100}})
+    assert cache.get([b"none"]) == [None]
+"""
+    writers = [subprocess.Popen([sys.executable, "-c", code, name], stderr=subprocess.PIPE) for name in "abc"]
+    assert [writer.communicate()[1] for writer in writers] == [b""] * 3
+    cache = ContentCache(path, max_bytes=30_000)
+    keys = [f"{name} {i}".encode() for name in "abc" for i in range(60)]
+    kept = {key: value for key, value in zip(keys, cache.get(keys), strict=True) if value is not None}
+    assert 20 < len(kept) < 60
+    assert all(value == key * 100 for key, value in kept.items())
+    assert sum(map(len, kept.values())) <= 30_000
+
+
 def test_mistakes(tmp_path):
     with pytest.raises(InputError, match=r"`max_bytes` must be at least 1, found 0"):
         ContentCache(tmp_path / "c", max_bytes=0)

@@ -141,6 +141,30 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == ["parts"]
 
 
+def test_a_run_goes_on_from_a_full_disk(verifier, tmp_path):
+    claims, out = tmp_path / "c.csv", tmp_path / "o.parquet"
+    write_claims(claims, 30)
+    verify_file(verifier, claims, tmp_path / "whole.parquet", chunk_size=10)
+    with contextlib.ExitStack() as disk:
+        fill = after(20, lambda: disk.enter_context(largest_file(2000)))
+        with pytest.raises(InputError, match=r"cannot be written \(File too large\); make room") as told:
+            verify_file(verifier, claims, out, chunk_size=10, progress=fill)
+    assert "\n" not in str(told.value)
+    assert verify_file(verifier, claims, out, chunk_size=10).resumed == 20
+    assert read_verdicts(out).equals(read_verdicts(tmp_path / "whole.parquet"))
+
+
+def test_a_run_whose_folder_goes_can_be_run_again(verifier, tmp_path):
+    claims, out = tmp_path / "c.csv", tmp_path / "out" / "o.parquet"
+    write_claims(claims, 30)
+    out.parent.mkdir()
+    with pytest.raises(InputError, match=r"cannot be written \(No such file or directory\)") as told:
+        verify_file(verifier, claims, out, chunk_size=10, progress=after(10, lambda: shutil.rmtree(out.parent)))
+    assert "\n" not in str(told.value)
+    out.parent.mkdir(exist_ok=True)
+    assert verify_file(verifier, claims, out, chunk_size=10).rows == 30
+
+
 @pytest.mark.parametrize("name", ["c.jsonl", "c.parquet"])
 def test_tables_of_no_rows_are_remarked_on_in_every_format(tmp_path, tiny_model, capsys, name):
     claims, out = tmp_path / name, tmp_path / "o.jsonl"
