@@ -12,7 +12,7 @@ from pathlib import Path
 
 from retrieval.errors import InputError
 
-__all__ = ["ContentCache", "content_key"]
+__all__ = ["ContentCache", "cache_folder", "content_key"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +25,12 @@ INSERT INTO total SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM total);
 #: Of an entry, beside its value: the key, the row and its place in the indexes.
 _OVERHEAD = 96
 _MOST_PARAMETERS = 500
+
+
+def cache_folder(name: str) -> Path:
+    """Where results of that kind are kept that can be computed again: below ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
+    base = os.environ.get("FACTCHECK_CACHE")
+    return (Path(base) if base else Path.home() / ".cache" / "factcheck") / name
 
 
 def content_key(*parts: str | bytes) -> bytes:

@@ -80,8 +80,7 @@ def judge_of(args: argparse.Namespace) -> "Judge | None":
 
 def _cached(judge: "Judge", path: str | None) -> "Judge":
     from factcheck.judges.cached import CachedJudge
-    from retrieval.content_cache import ContentCache
-    from retrieval.encoders.pretrained import cache_folder
+    from retrieval.content_cache import ContentCache, cache_folder
 
     return CachedJudge(judge, ContentCache(path or cache_folder("judges") / "answers.sqlite"))
 

@@ -299,8 +299,7 @@ def _verifier(args: argparse.Namespace, *, on_cpu: bool = False) -> "Verifier":
 
 def _ocr_reader(cache: "ContentCache | None") -> "ImageTextReader":
     from factcheck.data.ocr import ImageTextReader
-    from retrieval.content_cache import ContentCache
-    from retrieval.encoders.pretrained import cache_folder
+    from retrieval.content_cache import ContentCache, cache_folder
 
     return ImageTextReader(cache or ContentCache(cache_folder("ocr") / "texts.sqlite"))
 

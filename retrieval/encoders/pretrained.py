@@ -1,7 +1,6 @@
-"""Pre-trained transformers by name: found, loaded without running anybody's code, hashed; and where results of them are cached."""
+"""Pre-trained transformers by name: found, loaded without running anybody's code, hashed."""
 
 import hashlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ from retrieval.errors import InputError, first_line
 
 __all__ = [
     "BUNDLED",
-    "cache_folder",
     "hash_folder",
     "load_pretrained",
     "load_tokenizer",
@@ -145,9 +143,3 @@ def hash_folder(folder: Path, settings: str) -> str:
         with path.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:32]
-
-
-def cache_folder(name: str) -> Path:
-    """Where results of that kind are kept that can be computed again: below ``$FACTCHECK_CACHE``, else ``~/.cache/factcheck``."""
-    base = os.environ.get("FACTCHECK_CACHE")
-    return (Path(base) if base else Path.home() / ".cache" / "factcheck") / name

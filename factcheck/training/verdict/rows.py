@@ -256,8 +256,8 @@ def with_soft_labels(rows: Sequence[TrainingRow], verdicts: str | Path) -> list[
 
 def _select(rows: Sequence[TrainingRow], selection: EvidenceSelection) -> list[tuple[str, ...]]:
     from factcheck.data import document_sentences
+    from retrieval.content_cache import cache_folder
     from retrieval.encoders.load import load_encoder
-    from retrieval.encoders.pretrained import cache_folder
 
     encoder, top_k, method = load_encoder(selection.retrieval_encoder), selection.top_k, selection.retrieval_method
     options = json.dumps([SELECTION_VERSION, top_k, method, encoder.fingerprint]).encode()

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from factcheck.models.inputs import InputBuilder, TextRow
+from retrieval.content_cache import cache_folder
 from retrieval.durable import replacing_folder
-from retrieval.encoders.pretrained import cache_folder
 
 __all__ = ["TokenCache", "cached_tokens"]
 
