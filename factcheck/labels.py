@@ -150,24 +150,26 @@ def label_names(mapping: Mapping[str, str] | None) -> dict[str, FactifyLabel | S
 
 
 def five_class_labels(
-    labels: Iterable[FactifyLabel | Stance | None], pairs: Iterable[bool] | None = None
+    labels: Iterable[FactifyLabel | Stance | None], pairs: Iterable[bool]
 ) -> list[FactifyLabel | None]:
     """Of the labels of one table, those that are of the five classes; None in the place of any other.
 
-    One name is spelled like a class and like a stance: ``Refute``. It is a class where its row names an image on both sides, whether or
-    not they can be read, and a stance elsewhere. Where a table has no columns of images, it is a class if another label of
-    the table can be nothing else. Scoring, training and calibration all go by this.
+    One name is spelled like a class and like a stance: ``Refute``. It is a class where another label of its table can be nothing
+    else and its row names an image on both sides, whether or not they can be read; a stance elsewhere. Where no row of the
+    table names two images (a table of labels alone), the other labels decide. Scoring, training and calibration all go by this.
 
     Args:
         labels: every label of the table, as :func:`parse_label` gives them; None where a row has none.
-        pairs: whether each row names images on both sides; None where the table has no columns of images.
+        pairs: whether each row names images on both sides.
     """
-    labels = list(labels)
-    if pairs is None:
-        are_classes = any(isinstance(x, FactifyLabel) and x is not FactifyLabel.REFUTE for x in labels)
-        pairs = [are_classes] * len(labels)
+    labels, pairs = list(labels), list(pairs)
+    are_classes = any(isinstance(label, FactifyLabel) and label is not FactifyLabel.REFUTE for label in labels)
+    without_images = not any(pairs)
     return [
-        label if isinstance(label, FactifyLabel) and (pair or label is not FactifyLabel.REFUTE) else None
+        label
+        if isinstance(label, FactifyLabel)
+        and (label is not FactifyLabel.REFUTE or (are_classes and (pair or without_images)))
+        else None
         for label, pair in zip(labels, pairs, strict=True)
     ]
 

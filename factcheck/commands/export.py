@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from factcheck.commands.common import column_mapping, positive, probability, quiet_libraries
+from factcheck.commands.common import add_reading_arguments, claims_format, positive, probability, quiet_libraries
 from factcheck.commands.inputs import check_checkpoint, check_image_root
+from factcheck.data.claims import ClaimsFormat
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
 
@@ -51,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--columns",
         help="names of columns in those tables, as claim=text,document=body (default: those of the training data)",
     )
+    add_reading_arguments(parser)
     parser.add_argument("--image-root", help="folder that image paths of those tables are relative to")
     parser.add_argument(
         "--module",
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.card and not Path(args.card).is_file():
         raise InputError(f"--card {args.card!r}: no such file")
     check_image_root(args.image_root)
-    columns = _check_tables(args) if args.calibrate_on else None
+    columns = _check_tables(args) if args.calibrate_on else ClaimsFormat()
     quiet_libraries()
     from factcheck.models.folder import fingerprint
     from factcheck.training.verdict.checkpoint import load_checkpoint
@@ -110,26 +112,24 @@ def _module_class(name: str) -> "type[VerdictModule]":
     return found
 
 
-def _check_tables(args: argparse.Namespace) -> dict[str, str] | None:
-    """Look at the tables to calibrate on before the model is loaded; returns the names of their columns."""
+def _check_tables(args: argparse.Namespace) -> ClaimsFormat:
+    """Look at the tables to calibrate on before the model is loaded; returns how they are written: as those of the training, but
+    for what the options say.
+    """
     from factcheck.training.calibration import check_calibration_tables
+    from factcheck.training.verdict.checkpoint import training_format
 
-    columns = column_mapping(args.columns)
-    if columns is not None:
-        check_calibration_tables(args.calibrate_on, args.target_precision, columns)
-        return columns
-    from factcheck.training.verdict.checkpoint import training_columns
-
-    columns = training_columns(args.checkpoint)
+    given, stored = claims_format(args).to_dict(), training_format(args.checkpoint).to_dict()
+    format = ClaimsFormat(**{**stored, **given})
     try:
-        check_calibration_tables(args.calibrate_on, args.target_precision, columns)
+        check_calibration_tables(args.calibrate_on, args.target_precision, format)
     except InputError as error:
-        if columns is None or error.field != "columns":
+        if "columns" in given or "columns" not in stored or error.field != "columns":
             raise
         raise InputError(
             error.message, field="columns", hint="so it was called in training; `columns` tells what it is called here"
         ) from None
-    return columns
+    return format
 
 
 def _write(
@@ -138,7 +138,7 @@ def _write(
     preprocessing: dict[str, Any],
     card: str,
     args: argparse.Namespace,
-    columns: dict[str, str] | None,
+    columns: ClaimsFormat,
 ) -> None:
     """Write the whole model folder, calibrated if that was asked for."""
     import torch

@@ -184,6 +184,12 @@ def image_array(data: Sequence[bytes | None], paths: Sequence[str | None]) -> pa
     return pa.chunked_array(chunks, kind)
 
 
+def names_pairs(table: pa.Table) -> list[bool]:
+    """Whether each row of a canonical table names an image on both sides."""
+    both = zip(table["claim_image"].is_valid().to_pylist(), table["document_image"].is_valid().to_pylist(), strict=True)
+    return [claim and document for claim, document in both]
+
+
 def is_missing_word(text: str) -> bool:
     """Whether a whole text is a word that stands for a missing one (``None``, ``null``, ``N/A``, ``NA``, ``nan``, ``-``), in any case."""
     return len(text) < 16 and text.strip().casefold() in MISSING_WORDS

@@ -1,11 +1,11 @@
 """Text-only training sets: claims with evidence sentences, and entailment pairs, both JSONL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from factcheck.errors import InputError
-from factcheck.labels import STANCES, Stance
+from factcheck.labels import STANCES, FactifyLabel, Stance, parse_label, stance_of
 from retrieval.tables.content import Content
 from retrieval.tables.jsonl import JsonTable
 
@@ -15,8 +15,14 @@ __all__ = ["NOT_SUPPORT", "read_claims_text", "read_entailment"]
 NOT_SUPPORT = "not_support"
 
 
-def read_entailment(path: str | Path) -> Iterator[dict[str, Any]]:
+def read_entailment(
+    path: str | Path, names: Mapping[str, FactifyLabel | Stance] | None = None
+) -> Iterator[dict[str, Any]]:
     """Rows of an entailment set (``premise, hypothesis, label``, optionally ``source``) as training rows.
+
+    Args:
+        path: the file.
+        names: what names of labels mean that are not known, as :func:`factcheck.labels.label_names` makes them.
 
     Yields:
         Dicts with ``claim`` (the hypothesis), ``document`` (a list holding the premise), ``label`` (``support``,
@@ -29,13 +35,18 @@ def read_entailment(path: str | Path) -> Iterator[dict[str, Any]]:
         yield {
             "claim": _text(row, "hypothesis", where),
             "document": [_text(row, "premise", where)],
-            "label": _label(row, where, (*STANCES, NOT_SUPPORT)),
+            "label": _label(row, where, names),
             "source": _source(row, path),
         }
 
 
-def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
+def read_claims_text(
+    path: str | Path, names: Mapping[str, FactifyLabel | Stance] | None = None
+) -> Iterator[dict[str, Any]]:
     """Rows of a claims set with evidence marked (``id, source, claim, document, evidence, label``).
+
+    Args:
+        path, names: see :func:`read_entailment`.
 
     Yields:
         Dicts with ``id`` (the line number where there is none), ``claim``, ``document`` (list of sentences),
@@ -65,7 +76,7 @@ def read_claims_text(path: str | Path) -> Iterator[dict[str, Any]]:
             "claim": _text(row, "claim", where),
             "document": document,
             "evidence": evidence,
-            "label": None if soft and "label" not in row else _label(row, where, (*STANCES, NOT_SUPPORT)),
+            "label": None if soft and "label" not in row else _label(row, where, names),
             "source": _source(row, path),
             "language": row.get("language"),
             "p": soft,
@@ -92,11 +103,19 @@ def _text(row: dict[str, Any], name: str, where: str) -> str:
     return value
 
 
-def _label(row: dict[str, Any], where: str, allowed: tuple[Stance | str, ...]) -> str:
+def _label(row: dict[str, Any], where: str, names: Mapping[str, FactifyLabel | Stance] | None) -> str:
     value = row.get("label")
-    if value not in allowed:
-        raise InputError(f"{where}, 'label': expected one of {', '.join(allowed)}, found {value!r}")
-    return str(value)
+    if value == NOT_SUPPORT:
+        return NOT_SUPPORT
+    try:
+        return stance_of(parse_label(value if isinstance(value, str) else "", names)).value
+    except InputError:
+        allowed = ", ".join((*STANCES, NOT_SUPPORT))
+        raise InputError(
+            f"{where}, 'label': expected one of {allowed}, found {value!r}",
+            field="labels",
+            hint="`labels` maps other names",
+        ) from None
 
 
 def _soft(value: object, where: str) -> tuple[float, float, float] | None:

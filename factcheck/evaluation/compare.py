@@ -152,7 +152,7 @@ def compare(
         InputError: a table cannot be read or does not belong to ``truth``, or no labelled row has a verdict in both.
     """
     joined = [join_tables(table, truth, columns=columns, progress=progress) for table in (first, second)]
-    judged = [judge(one.verdicts, one.labels) for one in joined]
+    judged = [judge(one.verdicts, one.labels, one.classes) for one in joined]
     place_in_first = {int(place): i for i, place in enumerate(joined[0].places)}
     matches = np.array([place_in_first.get(int(place), -1) for place in joined[1].places], dtype=np.int64)
     mine = np.flatnonzero((matches >= 0) & judged[1].labelled)

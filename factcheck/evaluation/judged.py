@@ -2,8 +2,7 @@
 
 What a verdict is scored on. A verdict that saw an image on both sides (it has five-class probabilities) and whose gold label is of
 the five classes is right where it names that class. Any other verdict is right where its stance is the gold label's: it says
-nothing of the images. So a text-only ``Refute`` is a stance in figures by kind of row; where rows are scored over the five
-classes, as Factify 2 scores them, it counts as the class of that name, which is silent on the images, too.
+nothing of the images. ``Refute`` is a class or a stance by the rule of :func:`factcheck.labels.five_class_labels`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +20,6 @@ from factcheck.labels import (
     STANCES,
     FactifyLabel,
     Stance,
-    five_class_labels,
     stance_of,
 )
 
@@ -68,14 +66,16 @@ class Judged:
         return self.pair & (self.gold_class >= 0)
 
 
-def judge(verdicts: pa.Table, labels: Sequence[FactifyLabel | Stance | None]) -> Judged:
+def judge(
+    verdicts: pa.Table, labels: Sequence[FactifyLabel | Stance | None], classes: Sequence[FactifyLabel | None]
+) -> Judged:
     """Compare N verdicts with their gold labels.
 
     Args:
         verdicts: of :func:`factcheck.records.verdict_schema`.
         labels: a gold label a row, or None.
+        classes: those of them that are of the five classes, see :func:`factcheck.labels.five_class_labels`.
     """
-    classes = five_class_labels(labels)
     gold_class = np.array([-1 if label is None else FACTIFY_LABELS.index(label) for label in classes], np.int8)
     gold_stance = np.array([-1 if label is None else STANCES.index(stance_of(label)) for label in labels], np.int8)
     stance = _places(verdicts["stance"], STANCES)

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from factcheck.data import normalize_claims, open_claims
+from factcheck.data.canonical import names_pairs
 from factcheck.data.claims import check_labels
 from factcheck.data.columns import resolve_columns
 from factcheck.data.memory import as_table
 from factcheck.errors import InputError
-from factcheck.labels import FactifyLabel, Stance, parse_label
+from factcheck.labels import FactifyLabel, Stance, five_class_labels, parse_label
 from factcheck.records import Claim, verdict_schema
 from factcheck.verification.single import claims_table
 from factcheck.verification.verdict_table import completed, read_verdicts
@@ -36,6 +37,7 @@ class TruthRow:
         id, label, claim, date: as the table has them.
         document_words: words of its document; 0 without one.
         has_ocr: whether text was read off either image.
+        has_pair: whether it names an image on both sides.
     """
 
     id: str
@@ -44,6 +46,7 @@ class TruthRow:
     date: str | None
     document_words: int
     has_ocr: bool
+    has_pair: bool
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Joined:
         places: (N,) the row of the truth table that each is of.
         truth: those rows, in the order of the verdicts.
         labels: the gold label of each, None where the truth table has none.
+        classes: those labels that are of the five classes, None in the place of others (:func:`factcheck.labels.five_class_labels`).
         sources: the data set of each (a further field ``source`` of the truth table); None where it has no such field.
         unscored: labelled rows of the truth table that no verdict is of.
         by_position: the truth table has no ids, so that rows were matched by their place alone.
@@ -65,6 +69,7 @@ class Joined:
     places: NDArray[np.int64]
     truth: list[TruthRow]
     labels: list[FactifyLabel | Stance | None]
+    classes: list[FactifyLabel | None]
     sources: list[str] | None
     unscored: int
     by_position: bool
@@ -113,11 +118,14 @@ def join_tables(
     if by_position:  # ids that agree outweigh documents that were edited since
         quotes.refuse_most(verdicts, truth)
     matched = [gold[place] for place in places]
+    labels = [parse_label(row.label) if row.label else None for row in gold]
+    classes = five_class_labels(labels, [row.has_pair for row in gold])
     return Joined(
         verdicts=table,
         places=np.array(places, dtype=np.int64),
         truth=matched,
-        labels=[parse_label(row.label) if row.label else None for row in matched],
+        labels=[labels[place] for place in places],
+        classes=[classes[place] for place in places],
         sources=[str(sources[place]) for place in places] if sources else None,
         unscored=sum(row.label is not None for row in gold)
         - sum(gold[place].label is not None for place in set(places)),
@@ -143,8 +151,9 @@ def without_truth(verdicts: Any) -> Joined:
         InputError: the verdict table cannot be read.
     """
     table = verdict_table(verdicts)
-    truth = [TruthRow(identifier, None, None, None, 0, False) for identifier in table["id"].to_pylist()]
-    return Joined(table, np.arange(table.num_rows), truth, [None] * table.num_rows, None, 0, True, 0)
+    truth = [TruthRow(identifier, None, None, None, 0, False, False) for identifier in table["id"].to_pylist()]
+    none = [None] * table.num_rows
+    return Joined(table, np.arange(table.num_rows), truth, list(none), list(none), None, 0, True, 0)
 
 
 def verdict_table(verdicts: Any) -> pa.Table:
@@ -170,7 +179,8 @@ def _truth_rows(batch: pa.Table) -> list[TruthRow]:
     words = pc.if_else(pc.greater(pc.fill_null(pc.utf8_length(batch["document"]), 0), 0), words, 0)
     texts = [pc.greater(pc.fill_null(pc.utf8_length(batch[name]), 0), 0) for name in ("claim_ocr", "document_ocr")]
     cells = [batch[name].to_pylist() for name in ("id", "label", "claim", "date")]
-    return [TruthRow(*row) for row in zip(*cells, words.to_pylist(), pc.or_(*texts).to_pylist(), strict=True)]
+    flags = (pc.or_(*texts).to_pylist(), names_pairs(batch))
+    return [TruthRow(*row) for row in zip(*cells, words.to_pylist(), *flags, strict=True)]
 
 
 class _Quotes:

@@ -144,7 +144,7 @@ def score(
         raise InputError(
             found, field="truth", hint="give the table with gold labels as `truth`" if joined.labels else None
         )
-    return score_joined(joined, judge(joined.verdicts, joined.labels), targets=targets)
+    return score_joined(joined, judge(joined.verdicts, joined.labels, joined.classes), targets=targets)
 
 
 def score_joined(joined: Joined, judged: Judged, *, targets: Sequence[float] = TARGETS) -> Scores:

@@ -299,30 +299,36 @@ def _labelled_rows(
     rows: list[_Labelled] = []
     for path in map(Path, claims):
         root = Path(image_root) if image_root is not None else path.parent
-        found, gold = _judged_rows(neutral, path, root, columns)
-        for row, label in zip(found, five_class_labels(gold), strict=True):
+        found, gold, pairs = _judged_rows(neutral, path, root, columns)
+        classes = five_class_labels(gold, pairs)
+        for place, row in found:
+            label = classes[place]
             rows.append(row if label is None else replace(row, gold_label=FACTIFY_LABELS.index(label)))
     return rows
 
 
 def _judged_rows(
     verifier: "Verifier", path: Path, root: Path, columns: Mapping[str, str] | None
-) -> tuple[list[_Labelled], list[FactifyLabel | Stance]]:
-    """The judged rows of one table, without their five-class labels, and the gold label of each."""
-    from factcheck.data import open_claims
+) -> tuple[list[tuple[int, _Labelled]], list[FactifyLabel | Stance | None], list[bool]]:
+    """The judged rows of one table by their place, without five-class labels; of all rows the gold label and whether they name images."""
+    from factcheck.data import load_images, open_claims
+    from factcheck.data.canonical import names_pairs
 
-    rows: list[_Labelled] = []
-    gold: list[FactifyLabel | Stance] = []
-    for table in open_claims(path, columns=columns).batches(images=root):
-        labels = table["label"].to_pylist()
+    rows: list[tuple[int, _Labelled]] = []
+    gold: list[FactifyLabel | Stance | None] = []
+    pairs: list[bool] = []
+    for named in open_claims(path, columns=columns).batches():
+        first, labels = len(gold), named["label"].to_pylist()
+        gold += [None if text is None else parse_label(text) for text in labels]
+        pairs += names_pairs(named)
+        table = load_images(named, root)
         for decided in verifier.decided_rows(table):
             lengths = verifier.builder.lengths([row.text() for row in decided.rows])
             for row, decision, tokens in zip(decided.rows, decided.decisions, lengths, strict=True):
-                text = labels[row.number]
+                label = gold[first + row.number]
                 # Without evidence the verdict is insufficient by definition: there is nothing to calibrate.
-                if text is None or not decision.is_judged:
+                if label is None or not decision.is_judged:
                     continue
-                gold.append(parse_label(text))
-                stance = STANCES.index(stance_of(gold[-1]))
-                rows.append(_Labelled(decision.stance, stance, tokens, decision.label, None))
-    return rows, gold
+                stance = STANCES.index(stance_of(label))
+                rows.append((first + row.number, _Labelled(decision.stance, stance, tokens, decision.label, None)))
+    return rows, gold, pairs

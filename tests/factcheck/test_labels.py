@@ -64,14 +64,12 @@ def test_every_class_has_a_stance_of_the_map():
     assert {stance_of(x) for x in FACTIFY_LABELS} == set(STANCES)
 
 
-def test_a_bare_refute_is_of_the_five_classes_only_where_another_label_is():
-    stances = [Stance.SUPPORT, FactifyLabel.REFUTE, None]
-    assert five_class_labels(stances) == [None] * 3
-    assert five_class_labels([FactifyLabel.REFUTE]) == [None]
-    assert five_class_labels([*stances, FactifyLabel.SUPPORT_TEXT]) == [
-        None,
-        FactifyLabel.REFUTE,
-        None,
-        FactifyLabel.SUPPORT_TEXT,
-    ]
-    assert five_class_labels([]) == []
+def test_a_bare_refute_is_of_the_five_classes_only_where_another_label_is_and_its_row_has_images():
+    refute, text = FactifyLabel.REFUTE, FactifyLabel.SUPPORT_TEXT
+    stances = [Stance.SUPPORT, refute, None]
+    for pairs in ([False] * 3, [True] * 3):
+        assert five_class_labels(stances, pairs) == [None] * 3
+    assert five_class_labels([refute, text], [False, False]) == [refute, text], "labels alone"
+    assert five_class_labels([refute, refute, text], [False, True, True]) == [None, refute, text]
+    assert five_class_labels([refute, text], [False, True]) == [None, text]
+    assert five_class_labels([], []) == []

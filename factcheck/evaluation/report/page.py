@@ -83,7 +83,7 @@ def write_report(
         InputError: a table cannot be read, the tables do not belong together, or the file cannot be written.
     """
     joined = without_truth(verdicts) if truth is None else join_tables(verdicts, truth, columns=columns)
-    judged = judge(joined.verdicts, joined.labels)
+    judged = judge(joined.verdicts, joined.labels, joined.classes)
     scores = score_joined(joined, judged, targets=targets) if judged.labelled.any() else None
     order = reading_order(judged)[:max_cases]
     store = ImageStore(max_images)

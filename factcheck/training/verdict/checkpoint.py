@@ -3,24 +3,27 @@
 from pathlib import Path
 from typing import Any
 
+from factcheck.data import ClaimsFormat
 from factcheck.errors import InputError
 from factcheck.models.weights import read_checkpoint
+from factcheck.training.options import group_of
 from factcheck.training.verdict.module import VerdictModule
-from factcheck.training.verdict.rows import EvidenceSelection
+from factcheck.training.verdict.rows import EvidenceSelection, Reading
 from factcheck.weights import check_weights
 
-__all__ = ["load_checkpoint", "load_weights", "training_columns"]
+__all__ = ["load_checkpoint", "load_weights", "training_format"]
 
 
-def training_columns(path: str | Path) -> dict[str, str] | None:
-    """The names of columns that a checkpoint's training data had, as ``{"claim": "text"}``; None where it tells of none.
+def training_format(path: str | Path) -> ClaimsFormat:
+    """How a checkpoint's training data was written, columns and all.
 
     Weights are not read, and what is not a checkpoint tells of none: :func:`load_checkpoint` says what is wrong with it.
     """
     try:
-        return read_checkpoint(path, mmap=True).get("datamodule_hyper_parameters", {}).get("columns") or None
-    except InputError:
-        return None
+        stored = read_checkpoint(path, mmap=True).get("datamodule_hyper_parameters", {})
+        return group_of(Reading, stored.get("reading", {})).claims_format(stored.get("columns") or None)
+    except (InputError, TypeError):
+        return ClaimsFormat()
 
 
 def load_checkpoint(

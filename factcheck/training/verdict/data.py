@@ -16,6 +16,7 @@ from factcheck.training.verdict.checks import check_images, check_monitors
 from factcheck.training.verdict.loading import Batches, Collate, MixedBatches, RowDataset, batches_by_length
 from factcheck.training.verdict.rows import (
     EvidenceSelection,
+    Reading,
     TrainingRow,
     made_rows,
     read_training_rows,
@@ -67,6 +68,7 @@ class PredictOptions:
 
 
 _SELECTION, _AUGMENTATION, _MIXTURE, _PREDICT = EvidenceSelection(), Augmentation(), Mixture(), PredictOptions()
+_READING = Reading()
 
 
 class VerdictDataModule(pl.LightningDataModule):
@@ -84,6 +86,7 @@ class VerdictDataModule(pl.LightningDataModule):
         languages: keep only rows of these languages (ISO 639-1), and those of files that state none; null keeps all.
         image_root: folder that image paths are relative to; by default each file's own folder.
         columns: names of columns in the files, as ``{"claim": "text"}``, for tables with names of their own.
+        reading: how the files are written, as far as they do not say so themselves.
         selection: which sentences of a document are its evidence.
         mixture: what a training reads of its files.
         augmentation: what happens to training rows on their way into a batch.
@@ -108,6 +111,7 @@ class VerdictDataModule(pl.LightningDataModule):
         languages: list[str] | None = None,
         image_root: str | None = None,
         columns: dict[str, str] | None = None,
+        reading: Reading = _READING,
         selection: EvidenceSelection = _SELECTION,
         mixture: Mixture = _MIXTURE,
         augmentation: Augmentation = _AUGMENTATION,
@@ -140,7 +144,8 @@ class VerdictDataModule(pl.LightningDataModule):
                 field="soft_labels",
             )
         self.image_root = Path(image_root).expanduser() if image_root else None
-        self.columns, self.languages, self.seed = columns, languages, seed
+        self.claims_format = group_of(Reading, reading).claims_format(columns)
+        self.languages, self.seed = languages, seed
         self._rows: dict[str, list[TrainingRow]] = {}
         self._sampler: MixtureBatchSampler | None = None
         self._resume: dict[str, Any] | None = None
@@ -174,7 +179,7 @@ class VerdictDataModule(pl.LightningDataModule):
         """The rows of one file with their evidence selected."""
         if name not in self._rows:
             verdicts = self.soft_labels.get(name)
-            rows = read_training_rows(self.root / name, columns=self.columns, unlabelled=verdicts is not None)
+            rows = read_training_rows(self.root / name, columns=self.claims_format, unlabelled=verdicts is not None)
             if verdicts is not None:
                 rows = with_soft_labels(rows, self.root / Path(verdicts).expanduser())
             if self.languages is not None:

@@ -71,7 +71,7 @@ def predict(
         verifier,
         claims,
         options.out,
-        columns=data.columns,
+        columns=data.claims_format,
         image_root=data.image_root,
         progress=progress,
         should_stop=should_stop,

@@ -4,12 +4,13 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from factcheck.data import ClaimsFormat, open_claims, read_claims_text, read_entailment
 from factcheck.errors import InputError
 from factcheck.labels import (
     FACTIFY_LABELS,
@@ -18,6 +19,7 @@ from factcheck.labels import (
     FactifyLabel,
     Stance,
     five_class_labels,
+    label_names,
     parse_label,
     relation_of,
     stance_of,
@@ -32,7 +34,15 @@ from retrieval.tables.content import Content
 from retrieval.tables.formats import format_of
 from retrieval.tables.jsonl import JsonTable
 
-__all__ = ["EvidenceSelection", "TrainingRow", "made_rows", "read_training_rows", "with_evidence", "with_soft_labels"]
+__all__ = [
+    "EvidenceSelection",
+    "Reading",
+    "TrainingRow",
+    "made_rows",
+    "read_training_rows",
+    "with_evidence",
+    "with_soft_labels",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,29 @@ class EvidenceSelection:
         checked_int("top_k", self.top_k, 1)
         checked_share("min_share", self.min_share)
         checked_choice("retrieval_method", self.retrieval_method, METHODS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How files are written, as far as they do not say so themselves; the same as ``verify`` and ``evaluate`` take."""
+
+    format: str | None = None
+    """``csv``, ``tsv``, ``jsonl``, ``json``, ``parquet``, ``xlsx`` or ``datasets``; null to tell by the file."""
+    quoting: str = "auto"
+    """Of CSV and TSV: ``quoted``, ``none`` (quotation marks are letters), or ``auto``, which the whole file decides."""
+    header: str = "first"
+    """``none``: the tables have no header; their columns are called 1, 2, 3, … and named by ``columns``."""
+    labels: dict[str, str] = field(default_factory=dict)
+    """Names of labels that are not known, as ``{mixture: insufficient}``."""
+    date_order: str = "auto"
+    """Of dates such as 5/3/2020: ``dmy``, ``mdy``, ``ymd``, or ``auto``, which the whole column decides."""
+
+    def __post_init__(self) -> None:
+        self.claims_format(None)
+
+    def claims_format(self, columns: Mapping[str, str] | None) -> ClaimsFormat:
+        """The same with the names of columns, as readers of claims take it."""
+        return ClaimsFormat(columns, self.format, self.quoting, self.header, self.labels or None, self.date_order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,28 +122,25 @@ class TrainingRow:
 
 
 def read_training_rows(
-    path: str | Path, *, columns: dict[str, str] | None = None, unlabelled: bool = False
+    path: str | Path, *, columns: Mapping[str, str] | None = None, unlabelled: bool = False
 ) -> list[TrainingRow]:
     """Read a labelled file: a claims table (see :func:`factcheck.data.open_claims`), claims as text or an entailment set (see
     :mod:`factcheck.data.text_sets`).
 
     Args:
         path: the file.
-        columns: names of columns, as ``{"claim": "text"}``.
+        columns: names of columns, as ``{"claim": "text"}``; or a :class:`factcheck.data.ClaimsFormat`, which says more.
         unlabelled: accept rows of a claims table without a label; they supervise no head by themselves.
 
     Raises:
         InputError: the file cannot be read, or a row has no label.
     """
     path = Path(path)
+    names = label_names(columns.labels) if isinstance(columns, ClaimsFormat) else None
     if _is_entailment(path):
-        from factcheck.data import read_entailment
-
-        return [_text_row(number, row) for number, row in enumerate(read_entailment(path))]
+        return [_text_row(number, row) for number, row in enumerate(read_entailment(path, names))]
     if _is_claims_text(path):
-        from factcheck.data import read_claims_text
-
-        return [_text_row(number, row) for number, row in enumerate(read_claims_text(path))]
+        return [_text_row(number, row) for number, row in enumerate(read_claims_text(path, names))]
     with _words_of_training(path):
         rows, labels = _claims_rows(path, columns, unlabelled)
     if not rows:
@@ -139,11 +169,9 @@ def _words_of_training(path: Path) -> Iterator[None]:
 
 
 def _claims_rows(
-    path: Path, columns: dict[str, str] | None, unlabelled: bool
+    path: Path, columns: Mapping[str, str] | None, unlabelled: bool
 ) -> tuple[list[TrainingRow], list[FactifyLabel | Stance | None]]:
     """The rows of a claims table without their five-class labels, and the label of each."""
-    from factcheck.data import open_claims
-
     table_source = open_claims(path, columns=columns)
     sources = table_source.fields("source")
     rows: list[TrainingRow] = []

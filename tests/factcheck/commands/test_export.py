@@ -113,6 +113,27 @@ def test_another_evidence_selection_than_in_training(checkpoint, factify_folder,
     }
 
 
+@pytest.mark.slow
+def test_tables_to_calibrate_on_are_read_as_those_of_the_training(checkpoint, tmp_path, capsys):
+    """A table without header, quoting or known labels: what the checkpoint says of its data holds, and options win over it."""
+    (tmp_path / "t.dat").write_text('1\tmixed\tA dog "runs\tA dog runs.\n2\tfalse\tA cat" eats\tNo cat eats.\n')
+    stored = torch.load(checkpoint, weights_only=True)
+    reading = {"format": "tsv", "quoting": "none", "header": "none", "labels": {"mixed": "insufficient"}}
+    columns = {"id": "1", "label": "2", "claim": "3", "document": "4"}
+    stored["datamodule_hyper_parameters"] |= {"reading": reading, "columns": columns}
+    torch.save(stored, tmp_path / "x.ckpt")
+    assert export(tmp_path / "x.ckpt", tmp_path / "a", "--calibrate-on", tmp_path / "t.dat") == 0
+    assert json.loads((tmp_path / "a" / "calibration.json").read_text())["rows"] == 2
+    assert (
+        export(tmp_path / "x.ckpt", tmp_path / "b", "--calibrate-on", tmp_path / "t.dat", "--labels", "x=support") == 2
+    )
+    assert "unknown label 'mixed'" in capsys.readouterr().err
+    options = (
+        "--format tsv --quoting none --header none --labels mixed=refute --columns id=1,label=2,claim=3,document=4"
+    )
+    assert export(checkpoint, tmp_path / "c", "--calibrate-on", tmp_path / "t.dat", *options.split()) == 0
+
+
 def renamed(factify_folder, folder, claim):
     """The training table with another name for the column of the claim, beside its photos."""
     folder.mkdir()

@@ -1,3 +1,4 @@
+import csv
 import json
 
 import numpy as np
@@ -7,11 +8,14 @@ import pytest
 from factcheck import InputError, Verifier
 from factcheck.cli import main
 from factcheck.data import load_images, open_claims
-from factcheck.labels import FACTIFY_LABELS, FactifyLabel, parse_label, stance_of
+from factcheck.evaluation.matching import join_tables
+from factcheck.evaluation.scoring import score
+from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, Stance, parse_label, stance_of
 from factcheck.models.calibration import Calibration
-from factcheck.training.calibration import calibrate, fit_temperature, fit_temperature_by_length
+from factcheck.training.calibration import _labelled_rows, calibrate, fit_temperature, fit_temperature_by_length
 from factcheck.training.verdict.losses import UNLABELLED
 from factcheck.training.verdict.rows import read_training_rows
+from factcheck.verification.stream import verify_file
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +160,7 @@ def stances(factify_folder, tmp_path):
 
 def test_a_table_of_stances_has_no_five_class_targets(stances, factify_folder):
     rows = read_training_rows(stances)
-    # But for "Refute", which beside two photos is a class as well as a stance.
-    assert {row.label for row in rows} == {UNLABELLED, FACTIFY_LABELS.index(FactifyLabel.REFUTE)}
+    assert {row.label for row in rows} == {UNLABELLED}
     assert [row.stance for row in rows] == [row.stance for row in read_training_rows(factify_folder / "train.csv")]
     assert {row.label for row in read_training_rows(factify_folder / "train.csv")} == set(range(5))
 
@@ -166,6 +169,37 @@ def test_a_table_of_stances_leaves_the_five_class_temperature_alone(verifier, st
     own = Verifier(verifier.model, verifier.builder, verifier.encoder, calibration=Calibration(label=1.7))
     assert calibrate(own, [stances], image_root=factify_folder).label == 1.7
     assert calibrate(own, [stances, factify_folder / "train.csv"], image_root=factify_folder).label != 1.7
+
+
+def test_a_text_only_refute_beside_rows_with_images_is_a_stance_to_training_calibration_and_scoring(
+    verifier, factify_folder, tmp_path
+):
+    """One rule in all three; of the Refute rows of the small set, every other one loses its images here."""
+    with (factify_folder / "train.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file, delimiter="\t")
+    refutes = [row for row in rows if row[5] == "Refute"]
+    for row in refutes[::2]:
+        row[2] = row[4] = ""
+    with (tmp_path / "t.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="\t").writerows([header, *rows])
+    refute, bare = FACTIFY_LABELS.index(FactifyLabel.REFUTE), {row[0] for row in refutes[::2]}
+    with_images = {row[0] for row in refutes} - bare
+
+    trained = read_training_rows(tmp_path / "t.csv")
+    assert {row.id for row in trained if row.label == refute} == with_images
+
+    calibrated = _labelled_rows(verifier, [tmp_path / "t.csv"], factify_folder, None)
+    assert len(calibrated) == len(rows)
+    assert sum(row.gold_label == refute for row in calibrated) == len(with_images)
+    assert sum(row.gold_stance == STANCES.index(Stance.REFUTE) for row in calibrated) == len(refutes)
+
+    verify_file(verifier, tmp_path / "t.csv", tmp_path / "v.parquet", image_root=factify_folder)
+    joined = join_tables(tmp_path / "v.parquet", tmp_path / "t.csv")
+    scored = {
+        i for i, label in zip(joined.verdicts["id"].to_pylist(), joined.classes, strict=True) if label == "Refute"
+    }
+    assert scored == with_images
+    assert score(tmp_path / "v.parquet", tmp_path / "t.csv").five_class.rows == len(rows) - len(bare)
 
 
 def test_a_temperature_that_ends_at_a_bound_is_said(caplog, verifier, tmp_path):

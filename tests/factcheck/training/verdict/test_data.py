@@ -1,6 +1,7 @@
 """Training data: which rows come into a batch, and what happens to them on the way."""
 
 import json
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -8,10 +9,12 @@ import torch
 from training_parts import data, module, trainer
 
 from factcheck.cli import main
+from factcheck.data import ClaimsFormat
 from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.training.verdict.data import VerdictDataModule
 from factcheck.training.verdict.losses import UNLABELLED
+from factcheck.training.verdict.rows import Reading, read_training_rows
 
 
 def loader_of(tiny_bert, source, folder):
@@ -228,3 +231,39 @@ def test_unknown_sources_and_folders_are_named(tiny_bert, factify_folder, tmp_pa
         trainer(tmp_path, max_steps=1, enable_checkpointing=False).fit(module(tiny_bert), source)
     with pytest.raises(InputError, match="not a folder"):
         VerdictDataModule(str(tmp_path / "gone"))
+
+
+ODD = '11\ta mixture\tA dog "runs\tA dog runs.\n12\tfalse\tA "cat" eats\tNo cat eats.\n13\ttrue\tA boy" sits\tA boy sits.\n'
+
+
+def test_files_are_read_as_their_options_say(tiny_bert, tmp_path):
+    """No header, letters for quotation marks, a label of its own, another ending: as ``verify`` reads them with the same options."""
+    (tmp_path / "odd.dat").write_text(ODD, "utf-8")
+    columns = {"id": "1", "label": "2", "claim": "3", "document": "4"}
+    reading = Reading(format="tsv", quoting="none", header="none", labels={"a mixture": "insufficient"})
+    source = data(tmp_path, tiny_bert, train="odd.dat", val="odd.dat", columns=columns, reading=reading)
+    rows = source.rows("odd.dat")
+    assert [(row.id, STANCES[row.stance].value, row.text.claim) for row in rows] == [
+        ("11", "insufficient", 'A dog "runs'),
+        ("12", "refute", 'A "cat" eats'),
+        ("13", "support", 'A boy" sits'),
+    ]
+    with pytest.raises(InputError, match="'a mixture'"):
+        data(tmp_path, tiny_bert, train="odd.dat", columns=columns, reading=replace(reading, labels={})).rows("odd.dat")
+
+
+def test_pairs_with_labels_as_their_makers_call_them(tmp_path):
+    named = {"entailment": "support", "neutral": "insufficient", "CONTRADICTION": "refute", "unsure": "insufficient"}
+    rows = [{"premise": "It rains.", "hypothesis": "It is wet.", "label": label} for label in named]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    found = read_training_rows(tmp_path / "p.jsonl", columns=ClaimsFormat(labels={"unsure": "insufficient"}))
+    assert [STANCES[row.stance].value for row in found] == list(named.values())
+    with pytest.raises(InputError, match=r"line 4, .label.: expected one of support, .* found .unsure."):
+        read_training_rows(tmp_path / "p.jsonl")
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.ndjson", "PAIRS.JSONL", "pairs.json"])
+def test_pairs_with_a_byte_order_mark_and_a_blank_line_under_any_name(tmp_path, name):
+    pair = json.dumps({"premise": "It rains.", "hypothesis": "It is wet.", "label": "support"})
+    (tmp_path / name).write_bytes(b"\xef\xbb\xbf\n" + pair.encode() + b"\r\n\n" + pair.encode())
+    assert [row.text.claim for row in read_training_rows(tmp_path / name)] == ["It is wet."] * 2
