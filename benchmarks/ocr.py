@@ -46,7 +46,8 @@ def main() -> None:
     table = load_images(table, arguments.folder)
     bare = without_ocr(table)
     start = time.perf_counter()
-    filled, _ = fill_ocr(bare, ImageTextReader())
+    reader = ImageTextReader()
+    filled, _ = fill_ocr(bare, reader)
     seconds = time.perf_counter() - start
     pairs = list(zip(table.column("claim_ocr").to_pylist(), filled.column("claim_ocr").to_pylist(), strict=True))
     overlaid = [(given, found) for given, found in pairs if letters(given)]
@@ -56,12 +57,13 @@ def main() -> None:
         f"overlays read exactly or nearly: {sum(is_read(g, f or '') for g, f in overlaid) / len(overlaid):.3f} of {len(overlaid)}"
     )
     print(f"photos without an overlay in which something is read: {sum(map(bool, plain))} of {len(plain)}")
-    verifier = Verifier.load("bundled")
     truth = table.column("label").to_pylist()
-    for name, version in (("left out", bare), ("read", filled), ("as given", table)):
+    off = Verifier.load("bundled", attribution=False)
+    fill = off.replace(ocr=reader)
+    for name, verifier, version in (("left out", off, bare), ("filled", fill, bare), ("as given", off, table)):
         labels = verifier.verify_batch(version).column("label").to_pylist()
         known = [(t, label) for t, label in zip(truth, labels, strict=True) if t and label]
-        print(f"OCR {name}: weighted F1 {f1_score(*zip(*known, strict=True), average='weighted'):.3f}")
+        print(f"OCR {name}: weighted F1 {f1_score(*zip(*known, strict=True), average='weighted'):.3f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from factcheck.commands.judging import add_judge_arguments, judge_of, print_usag
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "threshold_lines"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,10 @@ def run(args: argparse.Namespace) -> int:
 
     check_calibration_tables(args.on, args.target_precision, columns)
     quiet_libraries()
+    from factcheck.judges.usage import UsageMeter
+
     judge = judge_of(args)
+    meter = UsageMeter(judge)
     from factcheck.verification.verifier import Verifier
 
     verifier = Verifier.load(args.model, judge=judge, attribution=False, device=args.device)
@@ -74,13 +77,27 @@ def run(args: argparse.Namespace) -> int:
     print(f"  temperature of the stance {_temperatures(found)}")
     if judge is None and found.label != 1.0:
         print(f"  temperature of the five classes {found.label:.3g}")
-    if found.target_precision is not None:
-        print(
-            f"  verdicts abstain below {found.abstain_below:.3f}: a precision of {found.target_precision:g} "
-            f"on these rows, of which {found.coverage:.0%} keep their verdict"
-        )
-    print_usage(judge, args.judge_price)
+    if found.pairs is not None:
+        print(f"  with a pair of images {found.pairs.stance:.3g} ({counted(found.pairs.rows or 0, 'row')})")
+    for line in threshold_lines(found):
+        print(f"  {line}")
+    print_usage(meter.taken(), args.judge_price)
     return 0
+
+
+def threshold_lines(calibration: Any) -> list[str]:
+    """What the thresholds of a calibration are, a line for each kind of row that has one; none where none was chosen."""
+    if calibration.target_precision is None:
+        return []
+    own = calibration.pairs
+    kinds = [(" of rows without a pair of images" if own else "", calibration.abstain_below, calibration.coverage)]
+    if own:
+        kinds.append((" of rows with a pair of images", own.abstain_below, own.coverage))
+    return [
+        f"verdicts{kind} abstain below {threshold:.3f}: a precision of {calibration.target_precision:g} "
+        f"on these rows, of which {coverage:.0%} keep their verdict"
+        for kind, threshold, coverage in kinds
+    ]
 
 
 def _of_model(verifier: Any, args: argparse.Namespace, options: dict[str, Any]) -> Any:

@@ -155,6 +155,7 @@ def _write(
     save_model(module.model, folder, **options)
     if not args.calibrate_on:
         return
+    from factcheck.commands.calibrate import threshold_lines
     from factcheck.training.calibration import calibrate
     from factcheck.verification.verifier import Verifier
 
@@ -168,11 +169,8 @@ def _write(
     )
     save_model(module.model, folder, calibration=found.to_dict(), **options)
     print(f"temperatures: stance {found.stance:.3f}, five classes {found.label:.3f}")
-    if found.target_precision is not None:
-        print(
-            f"verdicts of a confidence under {found.abstain_below:.4f} abstain: precision {found.target_precision:g} "
-            f"at a coverage of {found.coverage:.1%} of the rows calibrated on"
-        )
+    for line in threshold_lines(found):
+        print(line)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,9 @@ def _add_build_arguments(build: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--out", required=True, metavar="DIR", help="folder of the index")
     build.add_argument(
-        "--encoder", default="bundled", help="bundled, a folder, or a Hugging Face id (default: bundled)"
+        "--encoder",
+        default="bundled",
+        help="bundled, multilingual (extra), a folder, or a Hugging Face id (default: bundled)",
     )
     build.add_argument(
         "--runtime",

@@ -8,11 +8,13 @@ from factcheck.commands.common import column_mapping, counted, positive
 from factcheck.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from factcheck.data import ClaimsSource
     from factcheck.judges import Judge
     from factcheck.verification import Verifier
 
-__all__ = ["add_judge_arguments", "judge_of", "print_dry_run", "print_usage"]
+__all__ = ["add_judge_arguments", "judge_of", "price_of", "print_dry_run", "print_usage"]
 
 # Of an answer, for estimates: what a hosted or a well-served model writes.
 _TOKENS_A_SECOND = 40
@@ -95,28 +97,24 @@ def _calibrated(judge: "Judge", args: argparse.Namespace) -> "Judge":
             field="judge_profile",
             hint="calibrate this one",
         )
-    if getattr(args, "abstain_below", None) is None:
-        args.abstain_below = profile.calibration.abstain_below
-    return CalibratedJudge(judge, profile.calibration.stance)
+    return CalibratedJudge(judge, profile.calibration)
 
 
-def print_usage(judge: "Judge | None", price: str | None) -> None:
-    """What a server was asked, on standard output; nothing for other judges."""
-    wrapped: Any = judge
-    hits = 0
-    while hasattr(wrapped, "inner"):
-        hits += getattr(wrapped, "hits", 0)
-        wrapped = wrapped.inner
-    usage = getattr(wrapped, "usage", None)
-    if usage is None:
+def print_usage(usage: "Mapping[str, float]", price: str | None) -> None:
+    """What a judge was asked, see :class:`factcheck.judges.usage.UsageMeter`, on standard output; nothing where nothing was counted."""
+    if not usage:
         return
-    known = f", {counted(hits, 'answer')} known from before" if hits else ""
-    cost = usage.cost(_price(price))
-    spent = "" if cost is None else f", cost {cost:.4f}"
-    print(
-        f"  judge: {counted(usage.requests, 'request')}, {usage.prompt_tokens} + {usage.completion_tokens} tokens{spent}"
-        f"{known}" + (f", {usage.retries} sent again" if usage.retries else "")
-    )
+    from factcheck.judges.usage import cost_of
+
+    requests, known, retries = (int(usage.get(name, 0)) for name in ("requests", "known", "retries"))
+    told = [f"{counted(known, 'answer')} known from before"] if known else []
+    if requests:
+        tokens = f"{int(usage.get('prompt_tokens', 0))} + {int(usage.get('completion_tokens', 0))} tokens"
+        cost = cost_of(usage, price_of(price))
+        told = [counted(requests, "request"), tokens, *([] if cost is None else [f"cost {cost:.4f}"]), *told]
+    if retries:
+        told.append(f"{retries} sent again")
+    print(f"  judge: {', '.join(told)}")
 
 
 def print_dry_run(verifier: "Verifier", claims: "ClaimsSource", price: str | None) -> None:
@@ -124,7 +122,7 @@ def print_dry_run(verifier: "Verifier", claims: "ClaimsSource", price: str | Non
 
     Evidence is selected as the run would do it. Time is measured on the first rows where the judge runs on this machine.
     """
-    from factcheck.judges.server import ServerUsage
+    from factcheck.judges.usage import cost_of
 
     judge: Any = verifier.judge
     cache: Any = judge
@@ -155,7 +153,7 @@ def print_dry_run(verifier: "Verifier", claims: "ClaimsSource", price: str | Non
         + (f", {known} known from before" if known else "")
     )
     if hasattr(inner, "estimate"):
-        cost = ServerUsage(prompt_tokens=asked, completion_tokens=answered).cost(_price(price))
+        cost = cost_of({"prompt_tokens": asked, "completion_tokens": answered}, price_of(price))
         spent = "" if cost is None else f", cost about {cost:.2f}"
         print(f"  about {asked} tokens asked and {answered} answered{spent}")
         minutes = answered / _TOKENS_A_SECOND / inner.concurrency / 60
@@ -170,7 +168,7 @@ def print_dry_run(verifier: "Verifier", claims: "ClaimsSource", price: str | Non
 
 def _options(args: argparse.Namespace, scheme: str) -> dict[str, Any]:
     if scheme == "openai":
-        _price(args.judge_price)
+        price_of(args.judge_price)
         names = {
             "images": args.judge_images,
             "concurrency": args.judge_concurrency,
@@ -189,7 +187,8 @@ def _options(args: argparse.Namespace, scheme: str) -> dict[str, Any]:
     return {name: value for name, value in names.items() if value is not None}
 
 
-def _price(text: str | None) -> tuple[float, float] | None:
+def price_of(text: str | None) -> tuple[float, float] | None:
+    """The prices of a million tokens asked and answered that a flag names."""
     if text is None:
         return None
     try:

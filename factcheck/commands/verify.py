@@ -20,7 +20,7 @@ from factcheck.commands.common import (
     write_json,
 )
 from factcheck.commands.inputs import check_image_root, check_model
-from factcheck.commands.judging import add_judge_arguments, judge_of, print_dry_run, print_usage
+from factcheck.commands.judging import add_judge_arguments, judge_of, price_of, print_dry_run, print_usage
 from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 
@@ -71,7 +71,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--retrieval-encoder",
         metavar="ENCODER",
-        help="text encoder of the evidence selection: 'bundled', a folder or a Hugging Face id (default: the model's own, if it is here)",
+        help="text encoder of the evidence selection: 'bundled', 'multilingual' (extra), a folder or a Hugging Face id (default: the "
+        "model's own, if it is here)",
     )
     parser.add_argument(
         "--any-language",
@@ -194,12 +195,11 @@ def run(args: argparse.Namespace) -> int:
     if summary is None:
         return stop.exit_code
     for path in args.metrics:
-        _write_metrics(path, summary)
+        _write_metrics(path, summary, price_of(args.judge_price))
     if not summary.rows:
         logger.warning("%s holds 0 rows; so does the verdict table", args.claims)
     print_summary(summary)
-    if cluster is None:  # what judges did in other processes is not known here
-        print_usage(verifier.judge, args.judge_price)
+    print_usage(summary.judge, args.judge_price)
     return exit_status(summary, args.max_errors)
 
 
@@ -335,11 +335,14 @@ def exit_status(summary: "RunSummary", most: int | float | None) -> int:
     return 0
 
 
-def _write_metrics(path: str, summary: "RunSummary") -> None:
+def _write_metrics(path: str, summary: "RunSummary", price: tuple[float, float] | None) -> None:
+    from factcheck.judges.usage import cost_of
     from factcheck.verification.metrics import prometheus_text, run_metrics
     from retrieval.durable import replacing
 
     metrics = run_metrics(summary)
+    if summary.judge and (cost := cost_of(summary.judge, price)) is not None:
+        metrics["judge"]["cost"] = cost
     if not path.endswith(".prom"):
         write_json(path, metrics)
         return

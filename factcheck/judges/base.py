@@ -48,10 +48,12 @@ class Judge(ABC):
         leave_one_out: whether attribution may ask again without each sentence. False where each question costs money or
             seconds; attribution is then null.
         reads_images: whether rows come as :class:`RowWithImages`.
+        languages: ISO 639 codes of the languages that it reads; empty where that is not known, and no row is held back.
     """
 
     leave_one_out: bool = True
     reads_images: bool = False
+    languages: tuple[str, ...] = ()
 
     @property
     @abstractmethod

@@ -26,6 +26,7 @@ class CachedJudge(Judge):
     def __init__(self, judge: Judge, cache: ContentCache) -> None:
         self.inner, self.cache = judge, cache
         self.leave_one_out, self.reads_images = judge.leave_one_out, judge.reads_images
+        self.languages = judge.languages
         self.hits = 0
 
     @property

@@ -28,7 +28,7 @@ class JudgeProfile:
 
     Attributes:
         judge: fingerprint of the judge that it holds for.
-        calibration: of which the stance's temperature and the threshold count.
+        calibration: of which the stance's temperatures and the thresholds count.
     """
 
     judge: str
@@ -74,26 +74,31 @@ class CalibratedJudge(Judge):
 
     Args:
         judge: whom to ask.
-        temperature: above 1 softens, below 1 sharpens.
+        calibration: its temperatures of the stance (above 1 softens, below 1 sharpens), of rows with a pair of photos apart where it
+            has them; and its thresholds, below which verdicts abstain unless the user says otherwise.
     """
 
-    def __init__(self, judge: Judge, temperature: float) -> None:
-        self.inner, self.temperature = judge, temperature
+    def __init__(self, judge: Judge, calibration: Calibration) -> None:
+        self.inner, self.calibration = judge, calibration
         self.leave_one_out, self.reads_images = judge.leave_one_out, judge.reads_images
+        self.languages = judge.languages
 
     @property
     def fingerprint(self) -> str:
-        """The judge's with the temperature."""
-        return f"{self.inner.fingerprint} at {self.temperature:.4g}"
+        """The judge's with the temperatures."""
+        alone, pair = self.calibration.stance_temperatures([0, 0], [False, True])
+        return f"{self.inner.fingerprint} at {alone:.4g}" + (f" and {pair:.4g}" if pair != alone else "")
 
     def judge(self, rows: Sequence[TextRow]) -> list[Judgement]:
         """One judgement a row; see :class:`~factcheck.judges.base.Judge`."""
-        return [self._scaled(judgement) for judgement in self.inner.judge(rows)]
+        temperatures = self.calibration.stance_temperatures([0] * len(rows), [row.has_pair for row in rows])
+        judgements = self.inner.judge(rows)
+        return [self._scaled(judgement, t) for judgement, t in zip(judgements, temperatures.tolist(), strict=True)]
 
-    def _scaled(self, judgement: Judgement) -> Judgement:
+    def _scaled(self, judgement: Judgement, temperature: float) -> Judgement:
         if judgement.stance is None:
             return judgement
-        values = np.clip(np.asarray(judgement.stance, np.float64), _SMALLEST, 1.0) ** (1 / self.temperature)
+        values = np.clip(np.asarray(judgement.stance, np.float64), _SMALLEST, 1.0) ** (1 / temperature)
         support, insufficient, refute = (float(value) for value in values / values.sum())
         return Judgement(
             stance=(support, insufficient, refute),

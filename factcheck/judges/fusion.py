@@ -176,7 +176,7 @@ class FusionJudge(Judge):
             pairs: (B,) bool, true where the row has both photos; None where none has.
         """
         stances: list[tuple[float, float, float]] = [
-            (row[0], row[1], row[2]) for row in stance_probabilities(output, self.calibration, tokens).tolist()
+            (row[0], row[1], row[2]) for row in stance_probabilities(output, self.calibration, tokens, pairs).tolist()
         ]
         relations, labels, similarities = output.image_logits, output.label_logits, output.image_similarity
         if pairs is None or relations is None or labels is None or similarities is None:
@@ -193,8 +193,14 @@ class FusionJudge(Judge):
         ]
 
 
-def stance_probabilities(output: "VerdictOutput", calibration: Calibration, tokens: Tensor) -> Tensor:
-    """Calibrated probabilities (B, 3), order of ``labels.STANCES``, of rows whose texts have so many tokens (B,)."""
+def stance_probabilities(
+    output: "VerdictOutput", calibration: Calibration, tokens: Tensor, pairs: Tensor | None = None
+) -> Tensor:
+    """Calibrated probabilities (B, 3), order of ``labels.STANCES``, of rows whose texts have so many tokens (B,).
+
+    ``pairs`` (B,) is true where a row has both photos; None where none has.
+    """
     logits = output.stance_logits.float()
-    temperatures = torch.from_numpy(calibration.stance_temperatures(tokens.cpu())).to(logits)
+    both = None if pairs is None else pairs.cpu()
+    temperatures = torch.from_numpy(calibration.stance_temperatures(tokens.cpu(), both)).to(logits)
     return (logits / temperatures[:, None]).softmax(1)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from yaml import YAMLError
 
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge, Judgement
@@ -67,6 +69,7 @@ class CrossEncoderJudge(Judge):
         self.tokens_at_once = checked_int("tokens_at_once", tokens_at_once, 1)
         self.name, self.claim_first = os.fspath(name), claim_first
         folder = resolve_pretrained(self.name, "judge")
+        self.languages = _languages(folder)
         self.stance_map = stance_map(_classifier_labels(self.name, folder), labels)
         from transformers import AutoModelForSequenceClassification
 
@@ -194,6 +197,22 @@ def _classifier_labels(name: str, folder: Path) -> dict[int, str]:
     # transformers leaves out the names that it would give by itself.
     count = config.get("num_labels", 2)
     return {i: f"LABEL_{i}" for i in range(count if isinstance(count, int) and 0 < count < 100 else 2)}
+
+
+def _languages(folder: Path) -> tuple[str, ...]:
+    """The languages that a model's configuration (``languages``) or card (``language``) names; empty where there are none."""
+    from huggingface_hub import ModelCard
+
+    stated: Any = json.loads((folder / "config.json").read_text("utf-8")).get("languages")
+    if stated is None and (folder / "README.md").is_file():
+        try:
+            stated = ModelCard.load(folder / "README.md", ignore_metadata_errors=True).data.language
+        except (OSError, ValueError, YAMLError):
+            return ()
+    codes = [stated] if isinstance(stated, str) else stated if isinstance(stated, list) else []
+    if not all(isinstance(code, str) and re.fullmatch("[a-z]{2,3}", code) for code in codes):
+        return ()  # "multilingual", for one
+    return tuple(codes)
 
 
 def _length(tokenizer: Any, config: Any, asked: int | None) -> int:

@@ -64,12 +64,6 @@ class ServerUsage:
             for name, count in counts.items():
                 setattr(self, name, getattr(self, name) + count)
 
-    def cost(self, price: tuple[float, float] | None) -> float | None:
-        """What the tokens cost at a price for a million of the prompt and of the answer; None without a price."""
-        if price is None:
-            return None
-        return (self.prompt_tokens * price[0] + self.completion_tokens * price[1]) / 1e6
-
 
 class ServerJudge(Judge):
     """Asks a chat model for the stance, by the policy in ``stance_prompt.md`` and in the form of a JSON schema.

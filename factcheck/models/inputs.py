@@ -27,12 +27,16 @@ _TOKENIZING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """The text of one row: claim, selected evidence sentences (best first) and the OCR of both photos, all cleaned."""
+    """The text of one row: claim, selected evidence sentences (best first) and the OCR of both photos, all cleaned.
+
+    ``has_pair`` says whether the row has a photo on both sides: confidences of such rows are calibrated by themselves.
+    """
 
     claim: str
     evidence: Sequence[str] = ()
     claim_ocr: str = ""
     document_ocr: str = ""
+    has_pair: bool = False
 
 
 class InputBuilder:

@@ -12,7 +12,7 @@ from scipy.optimize import minimize, minimize_scalar
 from factcheck.errors import InputError
 from factcheck.evaluation.metrics import MIN_ROWS, threshold_for_precision
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, Stance, five_class_labels, parse_label, stance_of
-from factcheck.models.calibration import Calibration
+from factcheck.models.calibration import Calibration, PairCalibration
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -175,6 +175,8 @@ def calibrate(
 ) -> Calibration:
     """Temperatures of the stance and five-class heads, fitted on labelled claims tables that were not trained on.
 
+    Rows with a pair of images and rows without get temperatures and thresholds of their own where there are enough of both (200).
+
     Args:
         verifier: the model; its own temperatures are ignored.
         claims: tables with labels.
@@ -202,7 +204,8 @@ def calibrate(
         result = replace(result, stance_by_length=fit_temperature_by_length(stances, gold, lengths))
     if five:
         result = replace(result, label=_fitted("five-class", [p for p, _ in five], [target for _, target in five]))
-    return _with_threshold(replace(result, rows=len(rows)), rows, target_precision)
+    result = replace(result, rows=len(rows), pairs=_of_pairs(rows))
+    return _with_thresholds(result, rows, target_precision)
 
 
 def calibrate_judge(
@@ -214,7 +217,7 @@ def calibrate_judge(
     columns: Mapping[str, str] | None = None,
     at_least: int = 1,
 ) -> Calibration:
-    """The temperature of another judge's stance, and a threshold; see :func:`calibrate`.
+    """The temperatures of another judge's stance, and thresholds; see :func:`calibrate`.
 
     Args:
         verifier: one with a judge, which is asked once for the temperature and, with a target, again for the threshold.
@@ -230,13 +233,16 @@ def calibrate_judge(
     _check_target(target_precision)
     rows = _labelled_rows(verifier, claims, image_root, columns)
     _check_enough(rows, at_least, claims)
-    temperature = _fitted("stance", [row.stance for row in rows], [row.gold_stance for row in rows])
-    result = Calibration(stance=temperature, rows=len(rows))
+    pairs = _of_pairs(rows)
+    alone = [row for row in rows if row.label is None] if pairs is not None else rows
+    temperature = _fitted("stance", [row.stance for row in alone], [row.gold_stance for row in alone])
+    result = Calibration(stance=temperature, rows=len(rows), pairs=pairs)
     if target_precision is None:
         return result
-    scaled = verifier.replace(judge=CalibratedJudge(verifier.judge, temperature))
+    scaled = verifier.replace(judge=CalibratedJudge(verifier.judge, result))
     rows = _labelled_rows(scaled, claims, image_root, columns)
-    neutral = _with_threshold(replace(result, stance=1.0), rows, target_precision)
+    # These are scaled already.
+    neutral = _with_thresholds(replace(result, stance=1.0), rows, target_precision)
     return replace(neutral, stance=temperature)
 
 
@@ -263,13 +269,42 @@ def _check_enough(rows: Sequence[_Labelled], at_least: int, claims: Sequence[str
         )
 
 
-def _with_threshold(result: Calibration, rows: Sequence[_Labelled], target_precision: float | None) -> Calibration:
+def _of_pairs(rows: Sequence[_Labelled]) -> PairCalibration | None:
+    """The stance's temperature of rows with a pair of images; None where these or the others are too few to stand by themselves."""
+    pairs = [row for row in rows if row.label is not None]
+    if min(len(pairs), len(rows) - len(pairs)) < _ENOUGH:
+        return None
+    temperature = _fitted("stance", [row.stance for row in pairs], [row.gold_stance for row in pairs])
+    return PairCalibration(stance=temperature, rows=len(pairs))
+
+
+def _with_thresholds(result: Calibration, rows: Sequence[_Labelled], target_precision: float | None) -> Calibration:
+    """With the thresholds for a precision: one for each kind of row where each has its own calibration."""
     if target_precision is None:
         return result
+    pairs = result.pairs
+    if pairs is not None:
+        threshold, coverage = _threshold(
+            result, [row for row in rows if row.label is not None], target_precision, "image pairs"
+        )
+        result = replace(result, pairs=replace(pairs, abstain_below=threshold, coverage=coverage))
+        rows = [row for row in rows if row.label is None]
+    threshold, coverage = _threshold(result, rows, target_precision, None if pairs is None else "text only")
+    return replace(result, abstain_below=threshold, target_precision=target_precision, coverage=coverage)
+
+
+def _threshold(
+    result: Calibration, rows: Sequence[_Labelled], target_precision: float, kind: str | None
+) -> tuple[float, float]:
+    """The threshold at which verdicts on these rows reach a precision, and its coverage."""
     confidence, right = zip(*(row.outcome(result) for row in rows), strict=True)
-    point = threshold_for_precision(confidence, right, target_precision)
-    threshold = max(0.0, point.threshold - 0.5 * 10**-_DECIMALS)
-    return replace(result, abstain_below=threshold, target_precision=target_precision, coverage=point.coverage)
+    try:
+        point = threshold_for_precision(confidence, right, target_precision)
+    except InputError as error:
+        if kind is None:
+            raise
+        raise InputError(f"{kind}: {error}", field=error.field) from None
+    return max(0.0, point.threshold - 0.5 * 10**-_DECIMALS), point.coverage
 
 
 def _fitted(head: str, probabilities: Sequence[Sequence[float]], gold: Sequence[int]) -> float:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from factcheck.errors import InputError
+from factcheck.judges.usage import UsageMeter
 from factcheck.verification.chunks import ClaimsFile, RunOptions, with_images
 from factcheck.verification.known import KnownVerdicts
 from factcheck.verification.parts import Part, Parts
@@ -45,6 +46,7 @@ _CHUNK = pa.schema(
         ("table", pa.large_binary()),  # of claims, after the last stage of verdicts
         ("taken_over", pa.int64()),
         ("seconds", pa.string()),  # by stage, as JSON
+        ("usage", pa.string()),  # what a judge was asked, as JSON
         ("error", pa.string()),
     ]
 )
@@ -134,8 +136,9 @@ def verify_on_ray(
     ) -> Iterator[Part]:
         job = _Job(load, facts, table.path.absolute(), _absolute(run), os.getcwd())
         with contextlib.closing(_chunks(job, missing, cluster)) as chunks:
-            for first, verdicts, taken_over, seconds in chunks:
+            for first, verdicts, taken_over, seconds, usage in chunks:
                 table.check()
+                clock.count(usage)
                 for stage, spent in seconds.items():
                     clock.add(stage, spent)
                 with clock.stage("write"):
@@ -173,8 +176,8 @@ def _absolute(run: RunOptions) -> RunOptions:
 
 def _chunks(
     job: _Job, missing: Sequence[tuple[int, int | None]], cluster: RayCluster
-) -> Generator[tuple[int, pa.Table, int, dict[str, float]], None, None]:
-    """First row, verdicts, rows taken over and seconds by stage of each chunk of what is missing, in no order."""
+) -> Generator[tuple[int, pa.Table, int, dict[str, float], dict[str, float]], None, None]:
+    """First row, verdicts, rows taken over, seconds by stage and what a judge was asked, of each chunk of what is missing, in no order."""
     if not missing:
         return
     import ray
@@ -206,7 +209,8 @@ def _chunks(
             for chunk in block.to_pylist():
                 if chunk["error"] is not None:
                     raise InputError(chunk["error"])
-                yield chunk["first"], _table(chunk["table"]), chunk["taken_over"], json.loads(chunk["seconds"])
+                figures = (json.loads(chunk[name]) for name in ("seconds", "usage"))
+                yield chunk["first"], _table(chunk["table"]), chunk["taken_over"], *figures
 
 
 @contextlib.contextmanager
@@ -284,6 +288,7 @@ class _Actor:
         self._error: str | None = None
         try:
             self._verifier = job.load()
+            self._meter = UsageMeter(self._verifier.judge)
             self._known = None if job.run.since is None else KnownVerdicts(job.run.since)
             if json.dumps(self._verifier.facts) != job.facts:
                 self._error = "a machine of the cluster has another version, model, index or option than this one"
@@ -302,7 +307,8 @@ class _Actor:
             verdicts = self._verifier.verify_batch(claims, clock=clock)
         else:
             verdicts, taken_over = self._known.complete(claims, self._verifier, clock)
-        return _chunk(item["first"], verdicts, taken_over=taken_over, seconds=clock.seconds)
+        usage = self._meter.taken()
+        return _chunk(item["first"], verdicts, taken_over=taken_over, seconds=clock.seconds, usage=usage)
 
 
 def _chunk(
@@ -311,6 +317,7 @@ def _chunk(
     *,
     taken_over: int = 0,
     seconds: dict[str, float] | None = None,
+    usage: dict[str, float] | None = None,
     error: str | None = None,
 ) -> pa.Table:
     """A block of Ray, see ``_CHUNK``."""
@@ -321,6 +328,7 @@ def _chunk(
             stream.write_table(table)
         data = sink.getvalue().to_pybytes()
     row = {"first": first, "table": data, "taken_over": taken_over, "seconds": json.dumps(seconds or {})}
+    row["usage"] = json.dumps(usage or {})
     return pa.Table.from_pylist([{**row, "error": error}], schema=_CHUNK)
 
 

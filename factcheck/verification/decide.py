@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, MutableMapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -157,10 +157,12 @@ class EncodedRows:
             return [
                 _joint_decision(judgement) for judgement in self._fusion.judge_together(texts, self._taken(variants))
             ]
-        judgements = self._judgements(self._judge, variants, texts)
         pairs = [
             i for i, v in enumerate(variants) if all(self.has_images[v.row]) and v.claim_image and v.document_image
         ]
+        for i in pairs:
+            texts[i] = replace(texts[i], has_pair=True)
+        judgements = self._judgements(self._judge, variants, texts)
         joint = self._fusion.judge_together([texts[i] for i in pairs], self._taken([variants[i] for i in pairs]))
         photos = dict(zip(pairs, joint, strict=True))
         return [_decision(judgement, photos.get(i)) for i, judgement in enumerate(judgements)]
@@ -181,7 +183,8 @@ class EncodedRows:
             (source.image(name) or {}).get("bytes") if readable and keep else None
             for name, readable, keep in zip(IMAGES, self.has_images[variant.row], wanted, strict=True)
         )
-        return RowWithImages(text.claim, text.evidence, text.claim_ocr, text.document_ocr, (first, second))
+        sides = (text.claim_ocr, text.document_ocr)
+        return RowWithImages(text.claim, text.evidence, *sides, text.has_pair, (first, second))
 
     def can_leave_out(self) -> bool:
         """Whether the judge may be asked again without parts of the evidence."""

@@ -29,6 +29,7 @@ def run_metrics(summary: RunSummary) -> dict[str, Any]:
         "seconds_by_stage": {name: round(value, 3) for name, value in summary.stages.items()},
         "rows_per_second": round(summary.rows_per_second, 3),
         "peak_memory": _peak_memory(),
+        "judge": dict(summary.judge),
         "made_with": dict(summary.facts),
     }
 
@@ -59,6 +60,7 @@ def _lines(metrics: Mapping[str, Any]) -> Iterator[str]:
         "labels": ("rows_by_label", "label"),
         "reasons": ("rows_by_reason", "reason"),
         "seconds_by_stage": ("stage_seconds", "stage"),
+        "judge": ("judge", "count"),
     }
     for field, (name, label) in labelled.items():
         yield f"# TYPE factcheck_{name} gauge"

@@ -12,11 +12,12 @@ import numpy as np
 from factcheck.data import open_claims
 from factcheck.data.claims import ClaimsSource
 from factcheck.errors import InputError
+from factcheck.judges.usage import UsageMeter
 from factcheck.verification.chunks import AGAIN, CHANGED, Chunks, ClaimsFile, RunOptions, finish, gaps
 from factcheck.verification.own_columns import OwnColumns
 from factcheck.verification.parts import Part, Parts
 from factcheck.verification.summary import Clock, RunSummary
-from factcheck.verification.verdict_table import check_output, with_threshold, write_tables
+from factcheck.verification.verdict_table import Thresholds, check_output, with_threshold, write_tables
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -91,7 +92,7 @@ def verify_file(
         summary = RunSummary(out=out, resumed=sum(part.rows for part in done), remade=parts.remade, facts=facts)
         if parts.remade:
             logger.warning("%d damaged chunks of the interrupted run are made anew", parts.remade)
-        clock = Clock()
+        clock, meter = Clock(), UsageMeter(verifier.judge)
         job = _Job(verifier, source, run, parts, table, clock, load, finisher, should_stop or (lambda: False))
         try:
             for part in job.made(tuple(done), stretch, progress):
@@ -104,7 +105,9 @@ def verify_file(
         _check_rows(done, stretch, claims, parts)
         table.check_whole(parts)
         with clock.stage("write"):
-            _merge(parts, done, out, verifier.abstain_below, summary, stretch if run.shard else None, own)
+            _merge(parts, done, out, verifier.thresholds, summary, stretch if run.shard else None, own)
+        clock.count(meter.taken())
+        summary.judge = dict(clock.usage)
         summary.stages, summary.seconds = dict(clock.seconds), time.perf_counter() - start
         parts.remove()
     return summary
@@ -213,7 +216,7 @@ def _merge(
     parts: Parts,
     done: Sequence[Part],
     out: Path,
-    abstain_below: float,
+    thresholds: Thresholds,
     summary: RunSummary,
     shard: _Stretch | None,
     own: OwnColumns,
@@ -221,8 +224,8 @@ def _merge(
     """Write the parts as one table and count it."""
     ids: list[np.ndarray] = []  # hashes: of ten million rows 80 MB
     first = 0 if shard is None else shard.first
-    tables = own.added(first, (with_threshold(table, abstain_below) for table in parts.tables(done)))
-    about = {"facts": summary.facts, "abstain_below": abstain_below}
+    tables = own.added(first, (with_threshold(table, thresholds) for table in parts.tables(done)))
+    about = {"facts": summary.facts, "abstain_below": thresholds.to_json()}
     if shard is not None:
         about["stretch"] = asdict(shard)
     for part, table in zip(done, write_tables(tables, out, columns=own.names, about=about), strict=True):

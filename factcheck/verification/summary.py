@@ -74,10 +74,11 @@ def _differs(found: list[dict[str, Any]] | None) -> bool:
 
 
 class Clock:
-    """Seconds by stage, over all threads: stages that overlap in time count each by itself."""
+    """Seconds by stage, over all threads: stages that overlap in time count each by itself. And what a judge was asked meanwhile."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.usage: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
@@ -94,6 +95,11 @@ class Clock:
         with self._lock:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
 
+    def count(self, usage: Mapping[str, float]) -> None:
+        """Add what a judge was asked, see :class:`factcheck.judges.usage.UsageMeter`."""
+        with self._lock:
+            self.usage.update(usage)
+
 
 @dataclass
 class RunSummary(Counts):
@@ -108,6 +114,7 @@ class RunSummary(Counts):
         seconds: wall-clock time of this run.
         stages: seconds by stage; those of stages that overlap count each by itself.
         facts: what the verdicts were made with.
+        judge: what a judge that counts was asked in this run, in all processes: requests, tokens, answers known from before.
     """
 
     out: Path = Path()
@@ -118,6 +125,7 @@ class RunSummary(Counts):
     seconds: float = 0.0
     stages: Mapping[str, float] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    judge: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def rows_per_second(self) -> float:

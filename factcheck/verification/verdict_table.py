@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from retrieval.durable import replacing
 
 __all__ = [
     "ABSTAINING",
+    "Thresholds",
     "below",
     "check_output",
     "check_verdicts",
@@ -80,15 +82,38 @@ def below(confidence: float, threshold: float) -> bool:
     return bool(np.float32(confidence) < np.float32(threshold))
 
 
-def with_threshold(verdicts: pa.Table, abstain_below: float) -> pa.Table:
-    """The table with ``abstained`` as it is at another threshold in [0, 1].
+@dataclass(frozen=True)
+class Thresholds:
+    """Confidences in [0, 1] under which verdicts count as abstained, by kind of row.
+
+    Attributes:
+        text: of rows without a pair of images.
+        pairs: of rows with an image on both sides.
+    """
+
+    text: float
+    pairs: float
+
+    def of(self, pair: bool) -> float:
+        """That of a row."""
+        return self.pairs if pair else self.text
+
+    def to_json(self) -> float | dict[str, float]:
+        """One number where both are the same, else both by name."""
+        return self.text if self.text == self.pairs else asdict(self)
+
+
+def with_threshold(verdicts: pa.Table, abstain_below: float | Thresholds) -> pa.Table:
+    """The table with ``abstained`` as it is at another threshold in [0, 1], or at one for each kind of row.
 
     Rows that abstain whatever their confidence stay so: those in error, without evidence, or with a reason of :data:`ABSTAINING`.
     """
     told = pc.match_substring_regex(pc.coalesce(verdicts["reason"], ""), rf"(^|; )({'|'.join(ABSTAINING)}): ")
     unjudged = pc.equal(pc.coalesce(pc.list_value_length(verdicts["evidence"]), 0), 0)
     forced = pc.or_(pc.or_(pc.equal(verdicts["status"], "error"), unjudged), told)
-    under = pc.less(verdicts["confidence"], pa.scalar(np.float32(abstain_below), pa.float32()))
+    at = abstain_below if isinstance(abstain_below, Thresholds) else Thresholds(abstain_below, abstain_below)
+    text, pairs = (pa.scalar(np.float32(value), pa.float32()) for value in (at.text, at.pairs))
+    under = pc.less(verdicts["confidence"], pc.if_else(pc.is_valid(verdicts["probabilities"]), pairs, text))
     place = verdicts.schema.get_field_index("abstained")
     return verdicts.set_column(place, verdicts.schema.field(place), pc.or_(forced, pc.coalesce(under, True)))
 

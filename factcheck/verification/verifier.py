@@ -39,6 +39,7 @@ from factcheck.verification.rows import IMAGES, Row
 from factcheck.verification.single import any_claims, claim_table
 from factcheck.verification.summary import Clock
 from factcheck.verification.verdict_rows import verdict_row
+from factcheck.verification.verdict_table import Thresholds
 from retrieval.arguments import checked_choice
 from retrieval.content_cache import ContentCache
 from retrieval.search.select import SELECTION_VERSION
@@ -162,6 +163,8 @@ class Verifier:
         builder = input_builder(network, load_tokenizer_of(folder, config))
         chosen = config["preprocessing"]
         runtime = given.get("runtime", RUNTIMES[0])
+        decider = load_judge(judge) if isinstance(judge, str) else judge
+        languages = languages_of(config) if decider is None else getattr(decider, "languages", ())
         own = {name: chosen[name] for name in ("top_k", "retrieval_method", "min_share") if name in chosen}
         return cls(
             network,
@@ -170,8 +173,8 @@ class Verifier:
             calibration=Calibration.read(folder),
             fingerprint=fingerprint(folder),
             evidence=evidence,
-            judge=load_judge(judge) if isinstance(judge, str) else judge,
-            annotators=(*ANNOTATORS, LanguageGuard(() if judge else languages_of(config), any_language=any_language)),
+            judge=decider,
+            annotators=(*ANNOTATORS, LanguageGuard(languages, any_language=any_language)),
             device=device,
             cache=cache,
             ocr=reader,
@@ -186,9 +189,7 @@ class Verifier:
             f"judge {self.judge.fingerprint}" if self.judge else "",
             f"evidence: top {options.top_k} sentences by {options.retrieval_method}"
             + (f" out of {type(self.evidence).__name__}" if self.evidence is not None else " of each claim's document"),
-            f"abstains below {self.abstain_below:.3f}"
-            if self.abstain_below
-            else "never abstains for lack of confidence",
+            _threshold_words(self.thresholds),
             f"on {self.device}",
         ]
         return f"Verifier({'; '.join(part for part in parts if part)})"
@@ -220,18 +221,31 @@ class Verifier:
         return own if self.judge is None else f"{self.judge.fingerprint} + {own}"
 
     @property
-    def abstain_below(self) -> float:
-        """The threshold in force: the user's, else the model's."""
+    def thresholds(self) -> Thresholds:
+        """The thresholds in force: the user's for all rows, else those of a calibrated judge, else the model's."""
         chosen = self.options.abstain_below
-        return self.calibration.abstain_below if chosen is None else chosen
+        if chosen is not None:
+            return Thresholds(chosen, chosen)
+        known = getattr(self.judge, "calibration", None) or self.calibration
+        return Thresholds(known.threshold(False), known.threshold(True))
+
+    @property
+    def abstain_below(self) -> float:
+        """The threshold in force for rows without a pair of images; see :attr:`thresholds`."""
+        return self.thresholds.text
 
     def replace(
-        self, *, calibration: Calibration | None = None, judge: Judge | None = None, **options: Any
+        self,
+        *,
+        calibration: Calibration | None = None,
+        judge: Judge | None = None,
+        ocr: ImageTextReader | None = None,
+        **options: Any,
     ) -> "Verifier":
-        """A verifier of the same loaded models with other options, another judge or another calibration.
+        """A verifier of the same loaded models with other options, another judge, reader or calibration.
 
         Args:
-            calibration, judge: None keeps the one there is.
+            calibration, judge, ocr: None keeps the one there is.
             options: fields of :class:`VerifierOptions`.
 
         Raises:
@@ -240,7 +254,7 @@ class Verifier:
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.options = replace(self.options, **options)
-        other.judge = judge or self.judge
+        other.judge, other.ocr = judge or self.judge, ocr or self.ocr
         other.fusion = replace(
             self.fusion, calibration=calibration or self.calibration, batch_size=other.options.batch_size
         )
@@ -365,7 +379,7 @@ class Verifier:
                     decision,
                     reasons=encoded.reasons[i],
                     notes=merged([annotate(row, decision) for annotate in self.annotators]),
-                    abstain_below=self.abstain_below,
+                    abstain_below=self.thresholds.of(decision.label is not None),
                     model=self.fingerprint,
                     attributions=None if sentences is None else sentences[i],
                     image_attributions=None if images is None else images[i],
@@ -417,6 +431,12 @@ class Verifier:
             with clock.stage("decide"):
                 decided = decide_rows(encoded)
             yield decided
+
+
+def _threshold_words(thresholds: Thresholds) -> str:
+    if thresholds.text == thresholds.pairs:
+        return f"abstains below {thresholds.text:.3f}" if thresholds.text else "never abstains for lack of confidence"
+    return f"abstains below {thresholds.text:.3f}, with a pair of images below {thresholds.pairs:.3f}"
 
 
 def _ocr_reader(ocr: str | ImageTextReader, cache: ContentCache | None) -> ImageTextReader | None:

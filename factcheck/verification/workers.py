@@ -81,8 +81,10 @@ def finish_with_workers(
                 raise InputError(what)
             else:
                 ended += 1
-                for name, seconds in what.items():
+                seconds_by_stage, usage = what
+                for name, seconds in seconds_by_stage.items():
                     clock.add(name, seconds)
+                clock.count(usage)
     finally:
         stop.set()
         for worker in workers:
@@ -126,10 +128,13 @@ def _work(
         import torch
 
         from factcheck.data import open_claims
+        from factcheck.judges.usage import UsageMeter
 
         torch.set_num_threads(threads)
         source = open_claims(table.path, columns=run.columns, on_error=run.on_error)
-        chunks = Chunks(load(), source, run, clock)
+        verifier = load()
+        meter = UsageMeter(verifier.judge)
+        chunks = Chunks(verifier, source, run, clock)
         while not stop.is_set() and (stretch := tasks.get()) is not None:
             for part in finish(chunks, Parts(folder), [stretch], table, clock):
                 results.put(("part", part))
@@ -138,6 +143,6 @@ def _work(
     except InputError as error:
         results.put(("error", str(error)))
     else:
-        results.put(("end", clock.seconds))
+        results.put(("end", (clock.seconds, meter.taken())))
     if threading.active_count() > 1 and os.getppid() != parent:
         os._exit(1)  # nobody reads what the queue would wait to hand over

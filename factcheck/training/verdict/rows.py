@@ -191,10 +191,10 @@ def _claims_row(item: dict[str, Any], label: FactifyLabel | Stance | None, sourc
 
     relation = relation_of(label) if label is not None else None
     spans, document = item["document_spans"], item["document"] or ""
-    ocr = (clean_text(item[f"{side}_ocr"] or "") for side in ("claim", "document"))
+    claim_ocr, document_ocr = (clean_text(item[f"{side}_ocr"] or "") for side in ("claim", "document"))
     return TrainingRow(
         id=item["id"],
-        text=TextRow(clean_claim(item["claim"]), (), *ocr),
+        text=TextRow(clean_claim(item["claim"]), (), claim_ocr, document_ocr),
         document=tuple(document[s["start"] : s["end"]] for s in spans) if spans is not None else (document,),
         claim_image=_image(item["claim_image"]),
         document_image=_image(item["document_image"]),

@@ -121,7 +121,7 @@ def test_a_temperature_keeps_the_order_and_softens():
         def judge(self, rows):
             return [Judgement(stance=(0.9, 0.09, 0.01)) for _ in rows]
 
-    (found,) = CalibratedJudge(Sure(), 2.0).judge([TextRow("a", ("b",))])
+    (found,) = CalibratedJudge(Sure(), Calibration(stance=2.0)).judge([TextRow("a", ("b",))])
     expected = np.sqrt([0.9, 0.09, 0.01])
     assert found.stance == pytest.approx(expected / expected.sum())
     assert stance_map({0: "support", 1: "refute"}).roles == ("support", "refute")

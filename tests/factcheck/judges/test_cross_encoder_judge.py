@@ -1,11 +1,13 @@
 """Sequence classifiers as judges: label names and order, premise and hypothesis, windows, mistakes."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from judge_models import MARKERS, NAMES, save_with_order, tokenizer
 
+from factcheck import Claim, Verifier
 from factcheck.errors import InputError
 from factcheck.judges.huggingface import CrossEncoderJudge
 from factcheck.judges.label_names import stance_map
@@ -151,3 +153,39 @@ def test_known_names(names, roles):
 
 def test_the_tokenizer_of_these_tests_marks_segments():
     assert tokenizer()("w1", "w2")["token_type_ids"] == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("card", "config", "expected"),
+    [
+        (None, {}, ()),
+        ("---\nlanguage:\n- de\n- fr\n---\n", {}, ("de", "fr")),
+        ("---\nlanguage: en\n---\n", {}, ("en",)),
+        ("---\nlanguage: multilingual\n---\n", {}, ()),
+        ("---\nlanguage: [\n---\n", {}, ()),
+        ("no card", {}, ()),
+        ("---\nlanguage: en\n---\n", {"languages": ["de"]}, ("de",)),
+    ],
+)
+def test_the_languages_that_a_judge_reads_are_on_its_card(nli, tmp_path, card, config, expected):
+    folder = shutil.copytree(nli, tmp_path / "judge")
+    if card is not None:
+        (folder / "README.md").write_text(card, "utf-8")
+    settings = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(settings | config), "utf-8")
+    assert CrossEncoderJudge(folder).languages == expected
+
+
+def test_a_judges_languages_hold_back_the_rows_that_it_does_not_read(nli, tiny_model, tmp_path):
+    folder = shutil.copytree(nli, tmp_path / "judge")
+    (folder / "README.md").write_text("---\nlanguage:\n- de\n---\n", "utf-8")
+    english = Claim(
+        claim="The government decided on a new law on Tuesday.", document="The law was decided by the government."
+    )
+    german = Claim(
+        claim="Die Regierung hat am Dienstag ein neues Gesetz beschlossen.", document="Das Gesetz ist beschlossen."
+    )
+    verifier = Verifier.load(tiny_model, judge=f"hf:{folder}", attribution=False)
+    assert verifier.verify(english).reason == "language: en, the model reads de"
+    assert verifier.verify(english).abstained
+    assert verifier.verify(german).reason is None

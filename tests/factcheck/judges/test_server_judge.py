@@ -11,6 +11,7 @@ from factcheck.judges.answers import InvalidAnswer, read_answer
 from factcheck.judges.base import RowWithImages
 from factcheck.judges.cached import CachedJudge
 from factcheck.judges.server import ServerJudge, from_name
+from factcheck.judges.usage import cost_of
 from factcheck.models.inputs import TextRow
 from retrieval.content_cache import ContentCache
 
@@ -60,7 +61,7 @@ def test_a_judgement_with_its_reason_and_the_sentences_cited(serve):
         "evidence": [{"number": i, "text": t} for i, t in enumerate(ROW.evidence, 1)],
     }
     assert (judge.usage.prompt_tokens, judge.usage.completion_tokens, judge.usage.requests) == (100, 20, 1)
-    assert judge.usage.cost((1.0, 5.0)) == pytest.approx(0.0002)
+    assert cost_of(vars(judge.usage), (1.0, 5.0)) == pytest.approx(0.0002)
 
 
 def test_rows_keep_their_order_and_requests_run_beside_each_other_but_not_too_many(serve):
