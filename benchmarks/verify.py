@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=256, help="rows of each table (default 256)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each (default 3); medians are told")
-    parser.add_argument("--claims-a-page", type=int, nargs="+", default=[1, 4], metavar="N")
+    parser.add_argument("--claims-a-page", type=int, nargs="*", default=[1, 4], metavar="N")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--int8", action="store_true", help="also run in 8 bits, and count the verdicts that flip")
     parser.add_argument("--profile", action="store_true", help="say what our run is made of")
