@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from retrieval.arguments import checked_int
 from retrieval.errors import InputError
 
 __all__ = ["ContentCache", "cache_folder", "content_key"]
@@ -68,12 +69,10 @@ class ContentCache:
     """
 
     def __init__(self, path: str | Path, max_bytes: int = 2 * 2**30) -> None:
-        if max_bytes < 1:
-            raise InputError(f"`max_bytes` must be at least 1, found {max_bytes}", field="max_bytes")
         self.path = Path(path)
         if self.path.is_dir():
             raise InputError(f"cache {str(path)!r} is a folder", field="path", hint="name a file in it")
-        self.max_bytes = max_bytes
+        self.max_bytes = checked_int("max_bytes", max_bytes, 1)
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._pid = -1

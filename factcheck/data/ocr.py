@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from factcheck.data.images import decode_image
 from factcheck.errors import InputError
+from retrieval.arguments import checked_int
 from retrieval.content_cache import ContentCache, content_key
 from retrieval.errors import first_line
 
@@ -49,8 +50,7 @@ class ImageTextReader:
     """
 
     def __init__(self, cache: ContentCache | None = None, threads: int = 1) -> None:
-        if threads < 1:
-            raise InputError(f"`threads` must be at least 1, found {threads}", field="threads")
+        checked_int("threads", threads, 1)
         if importlib.util.find_spec("rapidocr") is None:
             raise InputError(
                 "reading text in images needs the package rapidocr, which is not installed",

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from factcheck.errors import InputError
 from factcheck.models.dropout import set_dropout
+from retrieval.arguments import checked_int
 
 __all__ = ["FusionTransformer", "TokenType"]
 
@@ -54,8 +55,7 @@ class FusionTransformer(nn.Module):
         super().__init__()
         if dim % heads:
             raise InputError(f"fusion_dim must be a multiple of fusion_heads, found {dim} and {heads}")
-        if depth < 1:
-            raise InputError(f"fusion_depth must be at least 1, found {depth}")
+        checked_int("fusion_depth", depth, 1)
         self.dim = dim
         self.verdict = nn.Parameter(torch.zeros(dim))
         self.types = nn.Embedding(TokenType.COUNT, dim)

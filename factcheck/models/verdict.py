@@ -12,6 +12,7 @@ from factcheck.errors import InputError
 from factcheck.labels import FACTIFY_LABELS, IMAGE_RELATIONS, STANCES, relation_of, stance_of
 from factcheck.models.fusion import FusionTransformer
 from factcheck.models.token_relations import TokenRelations, relation_count
+from retrieval.arguments import checked_choice, checked_number
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -55,13 +56,9 @@ class VerdictConfig:
             raise InputError(
                 f"max_claim_tokens must be at least 8 and below max_length, found {self.max_claim_tokens} and {self.max_length}"
             )
-        if not 0 <= self.dropout < 1:
-            raise InputError(f"dropout must lie in [0, 1), found {self.dropout}")
-
-        if self.token_relations not in (None, *get_args(TokenRelations)):
-            raise InputError(
-                f"token_relations must be one of {', '.join(get_args(TokenRelations))} or null, found {self.token_relations!r}"
-            )
+        checked_number("dropout", self.dropout, below=1)
+        if self.token_relations is not None:
+            checked_choice("token_relations", self.token_relations, get_args(TokenRelations))
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as a JSON-ready dictionary."""

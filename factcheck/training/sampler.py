@@ -7,6 +7,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from factcheck.errors import InputError
+from retrieval.arguments import checked_int
 
 __all__ = ["MixtureBatchSampler"]
 
@@ -38,8 +39,7 @@ class MixtureBatchSampler(Sampler[list[int]]):
     ) -> None:
         self.lengths = np.asarray(lengths)
         self.weights = np.asarray(weights, dtype=np.float64)
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, found {batch_size}")
+        checked_int("batch_size", batch_size, 1)
         if len(self.lengths) != len(self.weights) or self.weights.sum() <= 0 or (self.weights < 0).any():
             raise InputError("sampling weights must be non-negative, one a row, and not all zero")
         self.batch_size, self.seed, self.bucket = batch_size, seed, bucket

@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from factcheck.errors import InputError
 from factcheck.twins.attention_maps import AttentionMap
+from retrieval.arguments import checked_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,8 +47,7 @@ def attention_overlay(
     """
     if not 0 <= index < found.grid.shape[0]:
         raise InputError(f"`index` is {index}, but the map is of {found.grid.shape[0]} images", field="index")
-    if not 0 <= strength <= 1:
-        raise InputError(f"`strength` is {strength}, expected a number in [0, 1]", field="strength")
+    checked_share("strength", strength)
     height, width = found.image.shape[1:]
     scale = _SIDE / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

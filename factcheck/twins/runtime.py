@@ -25,6 +25,7 @@ from factcheck.errors import InputError
 from factcheck.twins.blocks import GlobalSubsampledAttention, Mlp
 from factcheck.twins.kernels import PackedLinear, can_pack, even_part, hooked
 from factcheck.twins.lsa import LocallyGroupedSelfAttention
+from retrieval.arguments import checked_choice
 
 __all__ = ["RUNTIMES", "OnnxModule", "OpenVinoModule", "export_onnx", "optimize", "packed_copy"]
 
@@ -57,8 +58,7 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
     Raises:
         InputError: unknown runtime, no example where one is needed, or a package is missing.
     """
-    if runtime not in RUNTIMES:
-        raise InputError(f"unknown runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    checked_choice("runtime", runtime, RUNTIMES)
     if not isinstance(model, nn.Module):
         raise InputError(f"optimize takes a torch.nn.Module, found {type(model).__name__}")
     if any(isinstance(part, (_NoGrad, OnnxModule, OpenVinoModule)) for part in model.modules()):

@@ -17,6 +17,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from factcheck.errors import InputError
 from factcheck.twins.twins import Twins
 from factcheck.twins.weights import REFERENCE_NAMES, load_twins_weights
+from retrieval.arguments import checked_choice
 
 __all__ = [
     "VARIANTS",
@@ -76,8 +77,7 @@ def create_twins(name: str, weights: str | Path | Mapping[str, object] | None = 
         InputError: unknown name or setting, no published weights, or weights that do not fit.
     """
     name = REFERENCE_NAMES.get(name, name)
-    if name not in VARIANTS:
-        raise InputError(f"unknown Twins variant {name!r}: choose one of {', '.join(VARIANTS)}")
+    checked_choice("name", name, VARIANTS)
     settings = {**VARIANTS[name], **settings}
     unknown = set(settings) - set(inspect.signature(Twins).parameters)
     if unknown:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from factcheck.errors import InputError
-from retrieval.arguments import checked_int, checked_share
+from retrieval.arguments import checked_choice, checked_int, checked_share
 from retrieval.search.select import METHODS
 
 __all__ = ["RUNTIMES", "VerifierOptions"]
@@ -47,5 +46,4 @@ class VerifierOptions:
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, checked_share(name, value))
         for name, known in (("retrieval_method", METHODS), ("runtime", RUNTIMES)):
-            if getattr(self, name) not in known:
-                raise InputError(f"`{name}` is {getattr(self, name)!r}, expected one of {', '.join(known)}", field=name)
+            checked_choice(name, getattr(self, name), known)

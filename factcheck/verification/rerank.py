@@ -14,6 +14,7 @@ from factcheck.models.calibration import Calibration
 from factcheck.models.folder import fingerprint, load_model, load_tokenizer_of, read_config, resolve_model
 from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verdict import VerdictModel
+from retrieval.arguments import checked_int
 from retrieval.encoders.batching import rows_by_length
 from retrieval.search.rerank import CrossEncoderReranker, Reranker
 
@@ -47,11 +48,9 @@ class StanceReranker(Reranker):
         batch_size: int = 32,
         fingerprint: str | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size must be at least 1, found {batch_size}")
         self._model, self._builder = model, builder
         self._calibration = calibration or Calibration()
-        self.batch_size = batch_size
+        self.batch_size = checked_int("batch_size", batch_size, 1)
         self._fingerprint = fingerprint or super().fingerprint
 
     @property

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from retrieval.arguments import checked_int
 from retrieval.errors import InputError
 
 __all__ = ["MAX_CHARS", "Sentence", "split_sentences"]
@@ -95,8 +96,7 @@ def split_sentences(text: str, *, max_chars: int = MAX_CHARS) -> list[Sentence]:
     """
     if not isinstance(text, str):
         raise InputError(f"split_sentences needs a string, got {type(text).__name__}; join or decode the text first")
-    if max_chars < 20:
-        raise InputError(f"max_chars is {max_chars}, expected at least 20")
+    checked_int("max_chars", max_chars, 20)
     sentences = []
     for start, end in _lines(text):
         for left, right in _join_fragments(text, _stops(text, start, end), max_chars):

@@ -92,7 +92,7 @@ for i in range(60):
 
 
 def test_mistakes(tmp_path):
-    with pytest.raises(InputError, match=r"`max_bytes` must be at least 1, found 0"):
+    with pytest.raises(InputError, match=r"`max_bytes` is 0, expected a whole number of at least 1"):
         ContentCache(tmp_path / "c", max_bytes=0)
     with pytest.raises(InputError, match="is a folder"):
         ContentCache(tmp_path)

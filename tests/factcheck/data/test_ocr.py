@@ -73,5 +73,5 @@ def test_an_image_is_read_once_across_runs(tmp_path, monkeypatch):
 
 
 def test_mistakes():
-    with pytest.raises(InputError, match="`threads` must be at least 1, found 0"):
+    with pytest.raises(InputError, match="`threads` is 0, expected a whole number of at least 1"):
         ImageTextReader(threads=0)

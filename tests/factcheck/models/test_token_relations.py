@@ -154,5 +154,5 @@ def test_a_folder_that_an_earlier_release_wrote_is_read(tmp_path, stored, kind):
 
 
 def test_unknown_relations_are_refused():
-    with pytest.raises(InputError, match="token_relations must be one of words, typed or null, found 'names'"):
+    with pytest.raises(InputError, match="`token_relations` is 'names', expected one of words, typed"):
         settings("names")

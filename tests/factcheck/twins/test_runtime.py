@@ -128,7 +128,7 @@ def test_export_with_any_batch(model):
 
 def test_mistakes_are_named(model):
     with pytest.raises(
-        InputError, match="unknown runtime 'tensorrt': choose one of eager, compile, onnxruntime, openvino"
+        InputError, match="`runtime` is 'tensorrt', expected one of eager, compile, onnxruntime, openvino"
     ):
         optimize(model, "tensorrt")
     for runtime in ("onnxruntime", "openvino"):

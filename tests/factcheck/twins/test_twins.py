@@ -365,7 +365,7 @@ def test_mistakes_are_named():
         network()(images(1, 4, 64, 64))
     with pytest.raises(InputError, match="one figure a stage"):
         network(depths=(1, 1))
-    with pytest.raises(InputError, match="unknown Twins variant 'twins_huge'"):
+    with pytest.raises(InputError, match="`name` is 'twins_huge', expected one of "):
         create_twins("twins_huge")
     with pytest.raises(InputError, match=r"unknown settings \['dephts'\]"):
         create_twins("twins_svt_tiny", dephts=(1, 1, 1, 1))

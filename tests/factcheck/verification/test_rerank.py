@@ -45,7 +45,7 @@ def test_mistakes(tiny_model):
     reranker = StanceReranker.load(tiny_model)
     with pytest.raises(InputError, match="got 1 queries for 2 passages"):
         reranker.score(["a"], ["b", "c"])
-    with pytest.raises(InputError, match="batch_size must be at least 1, found 0"):
+    with pytest.raises(InputError, match="`batch_size` is 0, expected a whole number of at least 1"):
         StanceReranker(reranker._model, reranker._builder, batch_size=0)
 
 

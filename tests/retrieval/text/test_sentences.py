@@ -101,7 +101,7 @@ def test_splitting_a_sentence_again_changes_nothing():
 def test_bad_input():
     with pytest.raises(InputError, match="got bytes"):
         split_sentences(b"abc")
-    with pytest.raises(InputError, match="max_chars is 3"):
+    with pytest.raises(InputError, match="`max_chars` is 3, expected a whole number of at least 20"):
         split_sentences("abc", max_chars=3)
 
 
