@@ -24,7 +24,9 @@ METHODS = ("hybrid", "dense", "bm25")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("index", metavar="DIR", help="folder that 'factcheck index build' wrote")
-    parser.add_argument("beir", metavar="BEIR", help="folder with queries.jsonl and qrels/SPLIT.tsv")
+    parser.add_argument(
+        "beir", metavar="BEIR", help="folder, or zip archive of one, with queries.jsonl and qrels/SPLIT.tsv"
+    )
     parser.add_argument("--split", default="test", help="which qrels (default: test)")
     parser.add_argument(
         "--method", action="append", choices=METHODS, help="measure this one (may be repeated; default: all three)"
@@ -49,15 +51,16 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print one line a method."""
     from factcheck.commands.common import quiet_libraries
     from retrieval import open_index
+    from retrieval.build.corpus import beir_file
     from retrieval.search.evaluation import evaluate_run, rank_documents, read_qrels, read_queries
 
     beir = Path(args.beir)
-    judgements = beir / "qrels" / f"{args.split}.tsv"
-    _check_out(args.out, Path(args.index), beir, judgements)
+    _check_out(args.out, Path(args.index), beir, args.split)
+    judgements = beir_file(beir, f"qrels/{args.split}.tsv")
     qrels = read_qrels(judgements)
     if not any(relevance > 0 for documents in qrels.values() for relevance in documents.values()):
         raise InputError(f"{judgements} calls no document relevant (a score above 0), so there is nothing to find")
-    texts = read_queries(beir / "queries.jsonl")
+    texts = read_queries(beir_file(beir, "queries.jsonl"))
     queries = {query: texts[query] for query in qrels if query in texts}
     if not queries:
         raise InputError(f"{beir}: no judged query is in queries.jsonl; are both of one data set?")
@@ -99,10 +102,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_out(out: str | None, index: Path, beir: Path, judgements: Path) -> None:
+def _check_out(out: str | None, index: Path, beir: Path, split: str) -> None:
     """Refuse an output that could not be written, or that would overwrite the index, the queries or the judgements."""
     refuse_standard_output("out", out)
-    inputs = {"the queries": beir / "queries.jsonl", "the judgements": judgements, "the corpus": beir / "corpus.jsonl"}
+    inputs = {"the queries": beir / "queries.jsonl", "the judgements": beir / "qrels" / f"{split}.tsv"}
+    inputs |= {"the corpus": beir / "corpus.jsonl", "the data set": beir}
     check_output_file("out", out, inputs)
     if out and Path(out).resolve().is_relative_to(index.resolve()):
         raise InputError(f"--out {out!r} lies in the index folder; name a file elsewhere")

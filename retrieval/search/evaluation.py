@@ -1,6 +1,7 @@
 """Retrieval quality from BEIR-format judgements, by ir-measures (extra ``eval``)."""
 
 import csv
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from retrieval.arguments import checked_int
 from retrieval.errors import InputError
 from retrieval.lazy import import_extra
+from retrieval.tables.content import Content, reading
+from retrieval.tables.jsonl import JsonTable
 
 if TYPE_CHECKING:
     from retrieval.search.search import EvidenceSearch
@@ -20,17 +23,17 @@ Qrels = Mapping[str, Mapping[str, int]]
 Run = Mapping[str, Mapping[str, float]]
 
 
-def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
+def read_qrels(path: str | Path | Content) -> dict[str, dict[str, int]]:
     """Judgements of a BEIR ``qrels/*.tsv`` (query-id, corpus-id, score; with or without a header line).
 
     Raises:
         InputError: no such file, or a row that is not three fields with a whole number last.
     """
-    path = Path(path)
-    if not path.is_file():
+    content = path if isinstance(path, Content) else Content(Path(path))
+    if not content.path.is_file():
         raise InputError(f"qrels {path}: no such file")
     qrels: dict[str, dict[str, int]] = {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    with content.open() as file, reading(content), io.TextIOWrapper(file, "utf-8-sig", newline="") as stream:
         for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
             if not row or (number == 1 and row[-1] == "score"):
                 continue
@@ -44,11 +47,23 @@ def read_qrels(path: str | Path) -> dict[str, dict[str, int]]:
     return qrels
 
 
-def read_queries(path: str | Path) -> dict[str, str]:
-    """Queries of a BEIR ``queries.jsonl``, by id."""
-    from retrieval.build.corpus import read_corpus
+def read_queries(path: str | Path | Content) -> dict[str, str]:
+    """Queries of a BEIR ``queries.jsonl``, by id.
 
-    return {document.id: document.text for document in read_corpus(path, format="jsonl")}
+    Raises:
+        InputError: no such file, or a row without an id and a text.
+    """
+    content = path if isinstance(path, Content) else Content(Path(path))
+    if not content.path.is_file():
+        raise InputError(f"queries {path}: no such file")
+    queries: dict[str, str] = {}
+    for row in JsonTable(content).rows():
+        identifier, text = row.values.get("_id", row.values.get("id")), row.values.get("text")
+        if row.fault is not None or identifier is None or not isinstance(text, str):
+            found = "an object without them" if row.fault is None else row.fault.text
+            raise InputError(f"{content}, line {row.line}: expected _id and text, found {found}")
+        queries[str(identifier)] = text
+    return queries
 
 
 def rank_documents(

@@ -6,6 +6,7 @@ belongs to no readable row is a row with a fault.
 
 import csv
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -25,10 +26,12 @@ from retrieval.tables.lines import Lines
 from retrieval.tables.profile import Profile
 from retrieval.tables.rows import BATCH_CHARS, Column, Fault, Row, RowBatch, Table
 
-__all__ = ["HEADERS", "QUOTINGS", "DelimitedTable", "read_header"]
+__all__ = ["HEADERS", "QUOTINGS", "DelimitedTable", "numbered_columns", "read_header"]
 
 QUOTINGS = ("auto", "quoted", "none")
 HEADERS = ("first", "none")
+# Lines looked at for the number of columns where no header tells.
+_FIRST_LINES = 200
 _UNSURE = "cannot be told whether its quotation marks quote a field or belong to the text; `quoting` says so"
 _INSIDE = "within quotation marks, and looks like a row of its own; `quoting` says whether it is one"
 _REST = "perhaps the rest of a broken row before it"
@@ -55,10 +58,11 @@ class DelimitedTable(Table):
     def __init__(self, content: Content, delimiter: str, *, quoting: str = "auto", header: str = "first") -> None:
         self.where, self.delimiter = str(content), delimiter
         self._content, self._quoting = content, quoting
-        fields, self._header_lines, self.header_fault = read_header(content, delimiter, quoting)
+        self._header_lines, self.header_fault = 0, None
         if header == "none":
-            fields, self._header_lines = [str(i) for i in range(1, len(fields) + 1)], 0
-        self.names = fields
+            self.names: list[str] = numbered_columns(content, delimiter, quoting)
+        else:
+            self.names, self._header_lines, self.header_fault = read_header(content, delimiter, quoting)
         self._id: str | None = None
         self._found: Dialect | None = None
         self._profile: Profile | None = None
@@ -265,6 +269,25 @@ def read_header(content: Content, delimiter: str, quoting: str = "auto") -> tupl
     finally:
         lines.close()
     return fields, lines.number, lines.fault
+
+
+def numbered_columns(content: Content, delimiter: str, quoting: str = "auto") -> list[str]:
+    """The columns 1, 2, 3, … of a table without a header: as many as most of its first lines without a quotation mark have fields.
+
+    Raises:
+        InputError: the file is empty or no text, or every line has marks and the first cannot be split.
+    """
+    lines = Lines(content)
+    try:
+        first = [line.rstrip("\r\n") for line in islice(lines, _FIRST_LINES)]
+    finally:
+        lines.close()
+    sure = [line for line in first if line and (quoting == "none" or '"' not in line)]
+    if sure:
+        (width, _), *_ = Counter(line.count(delimiter) + 1 for line in sure).most_common(1)
+    else:
+        width = len(read_header(content, delimiter, quoting)[0])
+    return [str(i) for i in range(1, width + 1)]
 
 
 def _unquoted(field: str) -> str:

@@ -114,7 +114,7 @@ def _delimiter(
     Raises:
         InputError: the file is no such text, or another than the ``expected`` one splits it.
     """
-    from retrieval.tables.delimited import read_header
+    from retrieval.tables.delimited import numbered_columns, read_header
 
     with content.open() as file, reading(content):
         start = beginning(file, 4)
@@ -129,7 +129,10 @@ def _delimiter(
     failure: InputError | None = None
     for delimiter in _SEPARATORS:
         try:
-            header, _, _ = read_header(content, delimiter, options.quoting)
+            if options.header == "none":
+                header = numbered_columns(content, delimiter, options.quoting)
+            else:
+                header, _, _ = read_header(content, delimiter, options.quoting)
         except InputError as error:
             failure = failure or error
             continue

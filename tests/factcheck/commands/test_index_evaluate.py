@@ -77,7 +77,7 @@ def test_documents_are_searched_until_there_are_enough(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--split", "dev"], "dev.tsv: no such file"),
+        (["--split", "dev"], "no qrels/dev.tsv in it"),
         (["--measures", "recall@ten"], "unknown measure"),
     ],
 )

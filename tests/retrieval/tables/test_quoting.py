@@ -147,6 +147,13 @@ def test_a_mark_lost_or_one_too_many_loses_no_row_and_mixes_none(tmp_path_factor
     assert_nobody_elses(found)
 
 
+def test_a_table_without_a_header_whose_first_rows_begin_with_stray_marks(tmp_path):
+    lines = ['1.json\t"No," he says\ta', '2.json\t"An opening\tb', *(f"{i}.json\tplain\tc" for i in range(3, 9))]
+    lines.append('9.json\tan end"\td')
+    rows = read(tmp_path / "t.tsv", "\n".join(lines), header="none")
+    assert values(rows) == [line.split("\t") for line in lines]
+
+
 # What marks do in a cell, {} being whose it is and | the delimiter: open, close, stand alone, quote in vain.
 MARKED = st.sampled_from(
     ["{} x", "{}", '"{} x', '{} x"', "{}", '"{}"', '""{}', 'x "{}" y', "{} |x", '"{}| x', '{}"| x', '"']
