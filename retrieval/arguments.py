@@ -32,7 +32,7 @@ def as_list(values: Any, what: str) -> list[Any]:
     refused = isinstance(values, str | bytes | bytearray | memoryview | Mapping) or getattr(values, "ndim", 1) != 1
     if refused or not isinstance(values, Iterable):
         found = "one string" if isinstance(values, str) else type(values).__name__
-        raise InputError(f"{what} are {found}, expected a list; give a list of {what}, also for one")
+        raise InputError(f"{what} are {found}, expected a list", hint=f"give a list of {what}, also for one")
     return [value.as_py() if hasattr(value, "as_py") else value for value in values]  # Arrow's scalars know that method
 
 
@@ -45,7 +45,7 @@ def as_texts(values: Any, what: str) -> list[str]:
     texts = as_list(values, what)
     for i, text in enumerate(texts):
         if not isinstance(text, str):
-            raise InputError(f"{what}[{i}] is {type(text).__name__}, expected a string; give a list of strings")
+            raise InputError(f"{what}[{i}] is {type(text).__name__}, expected a string", hint="give a list of strings")
     return texts
 
 

@@ -162,7 +162,7 @@ class EvidenceStore:
             if key.startswith("date_"):
                 bounds = date_range(value)
                 if bounds is None:
-                    raise InputError(f"filter {key}: {value!r} is no date; write it as 2020-12-31")
+                    raise InputError(f"filter {key}: {value!r} is no date", hint="write it as 2020-12-31")
                 column = self._documents["date_last" if key == "date_before" else "date_first"]
                 numbers = column.fill_null(0).to_numpy()
                 fits = numbers < bounds[0] if key == "date_before" else numbers > bounds[1]
@@ -230,9 +230,11 @@ def _map(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path} cannot be read ({str(error).splitlines()[0]}); build the index again") from None
+        raise InputError(
+            f"{path} cannot be read ({str(error).splitlines()[0]})", hint="build the index again"
+        ) from None
     if table.schema != schema:
-        raise InputError(f"{path} has other columns than expected; build the index again")
+        raise InputError(f"{path} has other columns than expected", hint="build the index again")
     return table
 
 

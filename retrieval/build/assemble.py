@@ -167,6 +167,6 @@ def check_unique(ids: Callable[[], Iterable[str]]) -> None:
     repeated = [name for name, count in counted.items() if count > 1]
     if repeated:
         raise InputError(
-            f"{len(repeated)} document ids occur more than once in the corpus (first: {repeated[0]!r}); "
-            "give every document its own id, or leave the id column out"
+            f"{len(repeated)} document ids occur more than once in the corpus (first: {repeated[0]!r})",
+            hint="give every document its own id, or leave the id column out",
         )

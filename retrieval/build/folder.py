@@ -34,7 +34,7 @@ def check_index_folder(out: Path) -> None:
         InputError: ``out`` is a file, or a folder that holds other things than an index or its unfinished build.
     """
     if out.exists() and not out.is_dir():
-        raise InputError(f"index folder {out} is a file; name a folder")
+        raise InputError(f"index folder {out} is a file", hint="name a folder")
     held = {path.name for path in out.iterdir()} if out.is_dir() else set()
     foreign = {name for name in held if not _OWN.fullmatch(name)}
     planned = _is_plan(out / "building" / "plan.json")
@@ -48,7 +48,8 @@ def check_index_folder(out: Path) -> None:
         foreign.add(".lock")
     if foreign:
         raise InputError(
-            f"index folder {out} holds {sorted(foreign)[0]!r}, which no index build wrote; name a new or an empty folder"
+            f"index folder {out} holds {sorted(foreign)[0]!r}, which no index build wrote",
+            hint="name a new or an empty folder",
         )
 
 

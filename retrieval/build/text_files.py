@@ -60,7 +60,9 @@ def read_text_file(path: Path) -> tuple[str, bool]:
             return path.read_text(encoding, errors="replace"), False
     except OSError as error:
         reason = error.strerror or error
-        raise InputError(f"{path}: cannot be read ({reason}); make it readable or take it out of the corpus") from None
+        raise InputError(
+            f"{path}: cannot be read ({reason})", hint="make it readable or take it out of the corpus"
+        ) from None
 
 
 def _encoding(path: Path) -> str:

@@ -102,10 +102,10 @@ def check_new_ids(ids: np.ndarray, passages: Passages, known: np.ndarray | None,
     if ids.ndim != 1 or len(ids) != len(passages):
         raise InputError(f"expected one id a passage, got ids of shape {ids.shape} for {len(passages)} passages")
     if len(np.unique(ids)) != len(ids):
-        raise InputError("ids repeat within one call of add; give every passage its own")
+        raise InputError("ids repeat within one call of add", hint="give every passage its own")
     taken = ids[(ids >= 0) & (ids < count)] if known is None else ids[np.isin(ids, known)]
     if len(taken):
-        raise InputError(f"id {taken[0]} is already in the index; delete it first or choose another")
+        raise InputError(f"id {taken[0]} is already in the index", hint="delete it first or choose another")
     return ids
 
 
@@ -113,7 +113,8 @@ def check_search(queries: Passages, top_k: int, allowed: np.ndarray | None = Non
     """Reject a search that no index could answer; returns ``top_k`` as an int."""
     if allowed is not None and np.asarray(allowed).size and np.asarray(allowed).dtype.kind not in "iu":
         raise InputError(
-            f"allowed holds the ids to search among, found {np.asarray(allowed).dtype}; give np.flatnonzero(mask)"
+            f"allowed holds the ids to search among, found {np.asarray(allowed).dtype}",
+            hint="give np.flatnonzero(mask)",
         )
     top_k = checked_int("top_k", top_k, 1)
     if not queries:
@@ -125,7 +126,7 @@ def check_search(queries: Passages, top_k: int, allowed: np.ndarray | None = Non
 def checked_vectors(passages: Passages, dimension: int) -> np.ndarray:
     """The vectors of passages or queries as contiguous float32 (n, D); refused where there are none, or of another width."""
     if passages.vectors is None:
-        raise InputError("this index needs vectors; encode the texts first")
+        raise InputError("this index needs vectors", hint="encode the texts first")
     vectors = np.ascontiguousarray(passages.vectors, np.float32)
     if vectors.ndim != 2 or vectors.shape[1] != dimension:
         raise InputError(f"vectors have shape {vectors.shape}, expected (n, {dimension})")

@@ -136,8 +136,8 @@ class BM25Index(EvidenceIndex):
             ) from None
         if was_cut_otherwise(index._vocabulary):
             raise InputError(
-                f"{folder} was built by an earlier version, which took a run of Thai, Lao, Khmer or Myanmar for one word; "
-                "build it again"
+                f"{folder} was built by an earlier version, which took a run of Thai, Lao, Khmer or Myanmar for one word",
+                hint="build it again",
             )
         index._folder = folder
         return index

@@ -123,7 +123,8 @@ class FaissIndex(EvidenceIndex):
             if len(sample) < clusters:
                 raise InputError(
                     f"FAISS factory {self.factory!r} has {clusters} clusters and needs at least as many vectors to train, "
-                    f"got {len(sample)}; use 'Flat' or fewer clusters"
+                    f"got {len(sample)}",
+                    hint="use 'Flat' or fewer clusters",
                 )
             self._accept_small_sample()
             try:
@@ -143,7 +144,7 @@ class FaissIndex(EvidenceIndex):
     def add(self, ids: np.ndarray, passages: Passages) -> None:
         """Add vectors; an index that needs training and has had none is trained on the first ones."""
         if self._read_only:
-            raise InputError("this index is memory-mapped read-only; open it with writable=True to add to it")
+            raise InputError("this index is memory-mapped read-only", hint="open it with writable=True to add to it")
         vectors = checked_vectors(passages, self._index.d)
         count = int(self._index.ntotal)
         live = self._live_ids()
@@ -209,7 +210,7 @@ class FaissIndex(EvidenceIndex):
             about = {key: about[key] for key in ("factory", "probe", "rerank")}
         except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
             raise InputError(
-                f"{folder} holds no readable FAISS index ({str(error).splitlines()[0]}); build it again"
+                f"{folder} holds no readable FAISS index ({str(error).splitlines()[0]})", hint="build it again"
             ) from None
         probe, rerank = about["probe"], about["rerank"]
         if not isinstance(about["factory"], str) or not _is_count(rerank) or not (probe is None or _is_count(probe)):

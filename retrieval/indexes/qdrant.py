@@ -118,7 +118,7 @@ class QdrantIndex(EvidenceIndex):
         try:
             where = json.loads((folder / "qdrant.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise InputError(f"{folder} holds no Qdrant index ({error}); build it again") from None
+            raise InputError(f"{folder} holds no Qdrant index ({error})", hint="build it again") from None
         path = None if where["path"] is None else Path(where["path"])
         return cls(where["dimension"], url=where["url"], path=path, collection=where["collection"], api_key=api_key)
 

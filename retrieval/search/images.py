@@ -47,8 +47,8 @@ class ImageSearch:
             found = str(getattr(image_encoder, "fingerprint", type(image_encoder).__qualname__))
             if found != manifest["image_encoder"]:
                 raise InputError(
-                    f"the photos of this index were embedded by image encoder {manifest['image_encoder']}, found {found}; "
-                    "open it with that one or build the index again"
+                    f"the photos of this index were embedded by image encoder {manifest['image_encoder']}, found {found}",
+                    hint="open it with that one or build the index again",
                 )
         if store.image_count:
             self._images, self._captions = (_open(folder, name) for name in ("photo", "caption"))
@@ -75,14 +75,15 @@ class ImageSearch:
         for i, file in enumerate(files):
             if not isinstance(file, bytes | bytearray | memoryview):
                 raise InputError(
-                    f"images[{i}] is {type(file).__name__}, expected bytes; give the contents of an image file"
+                    f"images[{i}] is {type(file).__name__}, expected bytes", hint="give the contents of an image file"
                 )
         top_k = checked_int("top_k", top_k, 1)
         if self._images is None:
             raise _without_images()
         if self._image_encoder is None:
             raise InputError(
-                "search by photo needs the image encoder that the index was built with; open it with image_encoder="
+                "search by photo needs the image encoder that the index was built with",
+                hint="open it with image_encoder=",
             )
         if not files:
             return []
@@ -98,7 +99,9 @@ class ImageSearch:
         if self._captions is None:
             raise _without_images()
         if self._encoder is None:
-            raise InputError("search by caption needs the text encoder; open the index with method 'hybrid' or 'dense'")
+            raise InputError(
+                "search by caption needs the text encoder", hint="open the index with method 'hybrid' or 'dense'"
+            )
         return self._hits(self._captions, self._encoder.encode(texts), top_k, filters, captioned=True)
 
     def _hits(

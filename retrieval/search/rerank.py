@@ -102,7 +102,7 @@ class CrossEncoderReranker(Reranker):
         import torch
 
         if len(queries) != len(passages):
-            raise InputError(f"got {len(queries)} queries for {len(passages)} passages; give one a pair")
+            raise InputError(f"got {len(queries)} queries for {len(passages)} passages", hint="give one a pair")
         scores = np.empty(len(queries), np.float32)
         if not len(queries):
             return scores

@@ -217,8 +217,8 @@ def open_index(
             raise InputError(f"index {path} is damaged ({first_line(error)})", hint="build the index again") from error
     if index is not None and len(index) != store.sentence_count:
         raise InputError(
-            f"the given index holds {len(index)} passages, {path} {store.sentence_count} sentences; "
-            "it must hold these sentences under their row numbers"
+            f"the given index holds {len(index)} passages, {path} {store.sentence_count} sentences",
+            hint="it must hold these sentences under their row numbers",
         )
     if reranker is not None and not isinstance(reranker, Reranker):
         from retrieval.search.rerank import CrossEncoderReranker
@@ -265,7 +265,7 @@ def _encoder(manifest: Mapping[str, Any], encoder: str | TextEncoder | None, pat
     built = manifest["encoder"]
     if encoder is None:
         if built["name"] is None:
-            raise InputError(f"index {path} was built with an encoder object; open it with encoder=that object")
+            raise InputError(f"index {path} was built with an encoder object", hint="open it with encoder=that object")
         encoder = built["name"]
     if isinstance(encoder, str | os.PathLike):
         loaded = load_encoder(encoder, runtime=built.get("runtime") or "torch")
@@ -274,6 +274,7 @@ def _encoder(manifest: Mapping[str, Any], encoder: str | TextEncoder | None, pat
     if loaded.fingerprint != built["fingerprint"]:
         raise InputError(
             f"index {path} was built with encoder {built['name'] or 'object'!r} ({built['fingerprint']}), "
-            f"found one with fingerprint {loaded.fingerprint}; open it with that encoder or build the index again"
+            f"found one with fingerprint {loaded.fingerprint}",
+            hint="open it with that encoder or build the index again",
         )
     return loaded

@@ -134,7 +134,9 @@ def _sentences(document: Iterable[Sentence], name: str) -> list[Sentence]:
         if not wrong:
             return sentences
         found = f"a list that holds {type(wrong[0]).__name__}"
-    raise InputError(f"{name} is {found}, expected a list of Sentence; give split_sentences(text) of each document")
+    raise InputError(
+        f"{name} is {found}, expected a list of Sentence", hint="give split_sentences(text) of each document"
+    )
 
 
 def best(scores: np.ndarray, top_k: int) -> list[int]:

@@ -95,7 +95,9 @@ def split_sentences(text: str, *, max_chars: int = MAX_CHARS) -> list[Sentence]:
         InputError: ``max_chars`` is too small, or ``text`` is no string.
     """
     if not isinstance(text, str):
-        raise InputError(f"split_sentences needs a string, got {type(text).__name__}; join or decode the text first")
+        raise InputError(
+            f"split_sentences needs a string, got {type(text).__name__}", hint="join or decode the text first"
+        )
     checked_int("max_chars", max_chars, 20)
     sentences = []
     for start, end in _lines(text):
