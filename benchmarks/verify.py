@@ -1,12 +1,13 @@
 """Batch verification beside a plain, competent loop over the same network: rows a second, and whether the verdicts agree.
 
-    python benchmarks/verify.py --data DATA [--rows 256] [--repeats 3] [--int8] [--profile] [--out figures.json]
+    python benchmarks/verify.py --data DATA [--rows 500] [--long-rows 80] [--repeats 3] [--int8] [--profile] [--out figures.json]
 
 The loop does what a good script does: documents split as here, sentences embedded by ``SentenceTransformer`` in batches of 64, the
 five nearest to each claim by cosine, photos decoded at reduced size, and the verdict network as ``transformers`` and PyTorch run
 it, 32 rows at a time. It forgets nothing else and remembers nothing. Both select by cosine alone, without attribution, so that
 the verdicts must agree to 1e-4. Runs are interleaved; each run is a process's first over its rows (nothing is remembered from the
-run before). Seconds are wall clock, and CPU seconds beside them, which other programs on the machine disturb less.
+run before). Seconds are wall clock, and CPU seconds beside them, which other programs on the machine disturb less. All of it
+takes about five minutes on two quiet cores.
 
 DATA holds flickr-factify/val.csv and claims-text/{train,val}.jsonl. Documents of the second table are pages of WiCE cut at 8,000
 characters, as long as those of Factify 2; ``--claims-a-page`` claims are put to each, its own and others', in random order.
@@ -33,6 +34,7 @@ from factcheck.data.images import decode_image
 from factcheck.models.inputs import TextRow
 from factcheck.verification import verify_file
 from factcheck.verification.verdict_table import read_verdicts
+from retrieval.encoders.linear import Linear
 
 TOP_K = 5
 
@@ -40,7 +42,8 @@ TOP_K = 5
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=256, help="rows of each table (default 256)")
+    parser.add_argument("--rows", type=int, default=500, help="rows of flickr-factify (default 500, all)")
+    parser.add_argument("--long-rows", type=int, default=80, help="rows of each table of long documents (default 80)")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each (default 3); medians are told")
     parser.add_argument("--claims-a-page", type=int, nargs="*", default=[1, 4], metavar="N")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -51,15 +54,17 @@ def main() -> None:
     quiet_libraries()
     torch.set_num_threads(args.threads)
     print(f"{platform.processor() or platform.machine()}, torch {torch.__version__}, {args.threads} threads")
-    print(f"matrix products of this size reach {peak() / 1e9:.0f} GFLOP/s here")
+    print("products of this size reach, in GFLOP/s:", ", ".join(f"{name} {f / 1e9:.0f}" for name, f in peaks().items()))
     figures = {}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         tables = {"flickr-factify": (args.data / "flickr-factify" / "val.csv", args.data / "flickr-factify")}
         for count in args.claims_a_page:
-            tables[f"long documents, {count} claims each"] = (long_documents(args.data, work, count, args.rows), work)
+            claims = "one claim" if count == 1 else f"{count} claims"
+            tables[f"long documents, {claims} each"] = (long_documents(args.data, work, count, args.long_rows), work)
         for name, (table, root) in tables.items():
-            figures[name] = compare(name, first_rows(table, root, work, args.rows), root, work, args)
+            rows = args.rows if root != work else args.long_rows
+            figures[name] = compare(name, first_rows(table, root, work, rows), root, work, args)
     if args.out:
         args.out.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
 
@@ -199,26 +204,59 @@ def long_documents(data: Path, work: Path, claims: int, rows: int) -> Path:
     return path
 
 
-def peak(seconds: float = 1.0) -> float:
-    """Floating-point operations a second of the products that a text model is made of."""
-    a, b = torch.randn(512, 384), torch.randn(384, 1536)
-    out = torch.empty(512, 1536)
-    start, count = time.process_time(), 0
-    while (taken := time.process_time() - start) < seconds:
-        torch.mm(a, b, out=out)
-        count += 1
-    return 2 * 512 * 384 * 1536 * count / taken * torch.get_num_threads()
+def peaks(seconds: float = 1.0) -> dict[str, float]:
+    """Floating-point operations a second of the products that a text model is made of: PyTorch's own, and the packed kernel's."""
+    x, weight, bias = torch.randn(1024, 384), torch.randn(1536, 384), torch.randn(1536)
+    packed = Linear(weight, bias)
+    found = {}
+    for name, product in (("torch", lambda: torch.addmm(bias, x, weight.t())), ("packed", lambda: packed(x))):
+        with torch.inference_mode():
+            product()
+            start, count = time.process_time(), 0
+            while (taken := time.process_time() - start) < seconds:
+                product()
+                count += 1
+        found[name] = 2 * 1024 * 384 * 1536 * count / taken * torch.get_num_threads()
+    return found
+
+
+class Products:
+    """Counts the operations of packed linear layers, and the time of the thread that calls them."""
+
+    def __enter__(self) -> "Products":
+        self.operations, self.seconds, self._call = 0, 0.0, Linear.__call__
+
+        def counted(layer: Linear, x: torch.Tensor) -> torch.Tensor:
+            start = time.thread_time()
+            result = self._call(layer, x)
+            self.seconds += time.thread_time() - start
+            self.operations += 2 * x.numel() * result.shape[1]
+            return result
+
+        Linear.__call__ = counted
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Linear.__call__ = self._call
 
 
 def profile(table: Path, root: Path, work: Path, options: dict) -> None:
-    """By CPU time of the main thread: what our run is made of."""
+    """What our run is made of: by stage, how much of it are products and how near these are to their peak, by function."""
+    verifier = Verifier.load("bundled", **options)
+    with Products() as products:
+        summary = verify_file(verifier, table, work / "profile.parquet", image_root=root, fresh=True)
+    stages = ", ".join(f"{name} {value:.2f}" for name, value in summary.stages.items())
+    rate = products.operations / max(products.seconds, 1e-9)
+    print(f"  seconds by stage: {stages}")
+    print(
+        f"  products of the text models and the fusion: {products.operations / 1e9:.0f} GFLOP in {products.seconds:.1f} of "
+        f"{summary.seconds:.1f} s, {rate / 1e9:.0f} GFLOP/s, {rate / peaks()['packed']:.0%} of the peak"
+    )
     verifier = Verifier.load("bundled", **options)
     profiler = cProfile.Profile(time.thread_time)
     profiler.enable()
-    summary = verify_file(verifier, table, work / "profile.parquet", image_root=root, fresh=True)
+    verify_file(verifier, table, work / "profile.parquet", image_root=root, fresh=True)
     profiler.disable()
-    stages = ", ".join(f"{name} {value:.2f}" for name, value in summary.stages.items())
-    print(f"  seconds by stage: {stages}")
     pstats.Stats(profiler).sort_stats("tottime").print_stats(12)
 
 
