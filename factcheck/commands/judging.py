@@ -29,7 +29,8 @@ def add_judge_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--judge",
         metavar="JUDGE",
-        help="hf:ID_OR_FOLDER, a Hugging Face sequence classifier, or openai:URL#MODEL, a language model on a server",
+        help="hf:ID_OR_FOLDER, a Hugging Face sequence classifier; openai:URL#MODEL, a language model on a server; or multilingual, of the "
+        "extra of that name",
     )
     group.add_argument(
         "--judge-labels", metavar="NAME=STANCE,…", help="hf: what the model's labels mean, where they do not say"
@@ -69,9 +70,10 @@ def judge_of(args: argparse.Namespace) -> "Judge | None":
             raise InputError(f"`{given[0]}` belongs to a judge", field=given[0], hint="name one with `judge`")
         return None
     scheme = args.judge.partition(":")[0]
-    others = {"hf": _SERVER_ONLY, "openai": _CLASSIFIER_ONLY}.get(scheme, ())
+    others = {"hf": _SERVER_ONLY, "multilingual": _SERVER_ONLY, "openai": _CLASSIFIER_ONLY}.get(scheme, ())
     if wrong := [name for name in given if name in others]:
-        raise InputError(f"`{wrong[0]}` means nothing for a judge {scheme}:…", field=wrong[0])
+        kind = f"{scheme}:…" if ":" in args.judge else scheme
+        raise InputError(f"`{wrong[0]}` means nothing for a judge {kind}", field=wrong[0])
     from factcheck.judges import load_judge
 
     judge = load_judge(args.judge, **_options(args, scheme))

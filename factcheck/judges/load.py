@@ -7,17 +7,19 @@ from typing import Any
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge
 
-__all__ = ["JUDGES", "load_judge"]
+__all__ = ["JUDGES", "NAMED_JUDGES", "load_judge"]
 
 #: Scheme of a name to the function ``module:function`` that makes the judge of what follows the colon.
 JUDGES: dict[str, str] = {
     "hf": "factcheck.judges.huggingface:CrossEncoderJudge",
     "openai": "factcheck.judges.server:from_name",
 }
+#: Judges that a name alone is enough for.
+NAMED_JUDGES: dict[str, str] = {"multilingual": "factcheck.judges.multilingual:multilingual_judge"}
 
 
 def load_judge(name: str, **options: Any) -> Judge:
-    """The judge ``SCHEME:REST``.
+    """The judge ``SCHEME:REST``, or one of :data:`NAMED_JUDGES`.
 
     Args:
         name: which one; the schemes are the keys of :data:`JUDGES`.
@@ -26,9 +28,13 @@ def load_judge(name: str, **options: Any) -> Judge:
     Raises:
         InputError: no such scheme, or its function refuses the rest.
     """
+    if name in NAMED_JUDGES:
+        module, _, function = NAMED_JUDGES[name].partition(":")
+        made: Judge = getattr(import_module(module), function)(**options)
+        return made
     scheme, colon, rest = name.partition(":")
     if not colon or scheme not in JUDGES:
-        known = ", ".join(f"{scheme}:…" for scheme in JUDGES) or "none"
+        known = ", ".join([*(f"{scheme}:…" for scheme in JUDGES), *NAMED_JUDGES])
         raise InputError(f"`judge` is {name!r}, which names no judge", field="judge", hint=f"known are {known}")
     module, _, function = JUDGES[scheme].partition(":")
     make: Callable[..., Judge] = getattr(import_module(module), function)

@@ -185,6 +185,35 @@ def test_nothing_is_cut_off(look, width):
     assert out == []
 
 
+def test_tables_are_whole_on_a_desktop_and_on_paper(look, browser):
+    """Boxes side by side leave their tables room; print, which cannot scroll, has every column."""
+    cut = (
+        "return [...document.querySelectorAll('.scroll')].filter(x => x.scrollWidth > x.clientWidth + 1).map(x => x.textContent.trim()"
+        ".slice(0, 60))"
+    )
+    look("", 1280)
+    look.wait(OPEN)
+    assert look.run(cut) == []
+    look("", 690)  # of A4 at 96 dots an inch, what margins leave
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        look.wait("document.querySelector('table') !== null")
+        assert look.run(cut) == []
+        assert look.run("return document.documentElement.scrollWidth") <= 690
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_words_of_the_differences_are_not_broken_on_a_phone(look):
+    look("#case=r3", 390)
+    look.wait(OPEN)
+    heights = look.run(
+        "return [...document.querySelectorAll('.differences th')].map(x => [x.textContent, x.getBoundingClientRect().height])"
+    )
+    assert heights
+    assert all(height < 40 for _, height in heights), heights
+
+
 def test_on_a_phone_a_case_covers_the_list_and_goes_back(look):
     look("", 390)
     look.wait("document.querySelector('#rows button') !== null")

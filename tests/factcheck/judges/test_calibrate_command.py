@@ -80,7 +80,10 @@ def test_a_judge_gets_a_profile_that_verify_applies(
     ("flags", "said"),
     [
         (["--judge-images"], "--judge-images belongs to a judge; name one with --judge"),
-        (["--judge", "oracle:x"], "--judge is 'oracle:x', which names no judge; known are hf:…, openai:…"),
+        (
+            ["--judge", "oracle:x"],
+            "--judge is 'oracle:x', which names no judge; known are hf:…, openai:…, multilingual",
+        ),
         (["--judge", "hf:./nowhere"], "judge './nowhere': no such folder"),
         (["--judge", "hf:x/y", "--judge-price", "1,2"], "--judge-price means nothing for a judge hf:…"),
         (
