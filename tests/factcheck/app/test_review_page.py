@@ -1,5 +1,7 @@
 """The review page in a browser: decisions by key, undo, trying a claim."""
 
+import json
+
 import pytest
 from servers import running
 
@@ -68,6 +70,30 @@ def test_a_reviewer_decides_takes_back_and_tries(browser, served):
     assert "<b>A dog</b> runs" in text("#try-result")  # as text, not as markup
     problems = [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
     assert problems == []
+
+
+def test_texts_of_a_table_never_become_markup(browser, tiny_model, tmp_path):
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    hostile = '</script><script>window.hacked = 1</script><img src=x onerror="window.hacked = 2">'
+    rows = [
+        {"id": hostile, "claim": f"A dog runs. {hostile}", "document": [f"A dog runs {hostile} in the park.", hostile]}
+    ]
+    claims = tmp_path / "claims.jsonl"
+    claims.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    verifier = Verifier.load(tiny_model, attribution=False)
+    verify_file(verifier, claims, tmp_path / "v.parquet")
+    queue, log = ReviewQueue(tmp_path / "v.parquet", claims), DecisionLog(tmp_path / "d.jsonl")
+    with running(review_app(queue, log, token="t", verify=verifier.verify_batch)) as url:
+        browser.get(f"{url}/t/?reviewer=%3Cimg%20src%3Dx%20onerror%3D%22window.hacked%3D3%22%3E")
+        WebDriverWait(browser, 60).until(
+            lambda _: browser.execute_script("return !!document.querySelector('#case .case')")
+        )
+        shown = browser.execute_script("return document.getElementById('case').textContent")
+        assert shown.count(hostile) >= 3
+        assert browser.execute_script(
+            "return window.hacked === undefined && !document.querySelector('#case script, img[src=x]')"
+        )
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -19,6 +19,18 @@ from factcheck.records import verdict_schema
 
 FIVE = [label.value for label in FACTIFY_LABELS]
 HOSTILE = '</script><script>window.hacked = 1</script><img src=x onerror="window.hacked = 2">'
+# What one row knows of its photos.
+OF_PHOTOS = {
+    "photo_evidence": [
+        {"document_id": "d7", "photo": "a.jpg", "text": f"A harbour. {HOSTILE}", "date": "2019-03-02", "score": 0.93}
+    ],
+    "photo_context": {
+        "claim_image": [{"kind": "taken", "value": "2014-07-01"}, {"kind": "edited with", "value": HOSTILE}],
+        "document_image": None,
+    },
+    "photo_attribution": {"claim_image": 0.25, "document_image": -0.05},
+    "ocr": {"claim": {"source": "read", "text": "FLOOD WARNING"}, "document": {"source": "given", "text": None}},
+}
 
 
 def picture(seed):
@@ -59,6 +71,7 @@ def verdict(i, label, confidence):
             | {"start": sentence.index("1998"), "end": sentence.index("1998") + 4, "value": "1998"}
         ],
         "explanation": "The claim says 1999, the evidence 1998.",
+        **(OF_PHOTOS if i == 2 else {}),
     }
 
 
@@ -156,6 +169,27 @@ def test_texts_never_become_markup(look, page):
         "return window.hacked === undefined && document.querySelectorAll('#case script, #rows img').length === 0"
     )
     assert "window.hacked = 1</script>" not in page.read_text("utf-8")
+
+
+def test_what_is_known_of_photos_is_shown(look):
+    look("#case=r2")
+    look.wait(OPEN)
+    assert (
+        look.run("return [...document.querySelectorAll('#case h3')].map(x => x.textContent)").count("Photo found again")
+        == 1
+    )
+    captions = look.run("return [...document.querySelectorAll('#case figcaption')].map(x => x.innerText)")
+    assert "attribution +0.25" in captions[0]
+    assert "Text in the image: FLOOD WARNING" in captions[0]  # read, so that the claims table has no such text
+    assert "taken: 2014-07-01" in captions[0]
+    assert f"edited with: {HOSTILE}" in captions[0]
+    assert "attribution −0.05" in captions[1].replace("-", "−")
+    found = look.run("return document.querySelector('#case ol:not(.evidence-list)').innerText")
+    assert found == f"d7, 2019-03-02: A harbour. {HOSTILE} (similarity 0.93)"
+    assert look.run("return window.hacked === undefined && document.querySelectorAll('#case script').length === 0")
+    look("#case=r3")
+    look.wait(f"({OPEN} || '').includes('claim 3 ')")
+    assert "Photo found again" not in look.run("return document.getElementById('case').textContent")
 
 
 def test_links_lead_to_filters_and_cases_and_keys_walk_through_them(look):
