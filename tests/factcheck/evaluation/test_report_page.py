@@ -168,7 +168,7 @@ def test_texts_never_become_markup(look, page):
     assert look.run(
         "return window.hacked === undefined && document.querySelectorAll('#case script, #rows img').length === 0"
     )
-    assert "window.hacked = 1</script>" not in page.read_text("utf-8")
+    assert "window.hacked = 1<" not in page.read_text("utf-8")  # a bare "<" may end the script that holds the data
 
 
 def test_what_is_known_of_photos_is_shown(look):

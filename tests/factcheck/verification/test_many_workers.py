@@ -69,7 +69,7 @@ def test_own_columns_travel(verifier, claims, tmp_path):
     assert read_verdicts(out).num_rows == 23
     verify_file(verifier, claims, tmp_path / "o.csv", keep=["all"])
     header = (tmp_path / "o.csv").read_text().splitlines()[0].replace('"', "")
-    assert header.endswith(",content_hash,claim,document,team,url")
+    assert header.endswith(",content_hash,ocr,claim,document,team,url")
     with pytest.raises(InputError, match=r"`keep` names the column 'mood', which .* does not have; it has id, claim,"):
         verify_file(verifier, claims, out, keep=["mood"])
 
