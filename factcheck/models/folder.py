@@ -7,6 +7,7 @@ image encoder) are not stored again: the configuration names them as bases, with
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_tex
 from factcheck.models.verdict import VerdictConfig, VerdictModel, current_settings
 from factcheck.twins.variants import VARIANTS, create_twins
 from factcheck.weights import check_weights, digest, not_finite, read_safetensors
+from retrieval.durable import replacing_folder
 from retrieval.encoders.pretrained import resolve_pretrained
 
 __all__ = [
@@ -57,11 +59,11 @@ def save_model(
     tokenizer: Any = None,
     languages: Sequence[str] | None = None,
 ) -> Path:
-    """Write a model folder; ``config.json`` comes last, so that a folder that has one is whole.
+    """Write a model folder, whole or not at all.
 
     Args:
         model: what to save.
-        folder: made if need be; files of an earlier model in it are replaced.
+        folder: made if need be; files of an earlier model in it are replaced, others stay.
         preprocessing: evidence selection that the model was trained with or is best used with (``top_k``,
             ``retrieval_encoder``, ``retrieval_method``, ``min_share``).
         calibration: content of ``calibration.json``.
@@ -89,13 +91,7 @@ def save_model(
         if not_finite({name: stored[name]}) is None:
             what = f"has values beyond the range of {str(dtype).removeprefix('torch.')}; export it as float32"
         raise InputError(f"the tensor {name!r} {what}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)
-    # save_file would leave a file that only its owner can read, which makes no model folder for a team.
-    (folder / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))
     bundled = model.config.text_model == BUNDLED_TEXT_MODEL
-    if not bundled and tokenizer is not None:
-        tokenizer.save_pretrained(folder / "tokenizer")
     config = {
         "kind": KIND,
         "format_version": FORMAT_VERSION,
@@ -108,10 +104,29 @@ def save_model(
         "languages": list(languages) if languages is not None else (["en"] if bundled else None),
         "inherited": {"tensors": inherited, "sha256": digest({n: state[n] for n in inherited})} if inherited else None,
     }
-    (folder / CALIBRATION).write_text(json.dumps(calibration or {}, indent=2) + "\n", "utf-8")
-    (folder / CARD).write_text(card or "# A factcheck verdict model\n", "utf-8")
-    (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    with _rewritten(folder, (CONFIG, WEIGHTS, CALIBRATION, CARD, "tokenizer")) as new:
+        # save_file would leave a file that only its owner can read, which makes no model folder for a team.
+        (new / WEIGHTS).write_bytes(save(tensors, metadata={"format": "pt"}))
+        if not bundled and tokenizer is not None:
+            tokenizer.save_pretrained(new / "tokenizer")
+        (new / CALIBRATION).write_text(json.dumps(calibration or {}, indent=2) + "\n", "utf-8")
+        (new / CARD).write_text(card or "# A factcheck verdict model\n", "utf-8")
+        (new / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return folder
+
+
+@contextlib.contextmanager
+def _rewritten(folder: Path, own: Sequence[str]) -> Iterator[Path]:
+    """A folder to fill that takes the place of ``folder`` with whatever that holds but ``own``."""
+    with replacing_folder(folder) as new:
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if path.name in own:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.copytree(path, new / path.name, symlinks=True)
+            else:
+                shutil.copy2(path, new / path.name, follow_symlinks=False)
+        yield new
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
@@ -400,7 +415,7 @@ def bundled_image_encoder() -> Path:
 
 
 def save_image_encoder(encoder: ImageEncoder, folder: str | Path, *, card: str | None = None) -> Path:
-    """Write ``model.safetensors`` (half precision), ``README.md`` and, last, ``config.json``.
+    """Write ``model.safetensors`` (half precision), ``README.md`` and ``config.json``, all of them or none.
 
     Args:
         encoder: what to save.
@@ -420,15 +435,14 @@ def save_image_encoder(encoder: ImageEncoder, folder: str | Path, *, card: str |
         if not_finite({name: encoder.state_dict()[name]}) is None:
             what = "has values beyond the range of float16, in which image encoders are saved; train with lower rates or more decay"
         raise InputError(f"the tensor {name!r} of the image encoder {what}")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).unlink(missing_ok=True)  # a folder without it counts as absent, so half a write is never read
-    # save_file would leave a file that only its owner can read.
-    (folder / WEIGHTS).write_bytes(save(state))
     encoder.refresh_fingerprint()  # the weights may have changed since it was asked for
-    if card is not None:
-        (folder / "README.md").write_text(card, encoding="utf-8")
     content = {"format": IMAGE_KIND, "version": FORMAT_VERSION, **encoder.config(), "fingerprint": encoder.fingerprint}
-    (folder / CONFIG).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    with _rewritten(folder, (CONFIG, WEIGHTS, *([] if card is None else [CARD]))) as new:
+        # save_file would leave a file that only its owner can read.
+        (new / WEIGHTS).write_bytes(save(state))
+        if card is not None:
+            (new / CARD).write_text(card, encoding="utf-8")
+        (new / CONFIG).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return folder
 
 

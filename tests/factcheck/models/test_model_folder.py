@@ -9,6 +9,7 @@ from factcheck.errors import InputError
 from factcheck.models.folder import (
     fingerprint,
     load_model,
+    load_tokenizer_of,
     not_finite,
     resolve_model,
     save_model,
@@ -37,6 +38,26 @@ def test_round_trip(tiny_model, tmp_path):
     again, _ = load_model(save_model(model, tmp_path / "again", preprocessing=config["preprocessing"]))
     for (name, a), (_, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_a_save_that_fails_leaves_the_model_as_it_was_and_one_that_does_not_leaves_other_files(copy, tmp_path):
+    class FullDisk:
+        def save_pretrained(self, folder):
+            raise OSError(28, "No space left on device")
+
+    (copy / "notes").mkdir()
+    (copy / "notes" / "mine.txt").write_text("mine")
+    (copy / "tokenizer" / "stale.txt").write_text("of the old one")
+    model, config = load_model(copy)
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match="No space left"):
+        save_model(model, copy, preprocessing=config["preprocessing"], tokenizer=FullDisk())
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
+    assert [path.name for path in tmp_path.iterdir()] == [copy.name]
+    save_model(model, copy, preprocessing=SELECTION, tokenizer=load_tokenizer_of(copy, config))
+    assert (copy / "notes" / "mine.txt").read_text() == "mine"
+    assert not (copy / "tokenizer" / "stale.txt").exists()
+    assert load_model(copy)[1]["preprocessing"] == SELECTION
 
 
 def test_half_precision_is_close(tiny_model, tmp_path):
