@@ -18,6 +18,8 @@ from factcheck.verification.chunks import RunOptions
 from factcheck.verification.cluster import RayCluster, _Actor, _add_images, _Job, _read, _table, verify_on_ray
 from factcheck.verification.stream import RunInterrupted
 
+# Three processes of PyTorch start on what may be one busy core.
+pytestmark = pytest.mark.timeout(900)
 ROWS, BAD = 60, 9
 
 
@@ -26,9 +28,12 @@ def cluster():
     """A cluster of this machine with two CPUs, whatever it has."""
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'factcheck-twins[ray]'")
     pytest.importorskip("ray.data", reason="Ray Data is not installed: pip install 'factcheck-twins[ray]'")
-    ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
-    yield RayCluster(actors=2)
-    ray.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        # Ray's processes are nice by 15: beside other tests they would get a thirtieth of a CPU.
+        patch.setenv("RAY_worker_niceness", "0")
+        ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=100 * 2**20, log_to_driver=False)
+        yield RayCluster(actors=2)
+        ray.shutdown()
 
 
 @pytest.fixture(scope="module")
