@@ -8,6 +8,7 @@ import pytest
 
 from factcheck.cli import main
 from factcheck.errors import InputError
+from factcheck.evaluation.matching import join_tables
 from factcheck.evaluation.scoring import score
 from factcheck.records import verdict_schema
 
@@ -189,3 +190,17 @@ def test_no_verdicts(verdicts, truth, capsys):
     out = verdicts([])
     assert main(["evaluate", str(out), "--truth", str(truth(0, ids=[]))]) == 2
     assert "no verdicts to score (0 rows)" in capsys.readouterr().err
+
+
+def test_rows_in_another_order_are_matched_by_id(verdicts, truth):
+    """Verdicts of rows c, a, b that are all right, of a truth table of a, b, c: by place none would be."""
+    right = {"a": 0, "b": 1, "c": 2}
+    path = verdicts(["c", "a", "b"], quoted=lambda i: document("abc".index("cab"[i])))
+    table = pq.read_table(path).to_pylist()
+    for row in table:
+        row["stance"] = LABELS[right[row["id"]]]
+    pq.write_table(pa.Table.from_pylist(table, schema=verdict_schema()), path)
+    joined = join_tables(path, truth(3, ["a", "b", "c"]))
+    assert joined.places.tolist() == [2, 0, 1]
+    assert [label.lower() for label in joined.labels] == [row["stance"] for row in table]
+    assert score(path, truth(3, ["a", "b", "c"])).stance.accuracy == 1

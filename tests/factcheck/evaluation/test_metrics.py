@@ -61,6 +61,12 @@ def test_ece_equals_torchmetrics():
     assert ours == pytest.approx(float(reference), abs=1e-6)
 
 
+def test_ece_has_bins_that_begin_at_zero():
+    """Ten bins: 0.04 and 0.06 are in the first together, 0.96 is in the last; a bin's gap is that of its sums."""
+    gap = abs(1 - 0.10) + abs(0 - 0.96)
+    assert expected_calibration_error([0.04, 0.06, 0.96], [False, True, False], bins=10) == pytest.approx(gap / 3)
+
+
 def test_ece_of_a_calibrated_and_of_an_overconfident_forecast():
     assert expected_calibration_error([0.5] * 4, [True, False, True, False]) == pytest.approx(0)
     assert expected_calibration_error([1.0] * 4, [False] * 4) == pytest.approx(1)

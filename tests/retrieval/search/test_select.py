@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from retrieval import InputError, Sentence, select_evidence, split_sentences
-from retrieval.search.select import FEATURES, METHODS, WEIGHTS, long_features, window_cosines
+from retrieval.search.select import FEATURES, METHODS, WEIGHTS, best, long_features, window_cosines
 from retrieval.text.words import BM25_B, BM25_K1, bm25_scores, with_letters, words
 
 DOCUMENT = (
@@ -79,6 +79,10 @@ def test_sentences_without_text_are_passed_over(encoder):
     document = [Sentence("", 0, 3), Sentence("the bridge", 4, 14), Sentence(" \n", 15, 17)]
     assert [[h.sentence for h in hits] for hits in select_evidence(["bridge"], [document], ["d"], encoder)] == [[1]]
     assert select_evidence(["bridge"], [document[:1]], ["d"], encoder) == [[]]
+
+
+def test_scores_that_differ_by_rounding_alone_keep_their_order():
+    assert best(np.array([0.5, 0.5 + 2e-7, 0.7, 0.7 + 3e-7]), 3) == [2, 3, 0]
 
 
 def test_equal_scores_keep_their_order():
