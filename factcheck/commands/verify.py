@@ -79,6 +79,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="judge rows in languages that the model does not read, too (else they are marked and abstain)",
     )
+    _add_compute_arguments(parser)
+    add_judge_arguments(parser)
+    _add_run_arguments(parser.add_argument_group("the run"))
+
+
+def _add_compute_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=positive, default=32, help="rows a forward pass (default 32)")
     parser.add_argument(
         "--runtime",
@@ -104,8 +110,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="say how many rows, tokens and seconds it would take, and what it would cost",
     )
-    add_judge_arguments(parser)
-    _add_run_arguments(parser.add_argument_group("the run"))
 
 
 def _add_run_arguments(group: Any) -> None:
