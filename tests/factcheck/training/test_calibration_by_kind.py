@@ -11,7 +11,7 @@ from factcheck.judges.calibrated import CalibratedJudge
 from factcheck.models.calibration import Calibration, PairCalibration
 from factcheck.training.calibration import calibrate, calibrate_judge
 from factcheck.verification.stream import verify_file
-from factcheck.verification.verdict_table import Thresholds, read_about, read_verdicts
+from factcheck.verification.verdict_table import Thresholds, read_about, read_verdicts, with_threshold
 
 WORDS = ["dog", "cat", "man", "woman", "runs", "sits", "red", "blue", "park", "street"]
 
@@ -133,6 +133,9 @@ def test_pairs_have_a_temperature_and_a_threshold_of_their_own(verifier, photo):
     assert (alone_by_kind.abstained, both_by_kind.abstained) == (False, True)
     assert by_kind.thresholds == Thresholds(0.0, 1.0)
     assert by_kind.replace(abstain_below=0.0).thresholds == Thresholds(0.0, 0.0)  # the user's is for all
+    table = by_kind.verify_batch([Claim(**row) for row in (text, pair)])
+    for thresholds, abstained in ((Thresholds(0.0, 1.0), [False, True]), (Thresholds(1.0, 0.0), [True, False])):
+        assert with_threshold(table, thresholds)["abstained"].to_pylist() == abstained
 
 
 def test_a_folder_without_kinds_reads_as_before(tmp_path):
