@@ -281,9 +281,15 @@ def _check_spans(texts: Sequence[str | None], spans: Any, problems: _Problems) -
 
 
 def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.ChunkedArray:
+    if not any(value is not None for value in values):  # a table without images, as most are
+        return pa.chunked_array([pa.nulls(len(values), _SCHEMA.field("claim_image").type)])
     data: list[bytes | None] = []
     paths: list[str | None] = []
     for row, value in enumerate(values):
+        if value is None:
+            data.append(None)
+            paths.append(None)
+            continue
         content, path = None, None
         try:
             found = [_image(item) for item in _listed(value)]
@@ -335,7 +341,7 @@ def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -
     parsed: list[str | None] = []
     for row, value in enumerate(values):
         parsed.append(None)
-        if not _absent(value) and value != "":
+        if value is not None and not _absent(value) and value != "":
             try:
                 parsed[-1] = parse(value)
             except ValueError as error:
