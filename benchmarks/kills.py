@@ -39,11 +39,12 @@ def main() -> None:
         seconds = time.monotonic() - start
         print(f"undisturbed: {seconds:.1f} s")
         out = work / "out.parquet"
-        killed = 0
+        killed = attempts = 0
         while killed < args.kills:
-            folder_now = work / f"cwd{killed}"
+            attempts += 1
+            folder_now = work / f"cwd{attempts}"
             folder_now.mkdir()
-            claims = Path(shutil.copy(args.claims, folder_now / f"claims{killed}{args.claims.suffix}"))
+            claims = Path(shutil.copy(args.claims, folder_now / f"claims{attempts}{args.claims.suffix}"))
             process = subprocess.Popen(
                 [*command, str(claims), "--out", str(out)],
                 cwd=folder_now,
@@ -52,16 +53,16 @@ def main() -> None:
             )
             try:
                 process.wait(timeout=dice.uniform(0.2, 1.0) * seconds)
-                print(f"attempt {killed}: finished before its kill")
-                break
+                print(f"attempt {attempts}: finished before its kill, the table is made again")
+                compare(work / "whole.parquet", out)
+                out.unlink()
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()
                 killed += 1
                 parts = len(list(out.with_name("out.parquet.parts").glob("*.json")))
                 print(f"kill {killed}: {max(0, parts - 1)} chunks finished")
-        if not out.exists():
-            print(run(command, args.claims, out, work / f"cwd{killed - 1}").splitlines()[0])
+        print(run(command, args.claims, out, folder_now).splitlines()[0])
         compare(work / "whole.parquet", out)
         left = [path.name for path in work.iterdir() if path.name.startswith((".", "out.parquet."))]
         assert not left, left
