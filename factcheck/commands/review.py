@@ -56,6 +56,7 @@ def _serve(args: argparse.Namespace, queue: Any, log: Any) -> int:
     from factcheck.commands.serve import bind, run_server
 
     check_model(args.model) if args.model != "none" else None
+    socket, port = bind("127.0.0.1", args.port)  # first: it says in a line which packages are missing
     from factcheck.app.review import new_token, review_app
 
     verify = None
@@ -70,7 +71,6 @@ def _serve(args: argparse.Namespace, queue: Any, log: Any) -> int:
             evidence = open_index(args.evidence)
         verify = Verifier.load(args.model, evidence=evidence).verify_batch
     token = new_token()
-    socket, port = bind("127.0.0.1", args.port)
     print(f"{counted(len(queue), 'row')}, decisions in {log.path}")
     print(f"open http://127.0.0.1:{port}/{token}/ (this address alone works; Ctrl-C ends)", flush=True)
     run_server(review_app(queue, log, token=token, verify=verify), socket)

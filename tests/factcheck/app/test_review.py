@@ -262,3 +262,12 @@ def test_the_command_serves_until_it_is_told_to_stop_and_loses_nothing(reviewed,
 def test_verdict_tables_hold_ids_as_text(queue):
     assert all(isinstance(identifier, str) for identifier in queue.ids)
     assert isinstance(queue.claims, pa.Table)
+
+
+def test_review_says_in_a_line_that_the_extra_is_missing(reviewed, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "starlette", None)
+    monkeypatch.delitem(sys.modules, "factcheck.app.review")
+    assert main(["review", str(reviewed[0]), "--claims", str(reviewed[1])]) == 2
+    err = capsys.readouterr().err
+    assert "need starlette and uvicorn; install factcheck-twins[app]" in err
+    assert err.count("\n") == 1
