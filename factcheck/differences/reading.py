@@ -10,7 +10,7 @@ from factcheck.differences.names import find_names
 from factcheck.differences.numbers import find_amounts
 from factcheck.differences.records import Value
 from factcheck.differences.roles import Role, find_roles
-from factcheck.differences.tokens import Token, tokenize
+from factcheck.differences.tokens import Token, in_markup, tokenize
 from retrieval import split_sentences
 
 __all__ = ["MAX_VALUES", "Reading", "read"]
@@ -75,7 +75,10 @@ def _read(text: str) -> tuple[Reading, ...]:
 
 def _read_sentence(text: str, offset: int) -> Reading:
     tokens = tokenize(text) or [Token("…", 0)]
+    markup = in_markup(tokens, text)
     dates, taken = find_dates(tokens, text)
+    dates = [value for value in dates if not markup[value.at[0]]]
+    taken = [one or other for one, other in zip(taken, markup, strict=True)]
     amounts = find_amounts(tokens, taken, text)
     for value in amounts:
         for i in range(*value.at):

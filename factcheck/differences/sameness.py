@@ -5,8 +5,10 @@ whole claim has to be found around the evidence's value, its names above all, an
 "opened", "homes") next to it; and nothing may set the two apart: another time, "other", a question, a part of a whole.
 """
 
+from math import isfinite
+
 from factcheck.differences.gathered import Gathered
-from factcheck.differences.lexicon import APART, ONCE, OPPOSITES, RELATIVE_TIMES, STOPWORDS, word_set
+from factcheck.differences.lexicon import APART, BE, ONCE, OPPOSITES, RELATIVE_TIMES, STOPWORDS, word_set
 from factcheck.differences.names import same_name
 from factcheck.differences.quantities import comparable, relate
 from factcheck.differences.reading import Reading
@@ -28,6 +30,11 @@ _BACK = 2
 _ONCE = stems(ONCE)
 #: Before a name these say that something else is spoken of.
 _NO_SUBJECT = word_set("of late by for with from to")
+#: Before a bare bound these make an age of it: "people over seventy", "were over seventy", "aged under 30".
+_AGE_BOUNDS = word_set("over above under below")
+_AGING = BE | word_set(
+    "aged turned person people man men woman women child children patients players everyone those anyone"
+)
 
 
 def beside(reading: Reading, value: Value, count: int) -> frozenset[str]:
@@ -59,6 +66,10 @@ def says_same(
     """Whether an equal or compatible value is of the same thing: what is counted agrees, or enough of the words around it do."""
     share = len(claim.words & reading.words) / (len(claim.words) or 1)
     dated = value.kind is Kind.DATE
+    if _is_age(claim, value) and other.of:
+        return False
+    if relation is Relation.EQUAL and _is_dated_weekday(reading, other) and _names_all(claim, reading):
+        return True
     wanted = _SAME
     if relation is Relation.COMPATIBLE:
         if claim.negated or _set_apart(claim, value) != _set_apart(reading, other):
@@ -81,6 +92,31 @@ def says_same(
     elif dated and not anchors & reading.words:
         wanted = _SURELY
     return share >= wanted or not claim.words
+
+
+def _is_age(reading: Reading, value: Value) -> bool:
+    """Whether a bound without unit or counted noun is the age of people ("most were over seventy"), which no count of things meets."""
+    if value.kind is not Kind.NUMBER or value.of or isfinite(value.high - value.low):
+        return False
+    first = value.at[0]
+    return first > 0 and reading.tokens[first].low in _AGE_BOUNDS and reading.tokens[first - 1].low in _AGING
+
+
+def _is_dated_weekday(reading: Reading, value: Value) -> bool:
+    """Whether a weekday is that of a whole date ("Wednesday, 11 February 2015")."""
+    if value.unit != "weekday":
+        return False
+    return any(
+        other.parts is not None and None not in other.parts and 0 <= other.at[0] - value.at[1] <= 1
+        for other in reading.values
+    )
+
+
+def _names_all(claim: Reading, reading: Reading) -> bool:
+    """Whether a claim has names and a sentence holds each of them."""
+    return bool(claim.names) and all(
+        _names(name, {token.stem for token in claim.tokens[slice(*name.at)]}, reading) for name in claim.names
+    )
 
 
 def _may_count_same(value: Value, reading: Reading, other: Value) -> bool:
@@ -111,7 +147,7 @@ def is_same_thing(
     reading = evidence.readings[s]
     if len(claim.words) < 2 or not anchors or reading.question or claim.negated or reading.negated:
         return False
-    if "respectively" in reading.lows or not _counts_same(claim, value, other):
+    if "respectively" in reading.lows or not _counts_same(claim, value, other) or (_is_age(claim, value) and other.of):
         return False
     clause = reading.clause_words[reading.clauses[other.at[0]]]
     if not anchors & clause or not anchors <= reading.words:

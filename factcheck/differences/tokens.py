@@ -1,14 +1,19 @@
 """Words, numbers and marks of a text, with their places."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from factcheck.differences.lexicon import IRREGULAR, SAME
 
-__all__ = ["Token", "canonical", "stem", "stems", "tokenize"]
+__all__ = ["Token", "canonical", "in_markup", "stem", "stems", "tokenize"]
 
 # Every alternative reads on without trying again, so the time is linear in the text.
 _TOKEN = re.compile(r"(?:[^\W\d_]\.){2,}|\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[^\w\s]")
+# A tag without attributes or with at least one that has a value: "x <b and c> d" is none.
+_TAG = re.compile(r"<(/?)([a-zA-Z][\w-]*)(?:\s[^<>=]*=[^<>]*)?/?>")
+#: Elements whose text is code.
+_CODE = ("script", "style")
 
 
 class Token:
@@ -45,6 +50,27 @@ def _forms(text: str) -> tuple[str, str, bool, bool, bool]:
 def tokenize(text: str) -> list[Token]:
     """The tokens of a text, in order; white space and underscores are in none."""
     return [Token(m.group(), m.start()) for m in _TOKEN.finditer(text)]
+
+
+def in_markup(tokens: Sequence[Token], text: str) -> list[bool]:
+    """Which tokens stand within a tag, or in the code of a script or a style sheet; time is linear in the text."""
+    found = [False] * len(tokens)
+    if "<" not in text:
+        return found
+    i, code, began = 0, "", 0
+    for tag in _TAG.finditer(text):
+        name = tag[2].lower()
+        start = tag.start()
+        if code:
+            if not (tag[1] and name == code):
+                continue
+            start, code = began, ""
+        elif name in _CODE and not tag[1]:
+            code, began = name, tag.end()
+        while i < len(tokens) and tokens[i].start < tag.end():
+            found[i] = tokens[i].start >= start
+            i += 1
+    return found
 
 
 def canonical(word: str) -> str:

@@ -46,6 +46,30 @@ def test_values(claim, evidence, relation):
     assert others.isdisjoint(relations(claim, evidence).values())
 
 
+def test_an_age_is_not_met_by_a_count_of_people():
+    claim = "Most people were over seventy."
+    counted = compare(claim, ["Last year the team photographed 1,212 people."])
+    assert [d.relation for d in counted] == [Relation.ABSENT]
+    assert explain(counted) is None
+    assert relations(claim, "Most people were over seventy.") == {"over seventy": "equal"}
+    assert relations("Over 300 shops closed.", "341 shops closed.") == {"Over 300": "compatible"}
+
+
+def test_numbers_in_markup_are_not_values():
+    scripted = "<script>alert(1)</script> Dogs run."
+    assert explain(compare(scripted, [scripted])) is None
+    assert relations('The <td colspan="2">5</td> dogs ran.', "2 dogs and 5 dogs ran.") == {"5": "equal"}
+    assert relations("If x <5 dogs run and y> 3 cats.", "Dogs run.") == {"5": "absent", "3": "absent"}
+
+
+def test_the_weekday_of_a_whole_date_is_met_where_the_names_are():
+    evidence = "A Falcon 9 rocket carried the satellite into space on Wednesday, 11 February 2015."
+    claim = "The first stage of the Falcon 9 did not land on a ship that {}."
+    assert relations(claim.format("Wednesday"), evidence)["Wednesday"] == "equal"
+    assert relations(claim.format("Tuesday"), evidence)["Tuesday"] == "absent"
+    assert relations("The first stage of the Ariane 5 did not land that Wednesday.", evidence)["Wednesday"] == "absent"
+
+
 @pytest.mark.parametrize(
     ("claim", "evidence"),
     [
