@@ -2,16 +2,34 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from factcheck.errors import InputError
 
-__all__ = ["check_output_file", "check_output_folder", "refuse_standard_output", "same_file"]
+__all__ = [
+    "REPORT_GENERATOR",
+    "check_output_file",
+    "check_output_folder",
+    "is_json_with",
+    "is_report",
+    "refuse_standard_output",
+    "same_file",
+]
+
+#: What a report says in its head, by which a later run knows it for one.
+REPORT_GENERATOR = '<meta name="generator" content="factcheck report">'
+_HEAD_BYTES = 4096
 
 
 def check_output_file(
-    field: str, path: str | Path | None, inputs: Mapping[str, str | Path | None] | None = None
+    field: str,
+    path: str | Path | None,
+    inputs: Mapping[str, str | Path | None] | None = None,
+    *,
+    own: Callable[[Path], bool] | None = None,
+    kind: str = "an earlier output of this command",
 ) -> None:
     """Refuse a file to be written at the end of the work; ``path`` may be None (nothing is written).
 
@@ -19,9 +37,11 @@ def check_output_file(
         field: the parameter that names the file (``report``).
         path: the file.
         inputs: files that must not be overwritten, by what messages call them (``the truth table``).
+        own: whether a file that exists is what an earlier run wrote here; others, unless empty, are refused. None: any may be replaced.
+        kind: what ``own`` tells, with its article (``a verdict table``).
 
     Raises:
-        InputError: there is no such folder or no right to write there, the path is a folder, or it is one of ``inputs``.
+        InputError: there is no such folder or no right to write there, the path is a folder, one of ``inputs``, or somebody else's file.
     """
     if not path:
         return
@@ -41,8 +61,36 @@ def check_output_file(
         taken = next((what for what, other in (inputs or {}).items() if same_file(path, other)), None)
         if taken:
             problem, hint = f"is {taken} itself and would overwrite it", "name another file"
+        elif own is not None and path.is_file() and path.stat().st_size and not own(path):
+            problem, hint = f"exists and is not {kind}", "name another file, or remove it first"
     if problem:
         raise InputError(f"`{field}` {given!r} {problem}", field=field, hint=hint)
+
+
+def is_report(path: Path) -> bool:
+    """Whether a file is a report that this program wrote (of its start alone)."""
+    try:
+        with path.open("rb") as file:
+            return REPORT_GENERATOR.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def is_json_with(*keys: str) -> Callable[[Path], bool]:
+    """Whether a file is a JSON object that has the keys, or an object or array of nothing but such objects."""
+
+    def has_keys(found: Any) -> bool:
+        return isinstance(found, dict) and set(keys) <= found.keys()
+
+    def is_own(path: Path) -> bool:
+        try:
+            found = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return False
+        parts = list(found.values()) if isinstance(found, dict) else found
+        return has_keys(found) or (isinstance(parts, list) and bool(parts) and all(map(has_keys, parts)))
+
+    return is_own
 
 
 def refuse_standard_output(field: str, path: str | None) -> None:

@@ -1,5 +1,6 @@
 """Decisions as tables that training, calibration and evaluation read, and to and from Label Studio."""
 
+import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
 from retrieval.durable import replacing
 
-__all__ = ["corrections", "from_label_studio", "to_label_studio", "write_corrections"]
+__all__ = ["corrections", "from_label_studio", "is_export", "to_label_studio", "write_corrections"]
 
 #: Names of the choices in Label Studio's labelling interface.
 _STANCE, _RELATION, _NOTE = "stance", "image_relation", "note"
@@ -84,6 +85,9 @@ def _corrected(queue: ReviewQueue, n: int, agreed: Decision | None) -> dict[str,
     }
 
 
+_LONGEST_LINE = 2**24
+#: What a task has as it is exported; Label Studio's own exports have more.
+_TASK, _TASK_DATA = {"data", "predictions", "annotations"}, {"id", "claim", "evidence"}
 _COLUMNS = ("id", "claim", "claim_image", "document", "document_image", "claim_ocr", "document_ocr", "date")
 
 
@@ -122,6 +126,26 @@ def write_corrections(table: pa.Table, path: str | Path) -> None:
                     flat.column_names.index(name), name, pa.array([row[name] for row in rows], pa.string())
                 )
             pa.csv.write_csv(flat, partial)
+
+
+def is_export(path: Path) -> bool:
+    """Whether a file is what :func:`write_corrections` wrote, or the tasks of :func:`to_label_studio`."""
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".json":
+            tasks = json.loads(path.read_bytes())
+            return isinstance(tasks, list) and all(
+                task.keys() <= _TASK and task["data"].keys() == _TASK_DATA for task in tasks
+            )
+        if suffix == ".parquet":
+            found = set(pq.read_schema(path).names)
+        else:
+            with path.open(encoding="utf-8", newline="") as lines:
+                first = lines.readline(_LONGEST_LINE)
+            found = set(json.loads(first) if suffix == ".jsonl" else next(csv.reader([first])))
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error, StopIteration):
+        return False
+    return {"id", "claim", "reviewers", "verdict"} <= found
 
 
 def to_label_studio(queue: ReviewQueue, log: DecisionLog) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ import argparse
 from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
-from factcheck.outputs import check_output_file
+from factcheck.outputs import check_output_file, is_json_with
 
 __all__ = ["add_arguments", "run"]
 
@@ -32,7 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    check_output_file("out", args.out, {"the claims table": args.claims, "the gold evidence": args.gold})
+    inputs = {"the claims table": args.claims, "the gold evidence": args.gold}
+    check_output_file("out", args.out, inputs, own=is_json_with("model", "faithfulness"))
     columns = claims_format(args)
     from factcheck.data import open_claims
 

@@ -11,7 +11,7 @@ from factcheck.commands.common import add_reading_arguments, claims_format, coun
 from factcheck.commands.inputs import check_image_root
 from factcheck.commands.progress import late_progress
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file, refuse_standard_output
+from factcheck.outputs import check_output_file, is_json_with, is_report, refuse_standard_output
 from factcheck.verification.verdict_table import check_verdicts
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     inputs = {"table A": args.first, "table B": args.second, "the truth table": args.truth}
     for field in ("report", "json"):
         refuse_standard_output(field, getattr(args, field))
-        check_output_file(field, getattr(args, field), inputs)
+    check_output_file("report", args.report, inputs, own=is_report, kind="a report")
+    check_output_file("json", args.json, inputs, own=is_json_with("main", "mcnemar"))
     for path in (args.first, args.second):
         check_verdicts(Path(path))
     check_image_root(args.image_root)

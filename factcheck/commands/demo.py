@@ -11,7 +11,7 @@ from factcheck.commands.common import counted, quiet_libraries
 from factcheck.commands.progress import progress_bar
 from factcheck.commands.verify import print_summary
 from factcheck.labels import parse_label, stance_of
-from factcheck.outputs import check_output_folder
+from factcheck.outputs import check_output_file, check_output_folder, is_report
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Verify the sample, print every verdict, write table and report."""
     check_output_folder("out", args.out, "a folder")
+    if Path(args.out).is_dir():
+        check_output_file("out", Path(args.out) / "report.html", own=is_report, kind="a report")
     quiet_libraries()
     from factcheck.data import open_claims
     from factcheck.evaluation.report import write_report

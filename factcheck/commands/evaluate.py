@@ -12,7 +12,7 @@ from factcheck.commands.common import add_reading_arguments, claims_format, coun
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import late_progress
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file, refuse_standard_output, same_file
+from factcheck.outputs import check_output_file, is_json_with, is_report, refuse_standard_output, same_file
 from factcheck.verification.verdict_table import check_verdicts
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ def _check(args: argparse.Namespace, columns: Mapping[str, str] | None) -> None:
     inputs = {"the verdict table": args.verdicts, "the truth table": args.truth, "the training table": args.baselines}
     for field, path in (("report", args.report), ("json", args.json)):
         refuse_standard_output(field, path)
-        check_output_file(field, path, inputs)
+    check_output_file("report", args.report, inputs, own=is_report, kind="a report")
+    check_output_file("json", args.json, inputs, own=is_json_with("rows", "labelled_rows_without_verdict"))
     if args.report and args.json and Path(args.report).resolve() == Path(args.json).resolve():
         raise InputError(f"--report and --json both name {args.json!r}; name two files")
     if same_file(args.truth, args.baselines):

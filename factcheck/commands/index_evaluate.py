@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from factcheck.commands.common import positive
 from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file, refuse_standard_output
+from factcheck.outputs import check_output_file, is_json_with, refuse_standard_output
 
 if TYPE_CHECKING:
     from retrieval import EvidenceSearch
@@ -107,7 +107,7 @@ def _check_out(out: str | None, index: Path, beir: Path, split: str) -> None:
     refuse_standard_output("out", out)
     inputs = {"the queries": beir / "queries.jsonl", "the judgements": beir / "qrels" / f"{split}.tsv"}
     inputs |= {"the corpus": beir / "corpus.jsonl", "the data set": beir}
-    check_output_file("out", out, inputs)
+    check_output_file("out", out, inputs, own=is_json_with("queries", "depth", "methods"))
     if out and Path(out).resolve().is_relative_to(index.resolve()):
         raise InputError(f"--out {out!r} lies in the index folder; name a file elsewhere")
 

@@ -7,7 +7,7 @@ from factcheck.commands import common
 from factcheck.commands.common import positive, write_json
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file, check_output_folder
+from factcheck.outputs import check_output_file, check_output_folder, is_json_with
 
 __all__ = ["add_arguments", "run"]
 
@@ -89,7 +89,8 @@ def _evaluate(args: argparse.Namespace) -> int:
             raise InputError(f"{path!r}: no such folder or table of photos")
     if args.gold and not Path(args.gold).is_file():
         raise InputError(f"--gold {args.gold!r}: no such file")
-    check_output_file("json", args.json, inputs | {f"the table {path}": path for path in args.references})
+    inputs |= {f"the table {path}": path for path in args.references}
+    check_output_file("json", args.json, inputs, own=is_json_with("recall@1", "uap"))
     from rich.table import Table
 
     from factcheck.evaluation.image_benchmark import descriptor, evaluate_descriptor, read_copy_set

@@ -6,7 +6,7 @@ from pathlib import Path
 from factcheck.commands.common import add_reading_arguments, claims_format, positive
 from factcheck.commands.inputs import check_image_root
 from factcheck.commands.progress import late_progress
-from factcheck.outputs import check_output_file, refuse_standard_output
+from factcheck.outputs import check_output_file, is_report, refuse_standard_output
 from factcheck.verification.verdict_table import check_verdicts
 
 __all__ = ["add_arguments", "run"]
@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the page."""
     refuse_standard_output("out", args.out)
-    check_output_file("out", args.out, {"the verdict table": args.verdicts, "the claims table": args.truth})
+    inputs = {"the verdict table": args.verdicts, "the claims table": args.truth}
+    check_output_file("out", args.out, inputs, own=is_report, kind="a report")
     check_verdicts(Path(args.verdicts))
     check_image_root(args.image_root)
     from factcheck.evaluation.report import write_report

@@ -78,11 +78,14 @@ def _serve(args: argparse.Namespace, queue: Any, log: Any) -> int:
 
 
 def _export(args: argparse.Namespace, queue: Any, log: Any) -> int:
-    from factcheck.app.corrections import corrections, to_label_studio, write_corrections
+    from factcheck.app.corrections import corrections, is_export, to_label_studio, write_corrections
+    from factcheck.outputs import check_output_file
     from retrieval.durable import replacing
 
     if not args.out:
         raise InputError("review export needs `out`", field="out")
+    inputs = {"the verdict table": args.rest, "the claims table": args.claims, "the file of decisions": log.path}
+    check_output_file("out", args.out, inputs, own=is_export, kind="an earlier export")
     if Path(args.out).suffix.lower() == ".json":
         tasks = to_label_studio(queue, log)
         with replacing(args.out) as partial:

@@ -6,7 +6,7 @@ from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, positive, quiet_libraries, write_json
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.progress import progress_bar
-from factcheck.outputs import check_output_file
+from factcheck.outputs import check_output_file, is_json_with
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify under every perturbation and print what changed."""
-    check_output_file("out", args.out, {"the claims table": args.claims})
+    check_output_file("out", args.out, {"the claims table": args.claims}, own=is_json_with("perturbations"))
     columns = claims_format(args)
     from factcheck.data import open_claims
 

@@ -36,6 +36,7 @@ __all__ = ["add_arguments", "exit_status", "print_summary", "run"]
 logger = logging.getLogger(__name__)
 
 _REASONS_SHOWN = 8
+_LINE_BYTES = 4096
 #: Exit status of a run that finished with more rows in error than allowed.
 TOO_MANY_ERRORS = 3
 
@@ -179,7 +180,8 @@ def run(args: argparse.Namespace) -> int:
     out = _shard_name(Path(args.out), args.shard)
     check_output(out, Path(args.claims))
     for path in args.metrics:
-        check_output_file("metrics", path, {"the claims table": args.claims, "the verdict table": out})
+        inputs = {"the claims table": args.claims, "the verdict table": out}
+        check_output_file("metrics", path, inputs, own=_is_metrics, kind="figures of a run")
     columns = claims_format(args)
     from factcheck.data import open_claims
 
@@ -352,6 +354,16 @@ def _write_metrics(path: str, summary: "RunSummary", price: tuple[float, float] 
         return
     with replacing(path) as partial:  # a node exporter may read the folder at any moment
         partial.write_text(prometheus_text(metrics), "utf-8")
+
+
+def _is_metrics(path: Path) -> bool:
+    """Whether a file holds figures of an earlier run, in either format."""
+    from factcheck.outputs import is_json_with
+
+    if path.suffix != ".prom":
+        return is_json_with("rows", "seconds_by_stage")(path)
+    with path.open("rb") as file:
+        return file.readline(_LINE_BYTES).startswith(b"# HELP factcheck_")
 
 
 def _shard(text: str) -> tuple[int, int]:

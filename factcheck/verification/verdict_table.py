@@ -135,17 +135,11 @@ def check_output(out: Path, claims: Path | None = None, *, field: str = "out") -
             field=field,
             hint=f"use one of {', '.join(FORMATS)}",
         )
-    check_output_file(field, out, {"the claims table": claims})
+    check_output_file(field, out, {"the claims table": claims}, own=_is_verdict_table, kind="a verdict table")
     if out.is_symlink():  # it is its target that is written
         check_output_file(field, os.path.realpath(out), {"the claims table": claims})
     if out.exists() and not out.is_file():
         raise InputError(f"`{field}` {str(out)!r} is a pipe or device", field=field, hint="name a file")
-    if out.exists() and out.stat().st_size and not _is_verdict_table(out):
-        raise InputError(
-            f"`{field}` {str(out)!r} exists and is not a verdict table",
-            field=field,
-            hint="name another file, or remove it first",
-        )
 
 
 def check_verdicts(path: Path) -> None:

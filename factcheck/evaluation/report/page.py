@@ -33,6 +33,7 @@ from factcheck.evaluation.report.summary import advice, figures
 from factcheck.evaluation.scoring import score_joined
 from factcheck.evaluation.slices import slices_of
 from factcheck.labels import FACTIFY_LABELS, STANCE_LABELS, STANCES
+from factcheck.outputs import REPORT_GENERATOR
 from factcheck.verification.single import any_claims
 from retrieval.durable import replacing
 
@@ -91,6 +92,7 @@ def write_report(
     cases = _cases(joined, judged, order, claims, store, comparison, progress)
     names = [(what, _name(table)) for what, table in (("Verdicts", verdicts), ("Claims", truth)) if table is not None]
     text = _render(
+        generator=Markup(REPORT_GENERATOR),
         title=title or f"Verdicts of {names[0][1]}",
         tables=names,
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),

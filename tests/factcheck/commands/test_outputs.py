@@ -138,3 +138,40 @@ def test_a_checkpoint_that_would_run_code_is_refused_without_advice_to_run_it(tm
 
 class CheckOut:
     """A class that an unpickler would have to import."""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("report", "{verdicts}", "--out"),
+        ("robustness", "{claims}", "--out"),
+        ("attribution", "{claims}", "--out"),
+        ("compare", "{verdicts}", "{verdicts}", "--truth", "{claims}", "--report"),
+        ("compare", "{verdicts}", "{verdicts}", "--truth", "{claims}", "--json"),
+        ("evaluate", "{verdicts}", "--truth", "{claims}", "--report"),
+        ("evaluate", "{verdicts}", "--truth", "{claims}", "--json"),
+        ("verify", "{claims}", "--out", "{claims}.parquet", "--metrics"),
+        ("review", "export", "{verdicts}", "--claims", "{claims}", "--out"),
+    ],
+    ids=lambda arguments: " ".join((arguments[0], arguments[-1])),
+)
+def test_files_that_no_earlier_run_wrote_stay(claims, verdicts, tmp_path, capsys, arguments):
+    mine = tmp_path / "mine.py"
+    mine.write_text("print('years of work')")
+    given = [one.format(claims=claims, verdicts=verdicts) for one in arguments]
+    assert f"{given[-1]} '{mine}' exists and is not" in refused(capsys, *given, mine)
+    assert mine.read_text() == "print('years of work')"
+
+
+def test_what_an_earlier_run_wrote_may_be_replaced(claims, verdicts, tmp_path, capsys):
+    report, figures = tmp_path / "r.html", tmp_path / "f.json"
+    for _ in range(2):
+        assert main(["report", str(verdicts), "--truth", str(claims), "--out", str(report)]) == 0
+        assert main(["evaluate", str(verdicts), "--truth", str(claims), "--json", str(figures)]) == 0
+        common = ["compare", str(verdicts), str(verdicts), "--truth", str(claims)]
+        assert main([*common, "--json", str(tmp_path / "c.json"), "--report", str(report)]) == 0
+        common = ["review", "export", str(verdicts), "--claims", str(claims), "--all", "--out"]
+        for ending in ("json", "jsonl", "csv", "parquet"):
+            assert main([*common, str(tmp_path / f"x.{ending}")]) == 0
+    capsys.readouterr()
+    assert "exists and is not" in refused(capsys, "evaluate", verdicts, "--truth", claims, "--json", report)
