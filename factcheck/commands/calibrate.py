@@ -16,9 +16,12 @@ from factcheck.commands.common import (
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.commands.judging import add_judge_arguments, judge_of, print_usage
 from factcheck.errors import InputError
-from factcheck.outputs import check_output_file, check_output_folder
+from factcheck.outputs import check_output_file, check_output_folder, is_json_with
 
-__all__ = ["add_arguments", "run", "threshold_lines"]
+__all__ = ["FEWEST_ROWS", "add_arguments", "run", "threshold_lines"]
+
+#: Labelled rows that a calibration takes at least, unless told otherwise.
+FEWEST_ROWS = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="abstain by default below the confidence at which verdicts are right this often",
     )
     parser.add_argument(
-        "--min-rows", type=positive, default=50, help="refuse fewer labelled rows than this (default 50)"
+        "--min-rows",
+        type=positive,
+        default=FEWEST_ROWS,
+        help=f"refuse fewer labelled rows than this (default {FEWEST_ROWS})",
     )
     parser.add_argument("--device", help="torch device (default: cpu)")
     add_judge_arguments(parser)
@@ -54,10 +60,11 @@ def run(args: argparse.Namespace) -> int:
     if args.judge is None:
         check_output_folder("out", args.out, "model folder", {"kind": "factcheck-verdict-model"})
     else:
-        check_output_file("out", args.out, {f"the claims table {path}": path for path in args.on})
+        inputs = {f"the claims table {path}": path for path in args.on}
+        check_output_file("out", args.out, inputs, own=is_json_with("judge", "calibration"), kind="a judge's profile")
     from factcheck.training.calibration import check_calibration_tables
 
-    check_calibration_tables(args.on, args.target_precision, columns)
+    check_calibration_tables(args.on, args.target_precision, columns, args.min_rows)
     quiet_libraries()
     from factcheck.judges.usage import UsageMeter
 
@@ -79,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"  temperature of the five classes {found.label:.3g}")
     if found.pairs is not None:
         print(f"  with a pair of images {found.pairs.stance:.3g} ({counted(found.pairs.rows or 0, 'row')})")
-    for line in threshold_lines(found):
+    for line in threshold_lines(found) if args.target_precision is not None else ():
         print(f"  {line}")
     print_usage(meter.taken(), args.judge_price)
     return 0

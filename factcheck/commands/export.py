@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from factcheck.commands.calibrate import FEWEST_ROWS, threshold_lines
 from factcheck.commands.common import add_reading_arguments, claims_format, positive, probability, quiet_libraries
 from factcheck.commands.inputs import check_checkpoint, check_image_root
 from factcheck.data.claims import ClaimsFormat
@@ -31,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="how weights are stored")
     parser.add_argument(
         "--calibrate-on", nargs="+", metavar="CLAIMS", help="labelled tables, not trained on, to fit temperatures"
+    )
+    parser.add_argument(
+        "--min-rows",
+        type=positive,
+        default=FEWEST_ROWS,
+        help=f"refuse to calibrate on fewer labelled rows than this (default {FEWEST_ROWS})",
     )
     parser.add_argument(
         "--target-precision",
@@ -122,7 +129,7 @@ def _check_tables(args: argparse.Namespace) -> ClaimsFormat:
     given, stored = claims_format(args).to_dict(), training_format(args.checkpoint).to_dict()
     format = ClaimsFormat(**{**stored, **given})
     try:
-        check_calibration_tables(args.calibrate_on, args.target_precision, format)
+        check_calibration_tables(args.calibrate_on, args.target_precision, format, args.min_rows)
     except InputError as error:
         if "columns" in given or "columns" not in stored or error.field != "columns":
             raise
@@ -155,7 +162,6 @@ def _write(
     save_model(module.model, folder, **options)
     if not args.calibrate_on:
         return
-    from factcheck.commands.calibrate import threshold_lines
     from factcheck.training.calibration import calibrate
     from factcheck.verification.verifier import Verifier
 
@@ -166,6 +172,7 @@ def _write(
         image_root=args.image_root,
         target_precision=args.target_precision,
         columns=columns,
+        at_least=args.min_rows,
     )
     save_model(module.model, folder, calibration=found.to_dict(), **options)
     print(f"temperatures: stance {found.stance:.3f}, five classes {found.label:.3f}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow.compute as pc
 from scipy.optimize import minimize, minimize_scalar
 
 from factcheck.errors import InputError
@@ -138,7 +139,10 @@ class _Labelled:
 
 
 def check_calibration_tables(
-    claims: Sequence[str | Path], target_precision: float | None = None, columns: Mapping[str, str] | None = None
+    claims: Sequence[str | Path],
+    target_precision: float | None = None,
+    columns: Mapping[str, str] | None = None,
+    at_least: int = 1,
 ) -> None:
     """Refuse tables that :func:`calibrate` could not use, by their rows alone, before a model is loaded.
 
@@ -146,17 +150,26 @@ def check_calibration_tables(
         claims: the tables.
         target_precision: not None where a threshold is to be chosen, which takes more rows.
         columns: names of columns in the tables, as ``{"claim": "text"}``.
+        at_least: fewest labelled rows that will do.
 
     Raises:
-        InputError: a table cannot be read or has a bad row, or too few rows of all have a label.
+        InputError: a table cannot be read or has a label that is none, or too few rows of all have one. Bad rows do not count.
     """
     from factcheck.data import open_claims
+    from factcheck.data.claims import check_labels
 
-    tables = (table for path in claims for table in open_claims(path, columns=columns).batches(2048))
-    labelled = sum(len(table) - table["label"].null_count for table in tables)
+    labelled = 0
+    for path in claims:
+        first = 0
+        for table in open_claims(path, columns=columns, on_error="mark").batches(2048):
+            check_labels(table, str(path), first)
+            first += len(table)
+            good = table.filter(pc.not_equal(table["status"], "error"))
+            labelled += len(good) - good["label"].null_count
     where = ", ".join(map(str, claims))
     if not labelled:
         raise InputError(f"calibration: no labelled row in {where}; give tables with labels, as for evaluation")
+    _check_number(labelled, "labelled rows", at_least, where)
     if target_precision is not None and labelled < MIN_ROWS:
         raise InputError(
             f"a threshold for a precision of {target_precision:g} needs at least {MIN_ROWS} labelled rows with a verdict, found "
@@ -240,7 +253,7 @@ def calibrate_judge(
     if target_precision is None:
         return result
     scaled = verifier.replace(judge=CalibratedJudge(verifier.judge, result))
-    rows = _labelled_rows(scaled, claims, image_root, columns)
+    rows = _labelled_rows(scaled, claims, image_root, columns, is_first=False)
     # These are scaled already.
     neutral = _with_thresholds(replace(result, stance=1.0), rows, target_precision)
     return replace(neutral, stance=temperature)
@@ -255,17 +268,21 @@ def _check_target(target_precision: float | None) -> None:
 
 def _check_enough(rows: Sequence[_Labelled], at_least: int, claims: Sequence[str | Path]) -> None:
     where = ", ".join(map(str, claims))
-    if len(rows) < at_least:
-        raise InputError(
-            f"calibration: {len(rows)} labelled rows with a verdict in {where}, of which at least {at_least} are needed",
-            field="min_rows",
-            hint=f"give more; {_ENOUGH} fix a temperature to a few percent",
-        )
+    _check_number(len(rows), "labelled rows with a verdict", at_least, where)
     if not rows:
         raise InputError(f"calibration: no labelled row in {where}")
     if len(rows) < _ENOUGH:
         _LOG.warning(
             "%d labelled rows are few for a calibration: %d fix a temperature to a few percent", len(rows), _ENOUGH
+        )
+
+
+def _check_number(found: int, what: str, at_least: int, where: str) -> None:
+    if found < at_least:
+        raise InputError(
+            f"calibration: {found} {what} in {where}, of which at least {at_least} are needed",
+            field="min_rows",
+            hint=f"give more; {_ENOUGH} fix a temperature to a few percent",
         )
 
 
@@ -328,13 +345,18 @@ def _labelled_rows(
     claims: Sequence[str | Path],
     image_root: str | Path | None,
     columns: Mapping[str, str] | None,
+    *,
+    is_first: bool = True,
 ) -> list[_Labelled]:
+    """The judged rows of the tables; those that cannot be read are left out, which is said the first time."""
     # Logits are wanted as they are: probabilities at a temperature of 1.
     neutral = verifier.replace(calibration=Calibration())
     rows: list[_Labelled] = []
     for path in map(Path, claims):
         root = Path(image_root) if image_root is not None else path.parent
-        found, gold, pairs = _judged_rows(neutral, path, root, columns)
+        found, gold, pairs, bad = _judged_rows(neutral, path, root, columns)
+        if bad and is_first:
+            _LOG.warning("%s: bad rows left out: %d; the first is %s", path, len(bad), bad[0])
         classes = five_class_labels(gold, pairs)
         for place, row in found:
             label = classes[place]
@@ -344,16 +366,27 @@ def _labelled_rows(
 
 def _judged_rows(
     verifier: "Verifier", path: Path, root: Path, columns: Mapping[str, str] | None
-) -> tuple[list[tuple[int, _Labelled]], list[FactifyLabel | Stance | None], list[bool]]:
-    """The judged rows of one table by their place, without five-class labels; of all rows the gold label and whether they name images."""
+) -> tuple[list[tuple[int, _Labelled]], list[FactifyLabel | Stance | None], list[bool], list[str]]:
+    """The judged rows of one table by their place, without five-class labels; of all rows the gold label and whether they name images;
+    and what is wrong with each row that cannot be read.
+    """
     from factcheck.data import load_images, open_claims
     from factcheck.data.canonical import names_pairs
+    from factcheck.data.claims import check_labels
 
     rows: list[tuple[int, _Labelled]] = []
     gold: list[FactifyLabel | Stance | None] = []
     pairs: list[bool] = []
-    for named in open_claims(path, columns=columns).batches():
+    bad: list[str] = []
+    for named in open_claims(path, columns=columns, on_error="mark").batches():
         first, labels = len(gold), named["label"].to_pylist()
+        check_labels(named, str(path), first)
+        told = zip(named["id"].to_pylist(), named["status"].to_pylist(), named["reasons"].to_pylist(), strict=True)
+        bad += [
+            f"row {first + place} (id {identifier!r}): {'; '.join(reasons)}"
+            for place, (identifier, status, reasons) in enumerate(told)
+            if status == "error"
+        ]
         gold += [None if text is None else parse_label(text) for text in labels]
         pairs += names_pairs(named)
         table = load_images(named, root)
@@ -366,4 +399,4 @@ def _judged_rows(
                     continue
                 stance = STANCES.index(stance_of(label))
                 rows.append((first + row.number, _Labelled(decision.stance, stance, tokens, decision.label, None)))
-    return rows, gold, pairs
+    return rows, gold, pairs, bad

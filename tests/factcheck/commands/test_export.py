@@ -28,6 +28,8 @@ def checkpoint(tmp_path_factory, tiny_bert):
 
 
 def export(checkpoint, out, *arguments):
+    if "--calibrate-on" in arguments:
+        arguments += ("--min-rows", 2)
     return main([str(argument) for argument in ("export", checkpoint, "--out", out, *arguments)])
 
 
@@ -85,6 +87,10 @@ def test_too_few_rows_show_before_the_checkpoint_is_read(factify_folder, tmp_pat
     arguments = ("--calibrate-on", factify_folder / "val.csv", "--target-precision", "0.9")
     assert export(path, tmp_path / "m", *arguments) == 2
     assert "needs at least 20 labelled rows with a verdict, found 10 labelled rows in" in capsys.readouterr().err
+    few = ["export", str(path), "--out", str(tmp_path / "m"), "--calibrate-on", str(factify_folder / "val.csv")]
+    assert main(few) == 2
+    assert "10 labelled rows in" in (said := capsys.readouterr().err)
+    assert "of which at least 50 are needed" in said
     bare.write_text("claim,label\na dog,\n")
     assert export(path, tmp_path / "m", "--calibrate-on", bare) == 2
     assert "calibration: no labelled row in" in capsys.readouterr().err

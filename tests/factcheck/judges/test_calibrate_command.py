@@ -42,9 +42,21 @@ def test_few_rows_are_refused(tiny_model, claims, tmp_path, capsys):
     few.write_text("".join(claims.read_text("utf-8").splitlines(True)[:15]), "utf-8")
     assert main(["calibrate", "--model", str(tiny_model), "--on", str(few), "--out", str(tmp_path / "m")]) == 2
     said = capsys.readouterr().err
-    assert "15 labelled rows with a verdict" in said
+    assert "15 labelled rows in" in said
     assert "at least 50 are needed" in said
     assert not (tmp_path / "m").exists()
+
+
+def test_bad_rows_are_left_out_and_counted(tiny_model, claims, tmp_path, capsys):
+    table = tmp_path / "some_bad.jsonl"
+    table.write_text(
+        '{"id": "empty", "claim": "", "label": "refute"}\n' + claims.read_text("utf-8") + "{broken\n", "utf-8"
+    )
+    out = tmp_path / "m"
+    assert main(["calibrate", "--model", str(tiny_model), "--on", str(table), "--out", str(out)]) == 0
+    said = capsys.readouterr()
+    assert "60 labelled rows -> " in said.out
+    assert "bad rows left out: 2; the first is row 0 (id 'empty'): " in said.err
 
 
 def test_the_model_itself_is_not_overwritten(tiny_model, claims, capsys):

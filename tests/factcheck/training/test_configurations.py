@@ -66,7 +66,7 @@ def test_fit_export_verify_evaluate_predict(tiny_bert, factify_folder, tmp_path)
     checkpoint = str(next(tmp_path.rglob("*.ckpt")))
     out = tmp_path / "model"
     claims = factify_folder / "val.csv"
-    assert main(["export", checkpoint, "--out", str(out), "--calibrate-on", str(claims)]) == 0
+    assert main(["export", checkpoint, "--out", str(out), "--calibrate-on", str(claims), "--min-rows", "5"]) == 0
     assert json.loads((out / "calibration.json").read_text())["label"] > 0
     verdicts = tmp_path / "v.parquet"
     arguments = ["verify", str(claims), "--model", str(out), "--out", str(verdicts)]
