@@ -1,10 +1,12 @@
 """Every command and every argument explains itself."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
 from factcheck.cli import COMMANDS, _parser
+from factcheck.records import verdict_schema
 
 
 def parsers(parser):
@@ -25,3 +27,14 @@ def test_every_argument_is_explained(command):
         for action in parser._actions:
             if not isinstance(action, argparse._SubParsersAction):
                 assert action.help, f"{parser.prog}: {action.option_strings or action.dest}"
+
+
+def test_the_readme_names_every_column_of_a_verdict_table():
+    section = (
+        (Path(__file__).parents[3] / "README.md")
+        .read_text("utf-8")
+        .partition("## What a verdict says")[2]
+        .partition("\n## ")[0]
+    )
+    named = section.replace("`", ",").replace(" ", "").split(",")
+    assert set(verdict_schema().names) <= set(named)
