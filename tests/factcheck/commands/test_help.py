@@ -1,6 +1,7 @@
 """Every command and every argument explains itself."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -36,5 +37,5 @@ def test_the_readme_names_every_column_of_a_verdict_table():
         .partition("## What a verdict says")[2]
         .partition("\n## ")[0]
     )
-    named = section.replace("`", ",").replace(" ", "").split(",")
-    assert set(verdict_schema().names) <= set(named)
+    named = {name for quoted in re.findall("`([^`]+)`", section) for name in re.split(r",\s*", quoted)}
+    assert set(verdict_schema().names) <= named
