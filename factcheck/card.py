@@ -19,7 +19,8 @@ _RELATIONS = {"agree": "same photo", "differ": "different photos"}
 def verdict_card(verdict: "Verdict") -> str:
     """The card: the verdict, its probabilities, and the evidence it rests on, the stronger the more it matters."""
     title, colour = _STANCES.get(verdict.stance or "", ("Could not be verified", "#666"))
-    if verdict.image_relation:
+    # The relation of the photos is part of some labels (Support_Text, ...) and of no Refute.
+    if verdict.image_relation and (verdict.label or "").endswith(("_Multimodal", "_Text")):
         title += f", {_RELATIONS[verdict.image_relation]}"
     facts = []
     if verdict.confidence is not None:

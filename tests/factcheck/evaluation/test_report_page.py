@@ -158,7 +158,16 @@ def test_filter_open_a_case_and_read_it(look):
     assert "✗ wrong, gold: Refute" in look.run(f"return {case}.textContent")
     look.wait(f"[...{case}.querySelectorAll('img')].every(x => x.complete && x.naturalWidth === 360)")
     assert look.run(f"return {case}.querySelectorAll('img').length") == 2
-    assert "Similarity 0.25" in look.run(f"return {case}.textContent")
+    told = look.run(f"return {case}.textContent")
+    assert "The model takes them for the same photo (similarity 0.25, cosine of the two embeddings)." in told
+
+
+def test_photos_are_part_of_the_verdict_only_where_the_label_has_them(look):
+    chip = "document.querySelector('#case .chip').textContent"
+    for row, said in (("r4", "Supported, same photo"), ("r5", "Refuted")):
+        look(f"#case={row}")
+        look.wait(f"({OPEN} || '').includes('claim {row[1:]} ')")
+        assert look.run(f"return {chip}") == said
 
 
 def test_texts_never_become_markup(look, page):

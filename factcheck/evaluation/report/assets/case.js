@@ -3,7 +3,9 @@
 const CaseView = (() => {
   const STANCES = { support: "Supported", refute: "Refuted", insufficient: "Not enough evidence" };
   const RELATIONS = { agree: "same photo", differ: "different photos" };
-  const DIFFERENCES = { equal: "the same", compatible: "compatible", conflicting: "in conflict", absent: "not in the evidence" };
+  // The relation of the photos is part of some labels (Support_Text, ...) and of no Refute.
+  const relationOf = (item) => item.image_relation && /_(Multimodal|Text)$/.test(item.label || "") ? ", " + RELATIONS[item.image_relation] : "";
+  const DIFFERENCES = { equal: "the same", compatible: "compatible", conflicting: "in conflict", absent: "not said of the same thing" };
 
   function element(tag, attributes = {}, ...children) {
     const node = document.createElement(tag);
@@ -46,7 +48,7 @@ const CaseView = (() => {
 
   function chips(item) {
     const chosen = item.status === "error" ? "error" : item.stance;
-    const list = [element("span", { class: `chip chip-${chosen}` }, item.status === "error" ? "could not be verified" : `${STANCES[item.stance] || item.stance}${item.image_relation ? ", " + RELATIONS[item.image_relation] : ""}`)];
+    const list = [element("span", { class: `chip chip-${chosen}` }, item.status === "error" ? "could not be verified" : `${STANCES[item.stance] || item.stance}${relationOf(item)}`)];
     if (item.confidence !== null) list.push(element("span", { class: "chip" }, `confidence ${item.confidence.toFixed(2)}`));
     if (item.abstained) list.push(element("span", { class: "chip" }, "withheld"));
     if (item.gold) list.push(element("span", { class: `chip ${item.right ? "chip-good" : "chip-bad"}` }, `${item.right ? "✓ right" : "✗ wrong"}, gold: ${spoken(item.gold)}`));
@@ -75,7 +77,9 @@ const CaseView = (() => {
   function pictures(item, images) {
     const shown = ["claim", "document"].some((side) => images[side] && (typeof images[side] === "string" || images[side].note !== "no image"));
     if (!shown && item.image_similarity === null) return null;
-    const said = item.image_similarity === null ? "Nothing was compared." : `Similarity ${item.image_similarity.toFixed(2).replace("-", "−")} (cosine of the two embeddings)` + (item.image_relation ? `: ${RELATIONS[item.image_relation]}.` : ".");
+    const alike = item.image_similarity === null ? null : `imilarity ${item.image_similarity.toFixed(2).replace("-", "−")}, cosine of the two embeddings`;
+    const said = alike === null ? "Nothing was compared." : item.image_relation
+      ? `The model takes them for ${item.image_relation === "agree" ? "the same photo" : "different photos"} (s${alike}).` : `S${alike}.`;
     return [element("h3", {}, "Photos"), element("div", { class: "pair" }, picture("claim", "Claim's photo", item, images), picture("document", "Document's photo", item, images)), element("p", { class: "note" }, said)];
   }
 
