@@ -39,7 +39,8 @@ class Judged:
         relation: the verdict's image relation in ``IMAGE_RELATIONS``.
         pair: the verdict saw an image on both sides.
         decided: the verdict was judged by evidence: the rows that an abstention threshold acts on. Others are always withheld.
-        abstained: the verdict was withheld.
+        abstained: the verdict was withheld; a row in error has none, and is not counted among them.
+        failed: the row could not be verified (status ``error``).
         confidence: what an abstention threshold is compared with, NaN where there is none.
         right: the verdict is right, as far as it says anything (see the module); False without a gold label.
         probabilities: (N, 5), NaN without a pair.
@@ -55,6 +56,7 @@ class Judged:
     pair: NDArray[np.bool_]
     decided: NDArray[np.bool_]
     abstained: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
     probabilities: NDArray[np.float64]
@@ -96,7 +98,8 @@ def judge(
         relation=_places(verdicts["image_relation"], IMAGE_RELATIONS),
         pair=pair,
         decided=evidence & np.isfinite(confidence) & ~failed,
-        abstained=pc.fill_null(verdicts["abstained"], True).to_numpy(),
+        abstained=pc.fill_null(verdicts["abstained"], True).to_numpy() & ~failed,
+        failed=failed,
         confidence=confidence,
         right=right,
         probabilities=probabilities,

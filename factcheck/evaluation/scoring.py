@@ -41,7 +41,7 @@ class Scores:
     Attributes:
         rows: rows in the verdict table.
         statuses: rows by status.
-        abstained: rows whose verdict was withheld.
+        abstained: rows whose verdict was withheld; rows in error, which have none, are not among them.
         unscored: labelled rows of the truth table that no verdict is of.
         five_class: over rows whose gold label is one of the five classes; None if there is none.
         stance: over all rows with a gold label.

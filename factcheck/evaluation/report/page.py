@@ -204,8 +204,8 @@ def _index(joined: Joined, judged: Judged, order: NDArray[np.int64], comparison:
         {
             "key": "withheld",
             "title": "Withheld",
-            "names": ["given", "withheld"],
-            "codes": judged.abstained[order].astype(int).tolist(),
+            "names": ["given", "withheld", "in error"],
+            "codes": np.where(judged.failed, 2, judged.abstained)[order].tolist(),
         },
     ]
     if comparison:
@@ -224,7 +224,9 @@ def _index(joined: Joined, judged: Judged, order: NDArray[np.int64], comparison:
         "unique": len(set(ids)) == len(ids),
         "claims": [_short(joined.truth[i].claim) for i in order],
         "confidence": [None if np.isnan(c) else round(float(c), 3) for c in judged.confidence[order]],
-        "facets": [facet for facet in facets if len(set(facet["codes"])) > 1 or facet["key"] in ("label", "status")],
+        "facets": [
+            facet for facet in facets if len(set(facet["codes"])) > 1 or facet["key"] in ("label", "status", "withheld")
+        ],
         "chunk": _CHUNK,
     }
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow.compute as pc
+
 from factcheck.evaluation.bootstrap import Interval
 from factcheck.evaluation.matching import Joined
 from factcheck.evaluation.metrics import Classification
@@ -80,7 +82,7 @@ def _labelled(scores: Scores) -> list[Figure]:
                     else "no threshold reaches this precision on these rows",
                 )
             )
-    found.append(_withheld(scores.abstained, scores.rows))
+    found.append(_withheld(scores.abstained, scores.rows, scores.statuses.get("error", 0)))
     return found
 
 
@@ -101,14 +103,17 @@ def _unlabelled(joined: Joined) -> list[Figure]:
             f"over {len(confidence):,} rows; without gold labels it cannot be checked",
         )
     )
-    found.append(_withheld(sum(bool(value) for value in table["abstained"].to_pylist()), rows))
+    errors = table["status"].to_pylist().count("error")
+    withheld = pc.and_(pc.fill_null(table["abstained"], True), pc.not_equal(table["status"], "error"))
+    found.append(_withheld(withheld.to_pylist().count(True), rows, errors))
     return found
 
 
-def _withheld(abstained: int, rows: int) -> Figure:
-    return Figure(
-        "Withheld", f"{abstained / max(rows, 1):.1%}", "", f"{abstained:,} of {rows:,} verdicts are marked as abstained"
-    )
+def _withheld(abstained: int, rows: int, errors: int) -> Figure:
+    note = f"{abstained:,} of {rows:,} verdicts are marked as abstained"
+    if errors:
+        note += f"; {errors:,} in error not counted"
+    return Figure("Withheld", f"{abstained / max(rows, 1):.1%}", "", note)
 
 
 def advice(scores: Scores | None, joined: Joined, baselines: Mapping[str, Classification]) -> list[Advice]:

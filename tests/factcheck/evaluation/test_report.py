@@ -8,6 +8,7 @@ import pytest
 from pyarrow import csv
 
 from factcheck.cli import main
+from factcheck.evaluation.report import write_report
 from factcheck.evaluation.scoring import score
 from factcheck.labels import FACTIFY_LABELS, STANCES
 from factcheck.records import verdict_schema
@@ -86,6 +87,17 @@ def test_rows_without_evidence_do_not_count_in_the_confidence(tables):
         None,
     )
     assert scores.operating.ece == pytest.approx(0.15)
+
+
+def test_rows_in_error_are_not_counted_as_abstentions(tables, tmp_path, capsys):
+    rows = [verdict("a", "Support", 0.9), verdict("b", "Refute", 0.8, abstained=True), ERROR]
+    out, truth = tables(rows, ["support", "refute", "support"])
+    assert score(out, truth).abstained == 1
+    assert main(["evaluate", str(out), "--truth", str(truth)]) == 0
+    assert "3 rows (error 1, ok 2); 1 abstained" in capsys.readouterr().out
+    for gold in (truth, None):
+        page = write_report(tmp_path / "r.html", out, gold).read_text("utf-8")
+        assert "1 of 3 verdicts are marked as abstained; 1 in error not counted" in page
 
 
 def test_labelled_rows_without_a_verdict_are_counted(tables, capsys):

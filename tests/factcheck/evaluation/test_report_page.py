@@ -170,6 +170,17 @@ def test_photos_are_part_of_the_verdict_only_where_the_label_has_them(look):
         assert look.run(f"return {chip}") == said
 
 
+def test_withheld_verdicts_are_marked_in_the_list(look):
+    count = "[...document.querySelectorAll('#rows button')].map(x => x.querySelectorAll('.withheld').length)"
+    look("#withheld=withheld")
+    look.wait(OPEN)
+    held = sum(0.5 + 0.49 * (i / 120) < 0.6 for i in range(120))
+    assert look.run(f"return {count}") == [1] * held
+    look("#withheld=given")
+    look.wait(OPEN)
+    assert set(look.run(f"return {count}")) == {0}
+
+
 def test_texts_never_become_markup(look, page):
     look("#case=r1")
     look.wait(OPEN)
@@ -220,6 +231,7 @@ def test_nothing_is_cut_off(look, width):
     look("#case=r3", width)
     look.wait(OPEN)
     assert look.run("return document.documentElement.scrollWidth") <= width
+    assert look.run("const n = document.querySelector('.top nav'); return n.scrollWidth <= n.clientWidth")
     # Nothing reaches out of its box, but tables, which scroll in theirs.
     out = look.run(
         "return [...document.querySelectorAll('main *')].filter(x => x.getBoundingClientRect().right > innerWidth + 1 && "

@@ -10,6 +10,7 @@ from factcheck import Claim, FactifyLabel, InputError, Stance, Verifier, image_s
 from factcheck.card import verdict_card
 from factcheck.data.memory import as_table
 from factcheck.evaluation.scoring import score
+from factcheck.labels import ImageRelation
 from factcheck.records import Evidence, Verdict
 from factcheck.sample import sample_folder
 from factcheck.verification.single import any_claims
@@ -118,6 +119,15 @@ def test_a_verdict_is_a_plain_dictionary():
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert (found["stance"], found["confidence"], found["evidence"][0]["text"]) == ("refute", None, "<b>bold</b> & red")
     assert type(found["stance"]) is str
+
+
+def test_the_card_names_the_photos_only_where_the_label_does():
+    photos = {"image_relation": ImageRelation.AGREE, "image_similarity": 0.35}
+    refuted = verdict_card(verdict(**photos))
+    assert "same photo" not in refuted
+    assert "photo similarity 0.35" in refuted
+    supported = verdict(label="Support_Multimodal", stance=Stance.SUPPORT, **photos)
+    assert "Supported, same photo" in verdict_card(supported)
 
 
 def test_the_card_shows_the_verdict_and_escapes_the_rest():

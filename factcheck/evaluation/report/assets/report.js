@@ -80,7 +80,7 @@
     const mark = outcome === "wrong" ? element("span", { class: "wrong" }, "✗ wrong") : outcome === "right" ? element("span", { class: "right" }, "✓ right") : null;
     const sure = index.confidence[i];
     const button = element("button", { type: "button", "data-row": i, "aria-current": String(i === current) },
-      element("span", { class: "said" }, element("span", {}, spoken(label), sure === null ? "" : ` · ${sure.toFixed(2)}`), mark),
+      element("span", { class: "said" }, element("span", {}, spoken(label), sure === null ? "" : ` · ${sure.toFixed(2)}`, name("withheld", i) === "withheld" ? element("span", { class: "withheld" }, "withheld") : null), mark),
       element("span", { class: "claim" }, index.claims[i] || `row ${index.ids[i]}`));
     button.addEventListener("click", () => open(i, true));
     return element("li", {}, button);
