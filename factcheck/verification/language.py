@@ -5,7 +5,7 @@ Outside its languages a model is confidently wrong: what it cannot read it mostl
 
 from collections.abc import Sequence
 
-from factcheck.data.language import detect_language
+from factcheck.data.language import detect_language, detect_short
 from factcheck.errors import InputError
 from factcheck.verification.decide import Decision
 from factcheck.verification.notes import Notes
@@ -40,8 +40,12 @@ class LanguageGuard:
 
     def __call__(self, row: Row, decision: Decision) -> Notes:
         """The language of claim and evidence; that of the claim where they differ and both are read."""
+        said = " ".join(row.cleaned)
         claim, foreign = detect_language(row.claim, self.languages)
-        evidence, foreign_evidence = detect_language(" ".join(row.cleaned), self.languages)
+        evidence, foreign_evidence = detect_language(said, self.languages)
+        if claim is None and not foreign_evidence:
+            claim = detect_short([row.claim] if evidence else [row.claim, said], self.languages)
+            foreign = claim is not None
         if not (foreign or foreign_evidence):
             return Notes(language=claim or evidence)
         found = claim if foreign else evidence

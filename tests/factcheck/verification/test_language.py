@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from factcheck import Verifier
-from factcheck.data.language import detect_language
+from factcheck.data.language import detect_language, detect_short
 from factcheck.errors import InputError
 from factcheck.verification.language import LanguageGuard
 
@@ -53,6 +53,26 @@ def test_english_names_and_short_texts_raise_no_alarm(text):
     assert detect_language(text, ["en"])[1] is False
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("es", "El puente abrió en 1932."),
+        ("de", "Zwölf Hunde rennen."),
+        ("fr", "Le pont est ouvert."),
+        *((None, text) for text in ("El Niño", "El Niño returned in 2015.", "São Paulo", "São Paulo won.", "Berlin")),
+        *(
+            (None, text)
+            for text in ("Los Angeles Lakers won.", "Beyoncé sang.", "Les Misérables opened.", "Das Boot sank.")
+        ),
+    ],
+)
+def test_a_short_text_in_another_language_is_told_from_names(code, text):
+    assert detect_language(text, ["en"])[1] is False
+    assert detect_short([text], ["en"]) == code
+    assert detect_short([text, text], ["en"]) == code
+    assert detect_short([text], ["de"]) is None, "the small words are told from English ones"
+
+
 def rows(verifier, *pairs):
     table = pa.Table.from_pylist([{"claim": claim, "document": document} for claim, document in pairs])
     return verifier.verify_batch(table).to_pylist()
@@ -66,6 +86,11 @@ def test_a_row_that_the_model_cannot_read_is_marked_and_abstains(tiny_model, tmp
         assert (row["language"], row["status"], row["abstained"]) == ("de", "degraded", True)
         assert row["reason"] == "language: de, the model reads en"
     assert (english["language"], english["status"], english["abstained"]) == ("en", "ok", False)
+    spanish = ("El puente abrió en 1932.", "El puente abrió en 1937.")
+    for row in rows(verifier, spanish, (spanish[0], ENGLISH[1])):
+        assert (row["language"], row["status"], row["abstained"]) == ("es", "degraded", True)
+    (names,) = rows(verifier, ("São Paulo won.", "São Paulo lost."))
+    assert (names["language"], names["status"]) == (None, "ok")
     judged = Verifier.load(folder, attribution=False, abstain_below=0.0, any_language=True)
     (row,) = rows(judged, GERMAN)
     assert (row["language"], row["status"], row["abstained"]) == ("de", "degraded", False)
@@ -90,6 +115,7 @@ def test_fewer_than_one_english_row_in_two_hundred_is_taken_for_another_language
     found = [json.loads(line) for line in path.read_text("utf-8").splitlines()[:1000]]
     texts = [(row["claim"], " ".join(row["document"])) for row in found]
     alarms = [pair for pair in texts if any(detect_language(text, ["en"])[1] for text in pair)]
+    alarms += [claim for claim, _ in texts if detect_short([" ".join(claim.split()[:4])], ["en"])]
     assert len(alarms) < len(texts) / 200, alarms
 
 
