@@ -107,7 +107,7 @@ run = trainer({str(tmp_path)!r}, max_epochs=1, devices=2, strategy="ddp", enable
 run.fit(module({str(tiny_bert)!r}), data({str(factify_folder)!r}, {str(tiny_bert)!r}))
 assert run.global_step == 3  # 5 batches between two
 run.validate(datamodule=run.datamodule, model=run.lightning_module, verbose=False)
-print("trained", run.global_rank)
+print("trained " + str(run.global_rank) + "\\n", end="", flush=True)  # in one piece: two processes write
 """)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
