@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.query, unknown = [*args.query, *unknown], []
         if unknown:
             raise InputError(f"unknown argument {unknown[0]!r}; see 'factcheck {argv[0]} --help'")
-        set_up_logging(args.log_format)
+        set_up_logging(args.log_format, flags)
         return int(args.run(args) or 0)
     except InputError as error:
         logger.error("%s", in_words_of_the_command_line(error, flags))

@@ -174,9 +174,14 @@ class _TextFormatter(logging.Formatter):
 class _JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger, message, and what a record brings as ``facts``."""
 
+    def __init__(self, flags: Mapping[str, str]) -> None:
+        super().__init__()
+        self._flags = flags
+
     def format(self, record: logging.LogRecord) -> str:
         stamp = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        said = {"time": stamp, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
+        message = in_words_of_the_command_line(record.getMessage(), self._flags)
+        said = {"time": stamp, "level": record.levelname.lower(), "logger": record.name, "message": message}
         return json.dumps(said | getattr(record, "facts", {}), ensure_ascii=False)
 
 
@@ -199,7 +204,7 @@ def set_up_logging(form: str = "text", flags: Mapping[str, str] | None = None) -
         flags: the flag that sets each parameter that a message may name.
     """
     handler = _StandardError()
-    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter(flags or {}))
+    handler.setFormatter(_JsonFormatter(flags or {}) if form == "json" else _TextFormatter(flags or {}))
     for name in ("factcheck", "retrieval"):
         logger = logging.getLogger(name)
         logger.handlers = [handler]

@@ -93,7 +93,10 @@ def _add_build_arguments(build: argparse.ArgumentParser) -> None:
     )
     build.add_argument("--columns", metavar="FIELD=COLUMN,…", help="e.g. text=body,date=published")
     build.add_argument(
-        "--photos", metavar="ENCODER", help="make photos searchable: 'bundled' or the folder of a photo encoder"
+        "--photos",
+        dest="image_encoder",
+        metavar="ENCODER",
+        help="make photos searchable: 'bundled' or the folder of a photo encoder",
     )
     build.add_argument("--cache", metavar="FILE", help="embedding cache (default: inside the index folder)")
     build.add_argument("--no-cache", action="store_true", help="keep no embeddings between builds")
@@ -109,7 +112,9 @@ def _add_search_arguments(search: argparse.ArgumentParser) -> None:
         "--captions", action="store_true", help="find photos by what stands under and around them, not sentences"
     )
     search.add_argument("--top-k", type=positive, default=10, metavar="K", help="hits a query (default 10)")
-    search.add_argument("--photos", metavar="ENCODER", help="where the index's photo encoder is now, if it moved")
+    search.add_argument(
+        "--photos", dest="image_encoder", metavar="ENCODER", help="where the index's photo encoder is now, if it moved"
+    )
     search.add_argument(
         "--method",
         default="hybrid",
@@ -173,7 +178,7 @@ def _build(args: argparse.Namespace) -> int:
             encoder=args.encoder,
             preset=args.preset,
             factory=args.factory,
-            image_encoder=ImageVectors(args.photos) if args.photos else None,
+            image_encoder=ImageVectors(args.image_encoder) if args.image_encoder else None,
             format=how,
             cache=False if args.no_cache else args.cache or True,
             runtime=args.runtime,
@@ -232,7 +237,7 @@ def _search(args: argparse.Namespace) -> int:
     index = open_index(
         args.index,
         encoder=args.encoder,
-        image_encoder=image_vectors_of(manifest, args.photos) if photos else None,
+        image_encoder=image_vectors_of(manifest, args.image_encoder) if photos else None,
         method=args.method,
         reranker=reranker,
         window=args.window,

@@ -124,7 +124,7 @@ def canonical_table(
         rows: what was read.
         where: the table, as messages name it.
         on_error: ``fail`` raises at the first bad row; ``mark`` gives it a reason and the status ``error``, or ``degraded``
-            where only its label or an image is bad (verification needs none, and what needs one must look for it).
+            where only an image is bad; a label that is none costs no status (what needs one must look for it).
         names: canonical name to the table's own column name. Where it has no ``id``, rows are numbered.
         parsing: how labels and dates are read.
 
@@ -161,10 +161,12 @@ def canonical_table(
         if isinstance(values, list):
             arrays[name] = _string_array(name, values, problems)
     if problems.rows and on_error == "fail":
+        is_label = problems.rows[min(problems.rows)][0][0] == "label"
+        say = "say with `labels` what it counts as, " if is_label else ""
         raise InputError(
             _message(rows, problems, where, names),
             field="on_error",
-            hint="correct the row, or mark bad rows and go on (`on_error` mark)",
+            hint=f"correct the row, {say}or mark bad rows and go on (`on_error` mark)",
         )
     arrays["status"], arrays["reasons"] = _statuses(rows, problems, arrays["document"])
     return pa.Table.from_arrays([arrays[name] for name in _SCHEMA.names], schema=_SCHEMA)
@@ -344,8 +346,8 @@ def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -
         if value is not None and not _absent(value) and value != "":
             try:
                 parsed[-1] = parse(value)
-            except ValueError as error:
-                problems.add(row, name, str(error))
+            except ValueError as error:  # without a hint: what there is to do about it depends on who reads the cell
+                problems.add(row, name, error.message if isinstance(error, InputError) else str(error))
     return parsed
 
 
@@ -378,8 +380,10 @@ def _statuses(rows: RawRows, problems: _Problems, documents: pa.Array) -> tuple[
         # A canonical table is checked again, and an empty claim found again.
         reasons[row] += [text for text in texts if text not in reasons[row]]
         spared = {"label", "claim_image", "document_image", *(("date",) if documents[row].is_valid else ())}
-        minor = all(column in spared for column, _ in faults) and status[row] != "error"
-        status[row] = "degraded" if minor else "error"
+        columns = {column for column, _ in faults}
+        if columns == {"label"}:
+            continue  # no verdict rests on its gold label
+        status[row] = "degraded" if columns <= spared and status[row] != "error" else "error"
     for row, notes in problems.notes.items():
         reasons[row] += [note for note in notes if note not in reasons[row]]
         status[row] = "error" if status[row] == "error" else "degraded"

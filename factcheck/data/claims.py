@@ -284,8 +284,8 @@ def open_claims(
         format: ``csv``, ``tsv``, ``jsonl``, ``json``, ``parquet``, ``xlsx`` or ``datasets``, which win over the file's ending; None to
             tell by that and by what is in the file; or a :class:`ClaimsFormat`, which says more.
         on_error: what a bad row does: ``fail`` raises, naming file, row, column and fault; ``mark`` yields it with
-            the status ``error`` and the fault as a reason, so that each input row gives one output row (``degraded`` where
-            only its label is bad: the claim can be verified).
+            the status ``error`` and the fault as a reason, so that each input row gives one output row (no status but
+            the reason where only its label is bad: the claim can be verified).
 
     Raises:
         InputError: no such file, an unknown format, the wrong separator, another encoding than UTF-8, or missing

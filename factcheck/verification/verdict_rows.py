@@ -88,7 +88,7 @@ def verdict_row(
         "stance_probabilities": _named(STANCES, decision.stance),
         "image_similarity": decision.similarity,
         "evidence": _evidence(row.evidence, attributions, decision.cited),
-        "status": "degraded" if told else "ok",
+        "status": "degraded" if any(not reason.startswith("label: ") for reason in told) else "ok",
         "model": model,
         "language": notes.language,
         "differences": notes.differences,

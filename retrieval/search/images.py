@@ -83,7 +83,7 @@ class ImageSearch:
         if self._image_encoder is None:
             raise InputError(
                 "search by photo needs the image encoder that the index was built with",
-                hint="open it with image_encoder=",
+                hint="open it with `image_encoder`",
             )
         if not files:
             return []
@@ -135,7 +135,7 @@ class ImageSearch:
 
 def _without_images() -> InputError:
     return InputError(
-        "this index holds no photos", hint="build it with an `image_encoder` from a corpus that has an images field"
+        "this index holds no photos", hint="build it with `image_encoder`, from a corpus that has an images field"
     )
 
 

@@ -32,8 +32,8 @@ QUOTINGS = ("auto", "quoted", "none")
 HEADERS = ("first", "none")
 # Lines looked at for the number of columns where no header tells.
 _FIRST_LINES = 200
-_UNSURE = "cannot be told whether its quotation marks quote a field or belong to the text; `quoting` says so"
-_INSIDE = "within quotation marks, and looks like a row of its own; `quoting` says whether it is one"
+_UNSURE = "cannot be told whether its quotation marks quote a field or belong to the text (see the option quoting)"
+_INSIDE = "within quotation marks, and looks like a row of its own (see the option quoting)"
 _REST = "perhaps the rest of a broken row before it"
 _logger = logging.getLogger("retrieval")
 
@@ -82,7 +82,9 @@ class DelimitedTable(Table):
                 said = (
                     "its fields are not quoted" if plain else "some rows are quoted and others not, which are left out"
                 )
-                _logger.warning("%s: %s, by its quotation marks; `quoting` says otherwise", self.where, said)
+                _logger.warning(
+                    "%s: %s, by its quotation marks; if that is wrong, say so with `quoting`", self.where, said
+                )
         return self._found
 
     def _columns(self) -> Profile:

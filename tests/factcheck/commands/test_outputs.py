@@ -175,3 +175,13 @@ def test_what_an_earlier_run_wrote_may_be_replaced(claims, verdicts, tmp_path, c
             assert main([*common, str(tmp_path / f"x.{ending}")]) == 0
     capsys.readouterr()
     assert "exists and is not" in refused(capsys, "evaluate", verdicts, "--truth", claims, "--json", report)
+
+
+def test_warnings_and_messages_name_flags(verdicts, tmp_path, capsys):
+    table = tmp_path / "t.tsv"
+    table.write_text("id\tclaim\tdocument\n" + "".join(f'{n}\t"two" dogs\tA dog runs.\n' for n in range(40)), "utf-8")
+    main(["evaluate", str(verdicts), "--truth", str(table)])
+    assert "quotation marks; if that is wrong, say so with --quoting" in capsys.readouterr().err
+    table.write_text("id\tclaim\tlabel\na\tTwo dogs run\tmostly true\n", "utf-8")
+    err = refused(capsys, "evaluate", verdicts, "--truth", table)
+    assert err.count("--labels") == 1

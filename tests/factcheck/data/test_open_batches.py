@@ -35,7 +35,7 @@ def test_nothing_lost_when_marking(thousand):
     rows = rows_of(source, batch_size=64)
     assert source.count() == len(rows) == 1000
     assert [r["id"] for r in rows] == [str(i % 900) for i in range(1000)]
-    assert {i: r["status"] for i, r in enumerate(rows) if r["status"] != "ok"} == {500: "degraded", 501: "error"}
+    assert {i: r["status"] for i, r in enumerate(rows) if r["status"] != "ok"} == {501: "error"}
     assert rows[500]["reasons"][0].startswith("label: unknown label 'Perhaps'; expected one of")
     assert rows[500]["claim"].startswith("claim 500")
     assert rows[501]["reasons"] == ["claim: empty"]
@@ -51,7 +51,9 @@ def test_failing_names_file_row_and_column(thousand):
     assert "column 'label': unknown label 'Perhaps'; expected one of Support_Multimodal" in message
     if thousand.suffix == ".csv":
         assert "(line 2502)" in message  # each row fills five lines, after a line of header
-    assert message.endswith("correct the row, or mark bad rows and go on (`on_error` mark)")
+    assert message.endswith(
+        "correct the row, say with `labels` what it counts as, or mark bad rows and go on (`on_error` mark)"
+    )
 
 
 @pytest.mark.parametrize("skip", [1, 169, 170, 171, 999, 1000, 5000])

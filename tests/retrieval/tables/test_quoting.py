@@ -198,7 +198,7 @@ def test_a_text_whose_lines_begin_with_the_next_ids_is_asked_about(tmp_path):
     text = 'id,text\n3,"one, two"\n4,"a list:\n5, x\n6, y"\n7,"three, four"\n'
     rows = read(tmp_path / "t.csv", text, ",")
     assert [row.fault is None for row in rows] == [True, False, False, False, True]
-    assert "looks like a row of its own; `quoting` says whether it is one" in rows[1].fault.text
+    assert "looks like a row of its own (see the option quoting)" in rows[1].fault.text
     assert values(read(tmp_path / "t.csv", text, ",", quoting="quoted"))[1] == ["4", "a list:\n5, x\n6, y"]
 
 
