@@ -165,7 +165,7 @@ def is_doubtful(fields: Sequence[str], lines: Sequence[str], delimiter: str, pro
     least = len(fields) - 1
     if least == 0:
         return False
-    if all(line.count(delimiter) == least for line in lines):
+    if lines[0].count(delimiter) == least and all(line.count(delimiter) == least for line in lines):
         return True
     if _has_stray_marks(fields, lines, delimiter) or profile().opening(lines, delimiter, fields[0]):
         return True

@@ -25,6 +25,8 @@ _FEW_IDS = 6
 # Ids may be of some few forms, as train-17 and dev-3.
 _FORMS = 4
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[0-9A-Za-z]")
+#: How a line begins that may begin with a number.
+_HEAD = re.compile(r"[\d\s]")
 
 
 class Sample(NamedTuple):
@@ -55,6 +57,11 @@ class Identifiers:
 
         In a form one is enough. A number may begin a line of a text as well, a list's: all have to, and to follow the record's own.
         """
+        if not self.forms:
+            # A number begins no line that begins with a letter or a mark, as nearly all lines of texts do: most records end here.
+            heads = "".join([line[:1] for line in lines[1:]])
+            if heads.isalpha() or not _HEAD.search(heads):
+                return 0
         others = [line for line in lines[1:] if not line.isspace()]
         found = [self._opens(line, delimiter, first, place) for place, line in enumerate(others, 1)]
         surest = max(found, default=0)

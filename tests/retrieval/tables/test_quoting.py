@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from retrieval.tables.content import Content
 from retrieval.tables.delimited import DelimitedTable
+from retrieval.tables.profile import CERTAIN, Identifiers
 
 
 def table(path, text, delimiter="\t", **options):
@@ -45,6 +46,15 @@ def test_runs_of_rows_that_do_not_parse_are_all_there(tmp_path, caplog):
     assert "its fields are not quoted" in caplog.text
     quoted = read(tmp_path / "t.tsv", "\n".join(HEADLINES) + "\n", quoting="quoted")
     assert [row.fault is not None for row in quoted] == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("line", "sure"),
+    [("2\tb\tc", True), ("  2\tb\tc", True), ("٢\tb\tc", True), ("b 2\tc\td", False), ("(2\tb\tc", False)],
+)
+def test_a_number_opens_a_line_with_or_without_spaces_before_it(line, sure):
+    numbers = Identifiers(digits=(1, 3), step=1)
+    assert (numbers.opening(['1\t"a', line], "\t", "1") == CERTAIN) is sure
 
 
 def test_stray_marks_join_no_rows(tmp_path):
