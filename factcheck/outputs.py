@@ -19,7 +19,7 @@ __all__ = [
 ]
 
 #: What a report says in its head, by which a later run knows it for one.
-REPORT_GENERATOR = '<meta name="generator" content="factcheck report">'
+REPORT_GENERATOR = '<meta name="generator" content="factcheck">'
 _HEAD_BYTES = 4096
 
 
