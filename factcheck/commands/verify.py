@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -25,6 +27,7 @@ from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 
 if TYPE_CHECKING:
+    from factcheck.data.claims import ClaimsSource
     from factcheck.data.ocr import ImageTextReader
     from factcheck.verification.cluster import RayCluster
     from factcheck.verification.stream import RunSummary
@@ -37,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 _REASONS_SHOWN = 8
 _LINE_BYTES = 4096
+_COLUMNS_SHOWN = 10
+_EVIDENCE_NAME = re.compile("evidence|document|article|context|passage|body|source|text", re.IGNORECASE)
 #: Exit status of a run that finished with more rows in error than allowed.
 TOO_MANY_ERRORS = 3
 
@@ -185,7 +190,7 @@ def run(args: argparse.Namespace) -> int:
     columns = claims_format(args)
     from factcheck.data import open_claims
 
-    open_claims(args.claims, columns=columns, on_error=args.on_error)
+    _check_evidence(open_claims(args.claims, columns=columns, on_error=args.on_error), args.evidence)
     check_image_root(args.image_root)
     check_model(args.model)
     if args.photos and not args.evidence:
@@ -251,6 +256,18 @@ def _verify(
         again = " without --fresh" if args.fresh else ""
         logger.warning("stopped with %d%s rows done; the same command%s goes on from there", stopped.done, of, again)
         return None
+
+
+def _check_evidence(claims: "ClaimsSource", index: str | None) -> None:
+    """Warn where no row can have evidence, as of a table whose column of evidence has a name of its own."""
+    if index or claims.columns.keys() & {"document", "document_image", "document_ocr"}:
+        return
+    told, hint = "", "give an index with --evidence"
+    if claims.unused:
+        likely = next((name for name in claims.unused if _EVIDENCE_NAME.search(name)), claims.unused[0])
+        told = f"; unused are {', '.join(map(repr, claims.unused[:_COLUMNS_SHOWN]))}"
+        hint = f"if one holds the evidence, name it: --columns document={shlex.quote(likely)}"
+    logger.warning("%s has no column 'document', so that no row has evidence%s; %s", claims.where, told, hint)
 
 
 def _cluster(args: argparse.Namespace) -> "RayCluster | None":

@@ -101,6 +101,7 @@ class ClaimsSource:
         # Of a table without rows nothing may say which columns it would have (a frame without rows has none in Parquet).
         found = table.names if table.names or not _is_empty(table) else columns_of_no_rows(format.columns)
         self._names = resolve_columns(found, format.columns, where=table.where)
+        self._unused = [name for name in found if name and name not in self._names.values()]
         if "id" in self._names:
             table.only_id_of(self._names["id"])
         self._order: str | None = None if format.date_order == "auto" else format.date_order
@@ -115,6 +116,11 @@ class ClaimsSource:
     def columns(self) -> dict[str, str]:
         """Canonical name to the table's own column name."""
         return dict(self._names)
+
+    @property
+    def unused(self) -> list[str]:
+        """The table's columns that have no role here."""
+        return list(self._unused)
 
     def batches(
         self, batch_size: int = 256, skip: int = 0, *, limit: int | None = None, images: str | Path | bool = False

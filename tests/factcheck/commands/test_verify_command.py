@@ -189,3 +189,16 @@ def test_an_output_folder_that_goes_away(tiny_model, tmp_path, claims, capsys, m
     err = capsys.readouterr().err
     assert "cannot be written (No such file or directory)" in err
     assert "Traceback" not in err
+
+
+def test_a_column_of_evidence_by_another_name_is_pointed_out(tmp_path, tiny_model, capsys):
+    table = tmp_path / "t.csv"
+    table.write_text("ID,Claim,Speaker,Evidence Text\n1,Two dogs run.,x,Two dogs run.\n", "utf-8")
+    common = ["verify", str(table), "--model", str(tiny_model), "--out", str(tmp_path / "v.parquet")]
+    assert main(common) == 0
+    err = capsys.readouterr().err
+    assert err.count("no column 'document'") == 1
+    assert "unused are 'Speaker', 'Evidence Text'; if one holds" in err
+    assert "--columns document='Evidence Text'" in err
+    assert main([*common, "--fresh", "--columns", "document=Evidence Text"]) == 0
+    assert "no column 'document'" not in capsys.readouterr().err
