@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def check_output_file(
     elif not folder.is_dir():
         what = f"{str(folder)!r} is not a folder" if folder.exists() else f"there is no folder {str(folder)!r}"
         problem, hint = f"cannot be written: {what}", "make it first"
-    elif not os.access(folder, os.W_OK | os.X_OK):
+    elif not _may_write(folder):
         problem, hint = f"cannot be written: no right to write in {str(folder)!r}", "name a file in another folder"
     elif path.exists() and not os.access(path, os.W_OK):
         problem, hint = "exists and may not be written", "name another file"
@@ -129,12 +130,23 @@ def check_output_folder(
         problem, hint = "is a file", "name a folder"
     elif not standing.is_dir():
         problem = f"cannot be made: {str(standing)!r} is a file"
-    elif not os.access(standing, os.W_OK | os.X_OK):
+    elif not _may_write(standing):
         problem = f"cannot be written: no right to write in {str(standing)!r}"
     elif config and path.exists() and any(path.iterdir()) and not _holds(path, config):
         problem, hint = f"exists and is not {kind}", "name another, or an empty folder"
     if problem:
         raise InputError(f"`{field}` {given!r} {problem}", field=field, hint=hint)
+
+
+def _may_write(folder: Path) -> bool:
+    """Whether a file can be made in a folder, tried: of some file systems the rights alone do not tell."""
+    if not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _holds(path: Path, config: Mapping[str, object]) -> bool:

@@ -276,7 +276,9 @@ def _cluster(args: argparse.Namespace) -> "RayCluster | None":
             raise InputError("`ray_actors` are processes of a cluster", field="ray_actors", hint="give `ray`, too")
         return None
     from factcheck.verification.cluster import RayCluster
+    from retrieval.lazy import import_extra
 
+    import_extra("ray", "ray")  # before the model is loaded
     return RayCluster(address=args.ray, actors=args.ray_actors, cuda=(args.device or "").startswith("cuda"))
 
 
@@ -295,6 +297,7 @@ def _verifier(args: argparse.Namespace, *, on_cpu: bool = False) -> "Verifier":
     find_device(device)  # before an index is opened, which may take a while
     cache = ContentCache(args.cache) if args.cache else None
     ocr = _ocr_reader(cache) if args.ocr == "fill" else "off"
+    judge = judge_of(args)  # before an index is opened and the model loaded: its server or its package may be missing
     evidence = None
     if manifest is not None:
         from factcheck.verification.image_vectors import image_vectors_of
@@ -304,7 +307,7 @@ def _verifier(args: argparse.Namespace, *, on_cpu: bool = False) -> "Verifier":
         evidence = open_index(args.evidence, image_encoder=images)
     return Verifier.load(
         args.model,
-        judge=judge_of(args),
+        judge=judge,
         top_k=args.top_k,
         abstain_below=args.abstain_below,
         attribution=not args.no_attribution,

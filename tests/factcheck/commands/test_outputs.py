@@ -1,6 +1,7 @@
 """Outputs that would overwrite an input, or could not be written: refused before the work, with nothing changed."""
 
 import os
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -185,3 +186,17 @@ def test_warnings_and_messages_name_flags(verdicts, tmp_path, capsys):
     table.write_text("id\tclaim\tlabel\na\tTwo dogs run\tmostly true\n", "utf-8")
     err = refused(capsys, "evaluate", verdicts, "--truth", table)
     assert err.count("--labels") == 1
+
+
+def test_folders_that_nothing_can_be_written_in_are_told_by_trying(claims, capsys):
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("needs a file system that takes no files, such as /proc")
+    err = refused(capsys, "verify", claims, "--out", "/proc/v.parquet")
+    assert "--out '/proc/v.parquet' cannot be written: no right to write in '/proc'" in err
+
+
+def test_a_missing_package_shows_before_the_model_is_loaded(claims, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr("factcheck.verification.verifier.Verifier.load", None)
+    err = refused(capsys, "verify", claims, "--out", tmp_path / "v.parquet", "--ray")
+    assert "the package ray is not installed" in err
