@@ -14,7 +14,7 @@ demo: $(VENV)/.installed ## make .venv, install, verify the bundled sample with 
 	$(BIN)/factcheck demo --out demo-output
 
 test: $(VENV)/.installed-test ## install what tests need and run all of them
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: $(VENV)/.installed-test ## the tests that take no more than seconds
 	$(BIN)/python -m pytest -m "not slow"
