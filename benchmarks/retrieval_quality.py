@@ -1,6 +1,6 @@
 """Recall of gold evidence: inside a claim's own document, and in one corpus of all sentences.
 
-    python benchmarks/retrieval_quality.py --data ../shared/data --out retrieval.json
+    python benchmarks/retrieval_quality.py --data DATA --out retrieval.json
 
 Compares BM25, dense vectors, their hybrid (the default) and, with ``--reranker``, the hybrid's best 30 scored again by a
 cross-encoder. Inside documents it also says by how much the hybrid beats the better of the two it is made of, with the 95%

@@ -1,6 +1,6 @@
 """Learn the weights by which sentences of a long document are ranked (``retrieval/search/relevance.py``).
 
-    python benchmarks/selection_weights.py --data ../shared/data --cache vectors.sqlite
+    python benchmarks/selection_weights.py --data DATA --cache vectors.sqlite
 
 Reads the training split of WiCE alone: claims with gold sentences in web pages. The weights maximise the probability of the
 gold sentences under a softmax over the page (Cao et al. 2007). The weight of the base score is free, those of the six figures
