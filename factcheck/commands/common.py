@@ -27,6 +27,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 __all__ = [
     "Stop",
     "add_reading_arguments",
+    "add_table_arguments",
     "claims_format",
     "column_mapping",
     "console",
@@ -82,7 +83,29 @@ def positive(text: str) -> int:
     return _number(text, int, lambda value: value >= 1, "a whole number of at least 1")
 
 
-def add_reading_arguments(parser: Any, labels: bool = True) -> None:
+def add_table_arguments(parser: Any, example: str = "claim=2,label=1") -> None:
+    """Declare the options of how any table is written, of claims or of a corpus; ``example`` names columns by number."""
+    parser.add_argument(
+        "--quoting",
+        choices=("auto", "quoted", "none"),
+        default="auto",
+        help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
+    )
+    parser.add_argument(
+        "--header",
+        choices=("first", "none"),
+        default="first",
+        help=f"none: the table has no header, its columns are called 1, 2, 3, … (as in --columns {example})",
+    )
+    parser.add_argument(
+        "--date-order",
+        choices=("auto", "dmy", "mdy", "ymd"),
+        default="auto",
+        help="of dates such as 5/3/2020; auto: as other dates of the column show (default)",
+    )
+
+
+def add_reading_arguments(parser: Any) -> None:
     """Declare the options that say how a claims table is written; :func:`claims_format` reads them with ``--columns``."""
     group = parser.add_argument_group("how the table is written")
     group.add_argument(
@@ -90,26 +113,9 @@ def add_reading_arguments(parser: Any, labels: bool = True) -> None:
         choices=("csv", "tsv", "jsonl", "json", "parquet", "xlsx", "datasets"),
         help="default: by its ending and by what is in it",
     )
-    group.add_argument(
-        "--quoting",
-        choices=("auto", "quoted", "none"),
-        default="auto",
-        help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
-    )
-    group.add_argument(
-        "--header",
-        choices=("first", "none"),
-        default="first",
-        help="none: the table has no header, its columns are called 1, 2, 3, … (as in --columns claim=2,label=1)",
-    )
+    add_table_arguments(group)
     group.add_argument(
         "--labels", metavar="NAME=LABEL,…", help="what names of labels mean, as mixture=insufficient,pants-fire=refute"
-    )
-    group.add_argument(
-        "--date-order",
-        choices=("auto", "dmy", "mdy", "ymd"),
-        default="auto",
-        help="of dates such as 5/3/2020; auto: as other dates of the column show (default)",
     )
 
 

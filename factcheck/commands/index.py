@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from factcheck.commands import index_evaluate
-from factcheck.commands.common import column_mapping, counted, positive, printable, probability
+from factcheck.commands.common import add_table_arguments, column_mapping, counted, positive, printable, probability
 from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
@@ -79,18 +79,7 @@ def _add_build_arguments(build: argparse.ArgumentParser) -> None:
     build.add_argument(
         "--format", choices=("csv", "tsv", "jsonl", "json", "parquet", "xlsx", "beir", "text"), help="default: found"
     )
-    build.add_argument(
-        "--quoting",
-        choices=("auto", "quoted", "none"),
-        default="auto",
-        help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
-    )
-    build.add_argument(
-        "--header", choices=("first", "none"), default="first", help="none: columns are called 1, 2, 3, …"
-    )
-    build.add_argument(
-        "--date-order", choices=("auto", "dmy", "mdy", "ymd"), default="auto", help="of dates such as 5/3/2020"
-    )
+    add_table_arguments(build, "text=2,date=1")
     build.add_argument("--columns", metavar="FIELD=COLUMN,…", help="e.g. text=body,date=published")
     build.add_argument(
         "--photos",
