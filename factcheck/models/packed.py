@@ -1,13 +1,12 @@
 """A verdict model at inference on the CPU: text without padding, in 32 or 8 bits, and of the fusion's last layer only what is read."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from retrieval.encoders.batching import PACKED_TOKENS
+from retrieval.encoders.batching import PACKED_TOKENS, rows_by_length
 from retrieval.encoders.linear import Linear
 from retrieval.encoders.packed import PackedBert, is_packable
 
@@ -44,9 +43,8 @@ class PackedText:
         """(B, T, D) hidden states, zero where the mask is; see ``VerdictModel.encode_text`` for the arguments."""
         lengths = attention_mask.sum(1)
         states = self._words.new_zeros(*input_ids.shape, self._bert.width)  # (B, T, D)
-        order = torch.argsort(lengths, stable=True)
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
-            for rows in _passes(order.tolist(), lengths.tolist()):
+            for rows in rows_by_length(lengths.tolist(), len(lengths), PACKED_TOKENS):
                 mask = attention_mask[rows].bool()  # (b, T)
                 hidden = self._words[input_ids[rows][mask]]  # (t, D)
                 hidden += self._positions[mask.nonzero()[:, 1]]
@@ -116,17 +114,3 @@ def packed_fusion(model: "VerdictModel") -> PackedFusion | None:
     """A :class:`PackedFusion` of the model, or None where its weights are not in 32 bits on the CPU."""
     weight = model.fusion.verdict
     return PackedFusion(model.fusion) if (weight.device.type, weight.dtype) == ("cpu", torch.float32) else None
-
-
-def _passes(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
-    """Rows in passes of few enough tokens to stay in the cache; a longer row goes alone."""
-    held: list[int] = []
-    tokens = 0
-    for row in order:
-        if held and tokens + lengths[row] > PACKED_TOKENS:
-            yield held
-            held, tokens = [], 0
-        held.append(row)
-        tokens += lengths[row]
-    if held:
-        yield held
