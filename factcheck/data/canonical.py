@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import repeat
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -142,9 +144,10 @@ def canonical_table(
     empty = [None] * rows.length
     arrays: dict[str, Any] = {"id": _ids(columns["id"] or empty, rows.first, "id" in names, problems)}
     arrays["claim"] = _texts("claim", columns["claim"] or empty, problems)
-    for row, claim in enumerate(arrays["claim"]):
-        if claim is None and row not in problems.rows:
-            problems.add(row, "claim", "empty")
+    if None in arrays["claim"]:
+        for row, claim in enumerate(arrays["claim"]):
+            if claim is None and row not in problems.rows:
+                problems.add(row, "claim", "empty")
     arrays["document"], arrays["document_spans"] = _documents(
         columns["document"] or empty, columns["document_spans"], problems
     )
@@ -176,6 +179,10 @@ def image_array(data: Sequence[bytes | None], paths: Sequence[str | None]) -> pa
     """Images as the canonical ``{bytes, path}`` structs; null where both are None."""
     kind = _SCHEMA.field("claim_image").type
     chunks, start, size = [], 0, 0
+    if all(content is None for content in data):
+        texts = pa.array(paths, pa.string())
+        part = [pa.nulls(len(data), pa.binary()), texts]
+        return pa.chunked_array([pa.StructArray.from_arrays(part, fields=list(kind), mask=texts.is_null())], kind)
     for end in range(1, len(data) + 1):
         size += len(data[end - 1] or b"")
         if end == len(data) or size + len(data[end] or b"") > _CHUNK_BYTES:
@@ -201,8 +208,14 @@ def _absent(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)
 
 
+def _holds_nothing(values: Sequence[Any]) -> bool:
+    return not any(map(is_not, values, repeat(None)))
+
+
 def _texts(name: str, values: Sequence[Any], problems: _Problems) -> list[str | None]:
     texts: list[str | None] = []
+    if _holds_nothing(values):
+        return [None] * len(values)
     for row, value in enumerate(values):
         if isinstance(value, str):
             texts.append(None if not value or value.isspace() else value)
@@ -283,7 +296,7 @@ def _check_spans(texts: Sequence[str | None], spans: Any, problems: _Problems) -
 
 
 def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.ChunkedArray:
-    if not any(value is not None for value in values):  # a table without images, as most are
+    if _holds_nothing(values):  # a table without images, as most are
         return pa.chunked_array([pa.nulls(len(values), _SCHEMA.field("claim_image").type)])
     data: list[bytes | None] = []
     paths: list[str | None] = []
@@ -293,6 +306,10 @@ def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.Chunked
             paths.append(None)
             continue
         content, path = None, None
+        if isinstance(value, str) and (text := value.strip())[:1] != "[":  # a path, as nearly all are
+            data.append(None)
+            paths.append(_encodable(None if is_missing_word(text) else text))
+            continue
         try:
             found = [_image(item) for item in _listed(value)]
         except InputError as error:
@@ -305,8 +322,13 @@ def _images(name: str, values: Sequence[Any], problems: _Problems) -> pa.Chunked
         if len(held) > 1:
             problems.notes.setdefault(row, []).append(f"{name}: one of {len(held)} images is used")
         data.append(content)
-        paths.append(None if path is None else path.encode("utf-8", "replace").decode())
+        paths.append(_encodable(path))
     return image_array(data, paths)
+
+
+def _encodable(path: str | None) -> str | None:
+    """A path with a question mark for each half of a surrogate pair; None for an empty one."""
+    return (path if not path or path.isascii() else path.encode("utf-8", "replace").decode()) or None
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -341,11 +363,19 @@ def _is_address(path: str | None) -> bool:
 
 def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -> list[str | None]:
     parsed: list[str | None] = []
+    if _holds_nothing(values):
+        return [None] * len(values)
+    known: dict[str, str | None] = {"": None}  # a column has few labels, and dates that come again
     for row, value in enumerate(values):
+        if isinstance(value, str) and value in known:
+            parsed.append(known[value])
+            continue
         parsed.append(None)
-        if value is not None and not _absent(value) and value != "":
+        if not _absent(value):
             try:
                 parsed[-1] = parse(value)
+                if isinstance(value, str):
+                    known[value] = parsed[-1]
             except ValueError as error:  # without a hint: what there is to do about it depends on who reads the cell
                 problems.add(row, name, error.message if isinstance(error, InputError) else str(error))
     return parsed

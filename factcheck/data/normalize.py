@@ -1,7 +1,7 @@
 """Any Arrow table of claims as a canonical one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -72,7 +72,7 @@ def raw_rows(batch: RowBatch, names: Mapping[str, str], *, is_text: bool = False
         values, unreadable = batch.column(name)
         if unreadable:
             faults[canonical] = unreadable
-        columns[canonical] = [None if _is_null(canonical, v) else v for v in values] if is_text else values
+        columns[canonical] = _without_nulls(canonical, values) if is_text else values
     errors = {row: fault.text for row, fault in batch.faults.items()}
     if isinstance(batch, ArrowBatch):
         _add_what_arrow_has(columns, batch.table, names)
@@ -90,9 +90,12 @@ def _add_what_arrow_has(columns: dict[str, Any], table: pa.Table, names: Mapping
         columns["document_spans"] = spans
 
 
-def _is_null(canonical: str, cell: Any) -> bool:
-    # A missing claim can only be written as a word; documents are looked at in every format (``canonical_table``).
-    return cell is None or (len(cell) < 4 and cell in _NULLS) or (canonical == "claim" and is_missing_word(cell))
+def _without_nulls(canonical: str, cells: Sequence[str | None]) -> list[str | None]:
+    """The cells of a text file, None for those that say so."""
+    found = [None if cell is None or (len(cell) < 4 and cell in _NULLS) else cell for cell in cells]
+    if canonical == "claim":  # a missing claim can only be written as a word; ``canonical_table`` looks at documents
+        return [None if cell is None or is_missing_word(cell) else cell for cell in found]
+    return found
 
 
 def _was_canonical(table: pa.Table, names: Mapping[str, str]) -> bool:

@@ -78,18 +78,23 @@ class JsonTable(Table):
             if number < skip and number + (on_line := _objects_on(text)) <= skip:  # passed over without parsing
                 number += on_line
                 continue
-            for row in self._on_line(text, lines.fault, lines.number):
+            values, fault = _parse(text)
+            if fault is None:
+                yield Row(number, values, lines.fault, lines.number, len(text))
+                number += 1
+                continue
+            for row in self._faulty(text, values, fault, lines.fault, lines.number):
                 if number >= skip:
                     yield row._replace(number=number)
                 number += 1
 
-    def _on_line(self, text: str, encoding: Fault | None, line: int) -> Iterator[Row]:
-        values, fault = _parse(text)
-        if fault is None:
-            yield Row(0, values, encoding, line, len(text))
-        elif fault.startswith("more than one"):
-            for values, fault, part in _several(text):
-                yield self._row(part, values, fault, encoding, line)
+    def _faulty(
+        self, text: str, values: dict[str, Any], fault: str, encoding: Fault | None, line: int
+    ) -> Iterator[Row]:
+        """The rows of a line that is not one object."""
+        if fault.startswith("more than one"):
+            for values, part_fault, part in _several(text):
+                yield self._row(part, values, part_fault, encoding, line)
         else:
             yield self._row(text, values, fault, encoding, line)
 

@@ -47,7 +47,13 @@ class Lines(Iterator[str]):
             except UNREADABLE as error:
                 with reading(self._content):
                     raise error
-            text = self._decode(raw)
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError as error:
+                text = self._with_replacements(raw, error)
+            self._offset += len(raw)
+            if "\r" in text:
+                text = _without_lone_returns(text)
         self.number += 1
         self.taken.append(text)
         return text
@@ -79,16 +85,11 @@ class Lines(Iterator[str]):
         """Close the file."""
         self._file.close()
 
-    def _decode(self, raw: bytes) -> str:
-        try:
-            text = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            at = self._offset + error.start
-            fault = Fault(f"not UTF-8: byte 0x{raw[error.start]:02x} at offset {at} of the file", legible=True)
-            self._faults[self.number + 1] = fault
-            text = raw.decode("utf-8", "replace")
-        self._offset += len(raw)
-        return _without_lone_returns(text) if "\r" in text else text
+    def _with_replacements(self, raw: bytes, error: UnicodeDecodeError) -> str:
+        at = self._offset + error.start
+        fault = Fault(f"not UTF-8: byte 0x{raw[error.start]:02x} at offset {at} of the file", legible=True)
+        self._faults[self.number + 1] = fault
+        return raw.decode("utf-8", "replace")
 
 
 def _without_lone_returns(text: str) -> str:

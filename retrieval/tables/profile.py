@@ -25,8 +25,6 @@ _FEW_IDS = 6
 # Ids may be of some few forms, as train-17 and dev-3.
 _FORMS = 4
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[0-9A-Za-z]")
-#: How a line begins that may begin with a number.
-_HEAD = re.compile(r"[\d\s]")
 
 
 class Sample(NamedTuple):
@@ -51,17 +49,23 @@ class Identifiers:
     digits: tuple[int, int] = (0, 0)
     step: int = 0
     few: bool = False
+    _heads: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        letters = {form[0] for form in self.forms} or {"0"}
+        known = {"0": r"\d", "a": "0-9A-Za-z"}
+        one_of = "".join(sorted(known.get(letter, re.escape(letter)) for letter in letters))
+        # White space may stand before an id; a line that begins with its end is blank.
+        object.__setattr__(self, "_heads", re.compile(rf"[{one_of}]|[^\S\r\n]"))
 
     def opening(self, lines: Sequence[str], delimiter: str, first: str) -> int:
         """Whether lines after the first of a record begin with ids: 0, :data:`POSSIBLE`, :data:`LIKELY` or :data:`CERTAIN`.
 
         In a form one is enough. A number may begin a line of a text as well, a list's: all have to, and to follow the record's own.
         """
-        if not self.forms:
-            # A number begins no line that begins with a letter or a mark, as nearly all lines of texts do: most records end here.
-            heads = "".join([line[:1] for line in lines[1:]])
-            if heads.isalpha() or not _HEAD.search(heads):
-                return 0
+        # An id begins no line that begins with another letter or mark, as nearly all lines of texts do: most records end here.
+        if not self._heads.search("".join([line[:1] for line in lines[1:]])):
+            return 0
         others = [line for line in lines[1:] if not line.isspace()]
         found = [self._opens(line, delimiter, first, place) for place, line in enumerate(others, 1)]
         surest = max(found, default=0)

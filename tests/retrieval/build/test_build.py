@@ -298,20 +298,26 @@ def test_corpus_formats_give_the_same_documents(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.tsv", 'id\ttext\n1\tone\n\n3\t"open quote\n4\tfour\n', r"row 2 \(from line \d\): a quoted field is never"),
-        (
-            "a.csv",
-            'id,text\n1,"one\ntwo"\n2,"open\n3,three\n',
-            r"row 2 \(from line 4\): a quoted field is never closed",
-        ),
-        ("a.csv", 'id,text\n1,"one" more\n', r"row 1 \(from line 2\): a quoted field goes on after"),
-        ("a.csv", 'id,"text\n1,one\n', r"row 1 \(from line 1\): a quoted field is never closed"),
+        ("a.csv", 'id,text\n1,"one\ntwo"\n2,"open\n3,three\n', r"row 1 \(line 4\): a quoted field is never closed"),
+        ("a.csv", 'id,"text\n1,one\n', r"header: a quoted field is never closed"),
     ],
 )
-def test_a_quote_that_is_never_closed_swallows_no_rows(tmp_path, name, content, message):
+def test_a_quote_that_is_never_closed_is_told(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=message):
         list(read_corpus(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.tsv", 'id\ttext\n1\tone\n\n3\t"open quote\n4\tfour\n', [("1", "one"), ("3", '"open quote'), ("4", "four")]),
+        ("a.csv", 'id,text\n1,"one" more\n', [("1", '"one" more')]),
+    ],
+)
+def test_marks_that_quote_nothing_belong_to_the_text(tmp_path, name, content, expected):
+    (tmp_path / name).write_text(content)
+    assert [(document.id, document.text) for document in read_corpus(tmp_path / name)] == expected
 
 
 def test_nested_values_that_json_has_no_form_for(tmp_path, hashing_encoder):
