@@ -167,6 +167,7 @@ class ClaimsSource:
             table = canonical_table(
                 rows, where=source.where, on_error=self.on_error, names=self._names, parsing=parsing
             )
+            del batch, rows  # no two batches of Python values at once
             needed = batch_size - count
             held.append(table.slice(0, needed))
             count += held[-1].num_rows
