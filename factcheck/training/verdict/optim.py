@@ -10,6 +10,7 @@ from torch import nn
 from factcheck.errors import InputError
 from factcheck.models.dropout import set_dropout
 from factcheck.models.verdict import VerdictModel
+from factcheck.training.verdict.attention import use_wide_attention
 from retrieval.arguments import checked_int, checked_number, checked_share
 
 __all__ = ["OptimOptions", "TextOptions", "parameter_groups", "prepare_image", "prepare_text", "warmup_and_decay"]
@@ -61,7 +62,7 @@ class TextOptions:
 
 
 def prepare_text(model: VerdictModel, options: TextOptions, learning_rate: float) -> None:
-    """Set dropout and checkpointing of the text transformer, and freeze what is not to be trained.
+    """Set dropout, attention and checkpointing of the text transformer, and freeze what is not to be trained.
 
     Raises:
         InputError: more layers are to be frozen than there are, or layers but not the embeddings below them.
@@ -69,6 +70,7 @@ def prepare_text(model: VerdictModel, options: TextOptions, learning_rate: float
     text: Any = model.text
     text.train()  # pre-trained models arrive in evaluation mode, and Lightning leaves modes as it finds them
     set_dropout(text, options.dropout, options.attention_dropout)
+    use_wide_attention(text)
     if options.gradient_checkpointing:
         text.gradient_checkpointing_enable()
     if learning_rate == 0:
