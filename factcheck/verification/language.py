@@ -4,8 +4,9 @@ Outside its languages a model is confidently wrong: what it cannot read it mostl
 """
 
 from collections.abc import Sequence
+from importlib.metadata import version
 
-from factcheck.data.language import detect_language, detect_short
+from factcheck.data.language import RULES, detect_language, detect_short
 from factcheck.errors import InputError
 from factcheck.verification.decide import Decision
 from factcheck.verification.notes import Notes
@@ -36,7 +37,8 @@ class LanguageGuard:
     @property
     def fingerprint(self) -> str:
         """What of it decides a verdict."""
-        return f"languages {' '.join(self.languages)}{' any' if self.any_language else ''}"
+        any_language = " any" if self.any_language else ""
+        return f"languages {' '.join(self.languages)}{any_language}, rules {RULES}, py3langid {version('py3langid')}"
 
     def __call__(self, row: Row, decision: Decision) -> Notes:
         """The language of claim and evidence; that of the claim where they differ and both are read."""

@@ -1,5 +1,8 @@
 """Rows in languages that a model does not read are marked and abstain; English, names and short texts are not."""
 
+import ast
+import hashlib
+import inspect
 import json
 import os
 from pathlib import Path
@@ -8,8 +11,10 @@ import pyarrow as pa
 import pytest
 
 from factcheck import Verifier
+from factcheck.data import language
 from factcheck.data.language import detect_language, detect_short
 from factcheck.errors import InputError
+from factcheck.verification import language as guard
 from factcheck.verification.language import LanguageGuard
 
 GERMAN = (
@@ -59,10 +64,20 @@ def test_english_names_and_short_texts_raise_no_alarm(text):
         ("es", "El puente abrió en 1932."),
         ("de", "Zwölf Hunde rennen."),
         ("fr", "Le pont est ouvert."),
+        ("de", "Robert Hepburn wurde Pilot."),
+        ("es", "En el verano de 1996."),
         *((None, text) for text in ("El Niño", "El Niño returned in 2015.", "São Paulo", "São Paulo won.", "Berlin")),
         *(
             (None, text)
             for text in ("Los Angeles Lakers won.", "Beyoncé sang.", "Les Misérables opened.", "Das Boot sank.")
+        ),
+        *(
+            (None, text)
+            for text in (
+                "Møller sold Mærsk.",
+                "Les Misérables ran long.",
+                "Skarsgård stars in Cinderella.",
+            )
         ),
     ],
 )
@@ -105,6 +120,28 @@ def test_a_model_that_names_no_languages_holds_nothing_back(tiny_model):
 def test_codes_are_checked():
     with pytest.raises(InputError, match="`languages` holds 'English'"):
         LanguageGuard(["English"])
+
+
+def test_other_rules_make_another_run(tiny_model, tmp_path, monkeypatch):
+    folder = _reading(tiny_model, tmp_path, ["en"])
+    before = Verifier.load(folder).facts
+    assert Verifier.load(folder).facts == before
+    monkeypatch.setattr(guard, "RULES", language.RULES + 1)
+    assert Verifier.load(folder).facts != before
+    assert LanguageGuard(["en"]).fingerprint != LanguageGuard(["de"]).fingerprint
+
+
+def test_rules_have_the_number_they_had():
+    tree = ast.parse(inspect.getsource(language))
+    for node in ast.walk(tree):  # what a docstring says is no rule
+        if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+    tree.body = [node for node in tree.body if not ast.unparse(node).startswith("RULES = ")]
+    rules = ast.unparse(tree)
+    found = hashlib.sha256(rules.encode()).hexdigest()[:12]
+    assert (language.RULES, found) == (3, "3847841c8532"), (
+        "rules by which languages are told have changed: raise RULES, by which resumed runs know it, and write both here"
+    )
 
 
 @pytest.mark.slow
