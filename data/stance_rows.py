@@ -56,7 +56,12 @@ def main() -> None:
     random.Random(0).shuffle(documents)
     out.mkdir(parents=True, exist_ok=True)
     for name, chosen in (("train", False), ("val", True)):
-        part = [row for document in documents if document and held_back(document[0]["document"]) == chosen for row in document]  # type: ignore[arg-type]
+        part = [
+            row
+            for document in documents
+            if document and held_back(document[0]["document"]) == chosen
+            for row in document
+        ]  # type: ignore[arg-type]
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part)
         (out / f"{name}.jsonl").write_text(text, "utf-8")
         print(f"{out / name}.jsonl: {len(part)} rows, {dict(Counter(str(row['label']) for row in part))}")

@@ -20,13 +20,14 @@ from factcheck.errors import InputError
 from factcheck.models.backbones import PREFIX, TimmBackbone
 from factcheck.models.image import DescriptorHead, ImageEncoder, build_image_encoder, channels_of
 from factcheck.models.image import fingerprint_of as image_fingerprint
-from factcheck.models.schema import IMAGE_ENCODER, VERDICT_MODEL, check_fields, read_json
+from factcheck.models.schema import IMAGE_ENCODER, VERDICT_MODEL, check_fields, read_json, shown
 from factcheck.models.text import BUNDLED_TEXT_MODEL, build_text_model, load_text_model, load_tokenizer
 from factcheck.models.verdict import VerdictConfig, VerdictModel, current_settings
 from factcheck.twins.variants import VARIANTS, create_twins
 from factcheck.weights import check_weights, digest, not_finite, read_safetensors
 from retrieval.durable import replacing_folder
 from retrieval.encoders.pretrained import resolve_pretrained
+from retrieval.errors import first_line
 
 __all__ = [
     "FORMAT_VERSION",
@@ -43,6 +44,8 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+# Of what another library says, in characters.
+_LONGEST_SAID = 200
 _ADVICE = "the folder is damaged or of another release: export the model again"
 KIND, IMAGE_KIND = "factcheck-verdict-model", "factcheck-photo-encoder"
 CONFIG, WEIGHTS, CALIBRATION, CARD = "config.json", "model.safetensors", "calibration.json", "README.md"
@@ -144,10 +147,12 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         )
     config = read_json(path, _ADVICE)
     if config.get("kind") != KIND:
-        raise InputError(f"{path} does not describe a verdict model (kind {config.get('kind')!r}, expected {KIND!r})")
+        raise InputError(
+            f"{path} does not describe a verdict model (kind {shown(config.get('kind'))}, expected {KIND!r})"
+        )
     if config.get("format_version") != FORMAT_VERSION:
         raise InputError(
-            f"{path}: format version {config.get('format_version')!r}, but this release reads version {FORMAT_VERSION}; "
+            f"{path}: format version {shown(config.get('format_version'))}, but this release reads version {FORMAT_VERSION}; "
             "export the model again, or install the release that wrote it"
         )
     check_fields(path, config, VERDICT_MODEL, _ADVICE)
@@ -222,7 +227,7 @@ def _build(folder: Path, config: dict[str, Any], *, shell: bool = False) -> Verd
     except InputError:
         raise
     except Exception as error:  # transformers checks little of a configuration, and fails on the rest as it comes
-        said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        said = f"{type(error).__name__}: {first_line(error)[:_LONGEST_SAID]}"
         raise InputError(f"{folder / CONFIG} describes no model that can be built ({said})", hint=_ADVICE) from error
 
 
@@ -232,10 +237,12 @@ def _check_fit(
     expected = set(state) - set(inherited)
     missing, extra = sorted(expected - set(tensors))[:3], sorted(set(tensors) - expected)[:3]
     if missing or extra or not set(inherited) <= set(state):
-        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: missing tensors {missing}, unexpected {extra}")
+        fault = f"missing tensors {missing}, unexpected {extra}"
+        raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {fault}", hint=_ADVICE)
     for name, tensor in tensors.items():
-        if tensor.shape != state[name].shape:
-            raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {name} has shape {tuple(tensor.shape)}")
+        if tensor.shape != (expected_shape := state[name].shape):
+            fault = f"{name} has shape {tuple(tensor.shape)}, expected {tuple(expected_shape)}"
+            raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {fault}", hint=_ADVICE)
 
 
 def languages_of(config: dict[str, Any]) -> tuple[str, ...]:
@@ -460,9 +467,9 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
         )
     config = read_json(folder / CONFIG, _ADVICE)
     if config.get("format") != IMAGE_KIND or config.get("version") != FORMAT_VERSION:
-        found = {key: config.get(key) for key in ("format", "version")}
+        found = ", version ".join(shown(config.get(key)) for key in ("format", "version"))
         raise InputError(
-            f"{folder / CONFIG} says {found}; this version reads format {IMAGE_KIND!r}, version {FORMAT_VERSION}. "
+            f"{folder / CONFIG} says format {found}; this version reads format {IMAGE_KIND!r}, version {FORMAT_VERSION}. "
             "Update the package, or export the encoder with this version."
         )
     check_fields(folder / CONFIG, config, IMAGE_ENCODER, _ADVICE)
@@ -470,13 +477,9 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
         encoder = build_image_encoder(config)
     except (KeyError, TypeError) as error:
         raise InputError(f"{folder / CONFIG} is damaged ({error} is missing or wrong). {_ADVICE}") from None
-    try:
-        state = {key: tensor.float() for key, tensor in read_safetensors(folder / WEIGHTS).items()}
-        encoder.load_state_dict(state)
-    except (InputError, RuntimeError) as error:
-        raise InputError(
-            f"{folder / WEIGHTS} does not hold the weights that {CONFIG} describes ({error}). Export it again."
-        ) from error
+    state = read_safetensors(folder / WEIGHTS)
+    _check_fit(encoder.state_dict(), state, (), folder)
+    encoder.load_state_dict({key: tensor.float() for key, tensor in state.items()})
     identity = image_fingerprint(encoder)  # not the property: the caller may change the weights before asking for it
     if config.get("fingerprint") not in (None, identity):
         raise InputError(

@@ -9,7 +9,7 @@ from typing import Any
 from factcheck.errors import InputError
 from factcheck.twins.variants import VARIANTS
 
-__all__ = ["IMAGE_ENCODER", "VERDICT_MODEL", "check_fields", "read_json"]
+__all__ = ["IMAGE_ENCODER", "VERDICT_MODEL", "check_fields", "read_json", "shown"]
 
 #: What is expected, where a value is not that; None where it is.
 Check = Callable[[Any], str | None]
@@ -47,7 +47,7 @@ def check_fields(where: Path, content: Mapping[str, Any], fields: Mapping[str, C
     """
     for name, check in fields.items():
         if expected := check(content.get(name)):
-            raise InputError(f"{where}: {name} is {_shown(content.get(name))}, expected {expected}", hint=advice)
+            raise InputError(f"{where}: {name} is {shown(content.get(name))}, expected {expected}", hint=advice)
 
 
 def _whole(least: int, most: int) -> Check:
@@ -127,7 +127,8 @@ def _sizes(value: Any, name: str, depth: int) -> str | None:
     return None if math.isfinite(value) and abs(value) <= most else f"a configuration in which {name} is at most {most}"
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as messages show it: its beginning."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
 

@@ -89,7 +89,8 @@ def _load(
         model = load_pretrained(AutoModel, folder, add_pooling_layer=False).eval().requires_grad_(False)
     model.to(device or "cpu")
     positions = getattr(model.config, "max_position_embeddings", None) or 512
-    most = min(n for n in (max_length or limit or 512, positions, tokenizer.model_max_length) if n and n > 0)
+    stated = (max_length or limit or 512, positions, tokenizer.model_max_length)
+    most = min(int(n) for n in stated if isinstance(n, int | float) and n >= 1)
     fingerprint = hash_folder(folder, f"{pooling} {most}{' ' + prompt if prompt else ''}")
     options: dict[str, Any] = {"pooling": pooling, "max_length": most, "int8": int8, "prompt": prompt}
     return TransformersEncoder(model, tokenizer, fingerprint=fingerprint, **options)

@@ -107,7 +107,7 @@ def test_other_versions_and_damage_are_refused(folder):
     path = folder / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "version": 99}))
-    with pytest.raises(InputError, match=r"'version': 99.*Update the package"):
+    with pytest.raises(InputError, match=r"version 99.*Update the package"):
         create_image_encoder(weights=folder)
     for key in ("name", "head", "input_size"):
         path.write_text(json.dumps({k: v for k, v in config.items() if k != key}))
@@ -120,7 +120,7 @@ def test_other_versions_and_damage_are_refused(folder):
     with pytest.raises(InputError, match="not JSON"):
         create_image_encoder(weights=folder)
     path.write_text(json.dumps({**config, "head": {"embed_dim": 7, "layout_dim": 0}}))
-    with pytest.raises(InputError, match="does not hold the weights"):
+    with pytest.raises(InputError, match="does not fit config.json"):
         create_image_encoder(weights=folder)
 
 
