@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from factcheck.models.backbones import PREFIX, TimmBackbone
+from factcheck.twins.exporting import open_sizes
 from factcheck.twins.twins import Twins
 from factcheck.twins.variants import create_twins
 
@@ -58,7 +59,7 @@ class DescriptorHead(nn.Module):
             power = self.powers[level].clamp(1.0, 8.0)
             activation = F.softplus(projection(tokens)) + 1e-4
             # exp(mean of logs) form of (mean x^p)^(1/p): steady for any p.
-            pooled.append(((activation.log() * power).logsumexp(1) - math.log(tokens.shape[1])) / power)
+            pooled.append(((activation.log() * power).logsumexp(1) - _log(tokens.shape[1], tokens)) / power)
             if self.layout is not None and level == len(maps) - 1:
                 grid = self.layout(tokens).transpose(1, 2).unflatten(2, stage.shape[-2:])
                 pooled.append(F.adaptive_avg_pool2d(grid, _LAYOUT_GRID).flatten(1))
@@ -145,7 +146,7 @@ class ImageEncoder(nn.Module):
         views = six_views(x, self.view_size)
         tokens, descriptors = self._describe(views.flatten(0, 1))
         # The first view is the whole image: its map holds the tokens.
-        return tokens[: len(x)], F.normalize(descriptors.unflatten(0, views.shape[:2]).mean(0), dim=1)
+        return tokens[: x.shape[0]], F.normalize(descriptors.unflatten(0, views.shape[:2]).mean(0), dim=1)
 
     def _describe(self, x: Tensor) -> tuple[Tensor, Tensor]:
         maps = self.backbone.stage_maps(x)
@@ -170,10 +171,16 @@ def six_views(x: Tensor, size: int) -> Tensor:
     Returns:
         (6, B, 3, size, size), the whole image first.
     """
-    high, wide = round(0.8 * x.shape[-2]), round(0.8 * x.shape[-1])
-    whole = _resize(x, size)
-    top_left, bottom_right = x[..., :high, :wide], x[..., -high:, -wide:]
-    top_right, bottom_left = x[..., :high, -wide:], x[..., -high:, :wide]
+    whole, (height, width) = _resize(x, size), x.shape[-2:]
+    high, wide = (4 * height + 2) // 5, (4 * width + 2) // 5  # 80%, rounded
+    if open_sizes(height, width):
+        i, j = (torch.arange(side, device=x.device) for side in (high, wide))
+        top, bottom = x.index_select(-2, i), x.index_select(-2, i + (height - high))
+        top_left, top_right = top.index_select(-1, j), top.index_select(-1, j + (width - wide))
+        bottom_left, bottom_right = bottom.index_select(-1, j), bottom.index_select(-1, j + (width - wide))
+    else:
+        top_left, bottom_right = x[..., :high, :wide], x[..., -high:, -wide:]
+        top_right, bottom_left = x[..., :high, -wide:], x[..., -high:, :wide]
     corners = [_resize(crop, size) for crop in (top_left, bottom_right, top_right.flip(-1), bottom_left.flip(-1))]
     return torch.stack([whole, whole.flip(-1), *corners])
 
@@ -215,7 +222,14 @@ def fingerprint_of(encoder: ImageEncoder) -> str:
     return digest.hexdigest()[:16]
 
 
+def _log(count: int, like: Tensor) -> float | Tensor:
+    """The natural logarithm of a number of tokens, which a graph for every size computes anew."""
+    return (
+        torch.full((), count, dtype=torch.float32, device=like.device).log() if open_sizes(count) else math.log(count)
+    )
+
+
 def _resize(x: Tensor, size: int) -> Tensor:
-    if x.shape[-2:] == (size, size):
+    if not open_sizes(*x.shape[-2:]) and x.shape[-2:] == (size, size):
         return x
     return F.interpolate(x, size=(size, size), mode="bilinear", antialias=True, align_corners=False)

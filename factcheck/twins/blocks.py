@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 
+from factcheck.twins.exporting import fill_cells, open_sizes
 from factcheck.twins.kernels import PackedLinear, cache_floats, even_part, hooked, recording
 from factcheck.twins.lsa import LocallyGroupedSelfAttention, attend, check_heads
 
@@ -41,16 +42,20 @@ def project_cells(x: Tensor, conv: nn.Module, r: int) -> tuple[Tensor, Size]:
     Returns:
         (B, ceil(H/r) * ceil(W/r), D), row by row, and that grid's size.
     """
-    pad_h, pad_w = -x.shape[1] % r, -x.shape[2] % r
-    if pad_h or pad_w:
-        x = F.pad(x, (0, 0, 0, pad_w, 0, pad_h))
-    b, h, w, c = x.shape
+    if open_sizes(*x.shape[1:3]):
+        x, (rows, columns) = fill_cells(x, r)
+    else:
+        pad_h, pad_w = -x.shape[1] % r, -x.shape[2] % r
+        if pad_h or pad_w:
+            x = F.pad(x, (0, 0, 0, pad_w, 0, pad_h))
+        rows, columns = x.shape[1] // r, x.shape[2] // r
     if type(conv) is not nn.Conv2d or hooked(conv):
-        return conv(x.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2), (h // r, w // r)
-    cells = x.view(b, h // r, r, w // r, r, c).transpose(2, 3).reshape(b, h * w // r**2, r * r * c)
+        return conv(x.permute(0, 3, 1, 2)).flatten(2).transpose(1, 2), (rows, columns)
+    b, c = x.shape[0], x.shape[3]
+    cells = x.view(b, rows, r, columns, r, c).transpose(2, 3).reshape(b, rows * columns, r * r * c)
     # (D, C, r, r) -> (D, r*r*C); free if the weight is stored channels-last
     weight = conv.weight.permute(0, 2, 3, 1).reshape(conv.out_channels, r * r * c)
-    return F.linear(cells, weight, conv.bias), (h // r, w // r)
+    return F.linear(cells, weight, conv.bias), (rows, columns)
 
 
 class GlobalSubsampledAttention(nn.Module):
@@ -213,7 +218,7 @@ class PatchEmbed(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Size]:
         """(B, C, H, W) -> (B, N, D) and the new size (ceil(H/p), ceil(W/p))."""
-        if x.shape[1] >= MERGE_CHANNELS:
+        if x.shape[1] >= MERGE_CHANNELS or open_sizes(*x.shape[2:]):
             x, size = project_cells(x.permute(0, 2, 3, 1).contiguous(), self.proj, self.patch_size)
             return self.norm(x), size
         pad_h, pad_w = -x.shape[2] % self.patch_size, -x.shape[3] % self.patch_size

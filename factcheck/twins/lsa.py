@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from factcheck.errors import InputError
+from factcheck.twins.exporting import open_sizes, window_places
 from factcheck.twins.kernels import cache_floats, recording
 
 __all__ = ["LocallyGroupedSelfAttention", "from_windows", "lsa_flops", "to_windows", "window_regions"]
@@ -116,6 +117,8 @@ class LocallyGroupedSelfAttention(nn.Module):
         Raises:
             InputError: x is not (B, H*W, D).
         """
+        if open_sizes(*size):
+            return self.proj_drop(self.proj(self._mix_open(x, size)))
         self._check(x, size)
         b, n, d = x.shape
         tokens = to_windows(x.view(b, *size, d), self.window)
@@ -164,6 +167,18 @@ class LocallyGroupedSelfAttention(nn.Module):
         q, k, v = qkv.view(m, n, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         out = attend(q, k, v, self.attn_drop.p if self.training else 0.0)
         return out.transpose(1, 2).reshape(m * n, self.dim)
+
+    def _mix_open(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """As :meth:`mix`, where a graph leaves the size open: whole windows, those at the border masked."""
+        where = window_places(size, self.window, x.device)
+        b, (windows, n) = x.shape[0], where.inside.shape
+        qkv = self.qkv(x).index_select(1, where.tokens).view(b, windows, n, 3, self.num_heads, self.head_dim)
+        # windows and heads in one dimension, apart from the batch: each stays within the limit of attend() by itself
+        q, k, v = qkv.permute(3, 0, 1, 4, 2, 5).reshape(3, b, windows * self.num_heads, n, self.head_dim).unbind(0)
+        mask = where.inside.repeat_interleave(self.num_heads, 0)[None, :, None]
+        out = F.scaled_dot_product_attention(q, k, v, mask, self.attn_drop.p if self.training else 0.0)
+        out = out.view(b, windows, self.num_heads, n, self.head_dim).transpose(2, 3)
+        return out.reshape(b, windows * n, self.dim).index_select(1, where.places)
 
     def forward_with_weights(self, x: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """The explicit slow path: pad, mask the padding, and return the attention weights as well.

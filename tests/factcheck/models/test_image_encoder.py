@@ -50,6 +50,21 @@ def test_tokens_and_descriptor_agree_with_the_joint_pass(encoder):
     torch.testing.assert_close(encoder(x), descriptors)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("view_size", [64, None])
+def test_one_exported_graph_for_every_size(view_size):
+    encoder = load_image_encoder(bundled_image_encoder()).eval()
+    assert encoder.view_size == 64
+    encoder.view_size = view_size
+    sides = {2: torch.export.Dim("height", min=32, max=2048), 3: torch.export.Dim("width", min=32, max=2048)}
+    dims = ({0: torch.export.Dim("batch", max=64), **sides},)
+    graph = torch.export.export(encoder, (torch.randn(2, 3, 80, 80),), dynamic_shapes=dims).module()
+    with torch.inference_mode():
+        for batch, height, width in [(1, 32, 32), (2, 64, 64), (3, 80, 80), (2, 101, 255), (2, 400, 33)]:
+            x = torch.randn(batch, 3, height, width)
+            torch.testing.assert_close(graph(x), encoder(x), atol=1e-5, rtol=1e-5)
+
+
 def test_six_views_are_mirror_proof_and_come_back_from_a_folder(encoder, tmp_path):
     torch.manual_seed(2)
     many = load_image_encoder(save_image_encoder(encoder, tmp_path / "one"))
