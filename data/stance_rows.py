@@ -48,6 +48,7 @@ def held_back(document: list[str]) -> bool:
 
 
 def main() -> None:
+    """Read the command line and write the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder to write to")
     out: Path = parser.parse_args().out

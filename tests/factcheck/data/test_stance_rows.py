@@ -31,7 +31,8 @@ def test_lines_are_whole(file):
         entry = json.loads(line)
         assert sorted(entry) == ["document", "insufficient", "refute", "support"], number
         texts = [*entry["document"], *(claim for label in LABELS for claim in entry[label])]
-        assert entry["document"] and all(text and text == text.strip() for text in texts), number
+        assert entry["document"], number
+        assert all(text and text == text.strip() for text in texts), number
 
 
 def test_no_document_stands_twice():
