@@ -73,8 +73,9 @@ _PARTS: dict[FactifyLabel, tuple[Stance, ImageRelation | None]] = {
     FactifyLabel.REFUTE: (Stance.REFUTE, None),
 }
 _LABEL_OF = {parts: label for label, parts in _PARTS.items()}
-#: Names that data sets give to stances, as :func:`_folded` has them. What a set calls half true, a mixture, disputed or conflicting
-#: is no stance of one kind: whoever reads it says what it is to count as.
+#: Names that data sets give to stances, as :func:`_folded` has them. Deliberately not among them, as they are no stance of one kind:
+#: half-true, mostly-true and barely-true (LIAR), mixture, disputed, conflicting evidence or cherry-picking. Whoever reads a table with
+#: such names says what they are to count as.
 _STANCE_NAMES: dict[Stance, tuple[str, ...]] = {
     Stance.SUPPORT: (
         *("support", "supports", "supported"),  # FEVER (arXiv 1803.05355), SciFact (2004.14974), AVeriTeC (2305.13117)
@@ -126,7 +127,7 @@ def parse_label(text: str, names: Mapping[str, "FactifyLabel | Stance"] | None =
         raise InputError(
             f"unknown label {text!r}; expected one of {known} (or what FEVER, SciFact, AVeriTeC and others call them)",
             field="labels",
-            hint="`labels` maps other names",
+            hint="say with `labels` what it counts as, as in half-true=insufficient",
         )
     return found
 

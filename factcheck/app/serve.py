@@ -75,6 +75,8 @@ def verdict_server(
     async def answer(request: Request) -> Response:
         items, single = _items(await read_json(request), max_rows)
         table = await asyncio.to_thread(claims_of, items)  # images are decoded there
+        if single and table["status"][0].as_py() == "error":  # among several it is a row like the others
+            raise InputError("; ".join(table["reasons"][0].as_py()), field="claim")
         assert queue is not None
         verdicts = await asyncio.wait_for(queue.submit(table), timeout)
         rows = [verdict_json(row) for row in verdicts.to_pylist()]
@@ -184,10 +186,13 @@ def _openapi(max_rows: int) -> dict[str, Any]:
                     "requestBody": {"required": True, "content": content(CLAIM_SCHEMA, claims)},
                     "responses": {
                         "200": {
-                            "description": "a verdict for each claim, in order",
+                            "description": "a verdict for each claim, in order; of several, one that cannot be read has the status error",
                             "content": content(verdict, verdicts),
                         },
-                        **dict.fromkeys(("400", "413", "415", "422", "503", "504"), problem),
+                        **dict.fromkeys(("400", "413", "415", "503", "504"), problem),
+                        "422": {
+                            "description": "claims that are not of the schema, or a single one that cannot be read: {error: text}"
+                        },
                     },
                 }
             },

@@ -92,6 +92,12 @@ def add_table_arguments(parser: Any, example: str = "claim=2,label=1") -> None:
         help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
     )
     parser.add_argument(
+        "--delimiter",
+        choices=("auto", "comma", "tab", "semicolon", "pipe"),
+        default="auto",
+        help="what separates the fields of CSV and TSV; auto: what splits the header into known columns (default)",
+    )
+    parser.add_argument(
         "--header",
         choices=("first", "none"),
         default="first",
@@ -115,7 +121,9 @@ def add_reading_arguments(parser: Any) -> None:
     )
     add_table_arguments(group)
     group.add_argument(
-        "--labels", metavar="NAME=LABEL,…", help="what names of labels mean, as mixture=insufficient,pants-fire=refute"
+        "--labels",
+        metavar="NAME=LABEL,…",
+        help="what names of labels mean, as half-true=insufficient,barely-true=refute",
     )
 
 
@@ -134,6 +142,7 @@ def claims_format(args: argparse.Namespace) -> "ClaimsFormat":
         args.header,
         column_mapping(args.labels, "--labels"),
         args.date_order,
+        args.delimiter,
     )
 
 

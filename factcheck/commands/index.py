@@ -142,7 +142,7 @@ def _build(args: argparse.Namespace) -> int:
     check_index_folder(Path(args.out))
     for corpus in args.corpus:
         check_output_file("cache", args.cache, {"the corpus": corpus})
-    how = CorpusFormat(columns or {}, args.format, args.quoting, args.header, args.date_order)
+    how = CorpusFormat(columns or {}, args.format, args.quoting, args.header, args.date_order, args.delimiter)
     if next(read_corpus(args.corpus, format=how), None) is None:
         raise InputError(f"corpus {' '.join(args.corpus)} holds no document; an index needs at least one")
     from factcheck.verification.image_vectors import ImageVectors

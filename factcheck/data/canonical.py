@@ -165,7 +165,7 @@ def canonical_table(
             arrays[name] = _string_array(name, values, problems)
     if problems.rows and on_error == "fail":
         is_label = problems.rows[min(problems.rows)][0][0] == "label"
-        say = "say with `labels` what it counts as, " if is_label else ""
+        say = "say with `labels` what it counts as (as in half-true=insufficient), " if is_label else ""
         raise InputError(
             _message(rows, problems, where, names),
             field="on_error",

@@ -39,6 +39,7 @@ class ClaimsFormat(Mapping[str, str]):
         labels: names of labels that are not known, as in ``{"mixture": "insufficient"}``.
         date_order: of dates in numbers with the year last: ``dmy``, ``mdy``, ``ymd`` (there are none), or ``auto``, which the whole
             column decides.
+        delimiter: of delimited files: ``comma``, ``tab``, ``semicolon``, ``pipe``, or ``auto``, which the header decides.
 
     Raises:
         InputError: an option has a value that it cannot have.
@@ -50,6 +51,7 @@ class ClaimsFormat(Mapping[str, str]):
     header: str = "first"
     labels: Mapping[str, str] | None = None
     date_order: str = "auto"
+    delimiter: str = "auto"
     table_options: TableOptions = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +60,7 @@ class ClaimsFormat(Mapping[str, str]):
         checked_choice("date_order", self.date_order, DATE_ORDERS)
         label_names(self.labels)
         named = None if self.format == "datasets" else self.format
-        object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header))
+        object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header, self.delimiter))
 
     def __getitem__(self, name: str) -> str:
         return (self.columns or {})[name]
@@ -267,7 +269,7 @@ def check_labels(table: pa.Table, where: str, first: int) -> None:
             raise InputError(
                 f"{where}, row {first + row} (id {identifier!r}), {fault}",
                 field="labels",
-                hint="correct it, leave it empty, or say with `labels` what it counts as",
+                hint="correct it, leave it empty, or say with `labels` what it counts as, as in half-true=insufficient",
             )
 
 

@@ -114,7 +114,7 @@ def _label(row: dict[str, Any], where: str, names: Mapping[str, FactifyLabel | S
         raise InputError(
             f"{where}, 'label': expected one of {allowed}, found {value!r}",
             field="labels",
-            hint="`labels` maps other names",
+            hint="say with `labels` what it counts as, as in half-true=insufficient",
         ) from None
 
 

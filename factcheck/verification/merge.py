@@ -14,6 +14,7 @@ from factcheck.verification.verdict_table import (
     check_output,
     check_verdicts,
     completed,
+    count_withheld,
     read_about,
     read_verdicts,
     with_threshold,
@@ -33,7 +34,7 @@ def change_threshold(verdicts: str | Path, out: str | Path, abstain_below: float
         abstain_below: confidence in [0, 1] under which a verdict counts as abstained.
 
     Returns:
-        How many rows there are, and how many of them abstain now.
+        How many rows there are, and how many of them abstain now, without those in error.
 
     Raises:
         InputError: the table cannot be read, ``out`` cannot be written, or the threshold is out of range.
@@ -48,7 +49,7 @@ def change_threshold(verdicts: str | Path, out: str | Path, abstain_below: float
     tables = (with_threshold(table, threshold) for table in _tables(verdicts, own))
     for table in write_tables(tables, out, columns=own, about={**about, "abstain_below": threshold} if about else None):
         rows += table.num_rows
-        abstained += table["abstained"].to_pylist().count(True)
+        abstained += count_withheld(table)
     return rows, abstained
 
 

@@ -44,7 +44,7 @@ def _lines(metrics: Mapping[str, Any]) -> Iterator[str]:
         "rows": "rows in the verdict table",
         "rows_resumed": "rows that an interrupted run had finished",
         "rows_taken_over": "rows taken over from an earlier table",
-        "abstained": "rows that count as abstained",
+        "abstained": "rows whose verdict is withheld, without those in error",
         "duplicate_ids": "rows whose id an earlier row has",
         "seconds": "wall-clock seconds of the last run",
         "rows_per_second": "rows verified a second in the last run",

@@ -17,7 +17,7 @@ from factcheck.verification.chunks import AGAIN, CHANGED, Chunks, ClaimsFile, Ru
 from factcheck.verification.own_columns import OwnColumns
 from factcheck.verification.parts import Part, Parts
 from factcheck.verification.summary import Clock, RunSummary
-from factcheck.verification.verdict_table import Thresholds, check_output, with_threshold, write_tables
+from factcheck.verification.verdict_table import Thresholds, check_output, count_withheld, with_threshold, write_tables
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -230,7 +230,7 @@ def _merge(
         about["stretch"] = asdict(shard)
     for part, table in zip(done, write_tables(tables, out, columns=own.names, about=about), strict=True):
         summary.add(part.counts)
-        summary.abstained += table["abstained"].to_pylist().count(True)
+        summary.abstained += count_withheld(table)
         ids.append(np.fromiter(map(hash, table["id"].to_pylist()), np.int64, table.num_rows))
     if ids:
         summary.duplicate_ids = summary.rows - len(np.unique(np.concatenate(ids)))

@@ -109,7 +109,7 @@ class RunSummary(Counts):
         out: the verdict table.
         resumed: rows of it that an interrupted run had finished.
         remade: finished chunks of an interrupted run that were damaged and made anew.
-        abstained: rows that count as abstained.
+        abstained: rows whose verdict is withheld; those in error, which have none, are counted by their status.
         duplicate_ids: rows whose id an earlier row has, too.
         seconds: wall-clock time of this run.
         stages: seconds by stage; those of stages that overlap count each by itself.

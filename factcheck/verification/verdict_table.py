@@ -118,6 +118,12 @@ def with_threshold(verdicts: pa.Table, abstain_below: float | Thresholds) -> pa.
     return verdicts.set_column(place, verdicts.schema.field(place), pc.or_(forced, pc.coalesce(under, True)))
 
 
+def count_withheld(verdicts: pa.Table) -> int:
+    """Rows whose verdict is withheld; those in error, which have none, are not among them, though ``abstained`` is set."""
+    withheld = pc.and_(verdicts["abstained"], pc.not_equal(verdicts["status"], "error"))
+    return pc.sum(withheld).as_py() or 0
+
+
 def check_output(out: Path, claims: Path | None = None, *, field: str = "out") -> None:
     """Refuse an output that could not be written at the end of a long run, or would overwrite what is no verdict table.
 

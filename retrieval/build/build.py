@@ -148,7 +148,7 @@ def build_index(
     plan = {
         "format_version": FORMAT_VERSION,
         "corpus": identity,
-        "format": [form, how.quoting, how.header, how.date_order],
+        "format": [form, how.quoting, how.header, how.date_order, how.delimiter],
         "columns": dict(how.columns),
         "max_chars": max_chars,
         "encoder": text_encoder.fingerprint,

@@ -42,7 +42,7 @@ class CorpusFormat:
     Attributes:
         columns: our field name to the corpus's column; other fields are found under their usual names.
         format: one of :data:`CORPUS_FORMATS`; None to tell by the path and what is there.
-        quoting, header: of delimited files, see :class:`retrieval.tables.TableOptions`.
+        quoting, header, delimiter: of delimited files, see :class:`retrieval.tables.TableOptions`.
         date_order: of dates in numbers with the year last: ``dmy``, ``mdy``, ``ymd`` (there are none), or ``auto``, which the whole
             column decides.
 
@@ -55,6 +55,7 @@ class CorpusFormat:
     quoting: str = "auto"
     header: str = "first"
     date_order: str = "auto"
+    delimiter: str = "auto"
     table_options: TableOptions = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -68,7 +69,7 @@ class CorpusFormat:
                 field="columns",
             )
         named = {"beir": "jsonl", "text": None}.get(self.format or "", self.format)
-        object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header))
+        object.__setattr__(self, "table_options", TableOptions(named, self.quoting, self.header, self.delimiter))
 
 
 class _Part(NamedTuple):

@@ -9,7 +9,7 @@ from retrieval.errors import InputError
 from retrieval.tables.content import Content, beginning, reading
 from retrieval.tables.rows import Table
 
-__all__ = ["TABLE_FORMATS", "TableOptions", "format_of", "open_table"]
+__all__ = ["DELIMITERS", "TABLE_FORMATS", "TableOptions", "format_of", "open_table"]
 
 #: Formats that can be named.
 TABLE_FORMATS = ("csv", "tsv", "jsonl", "json", "parquet", "xlsx")
@@ -26,6 +26,8 @@ SUFFIXES = {
     ".pq": "parquet",
     ".xlsx": "xlsx",
 }
+#: Names of the characters that may separate fields.
+DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
 _SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 #: What is no delimited text, by its beginning.
 _OTHERS = ((b"PK\x03\x04", "a zip or spreadsheet file"), (b"PAR1", "a Parquet file"))
@@ -39,6 +41,8 @@ class TableOptions:
         format: one of :data:`TABLE_FORMATS`; None to tell by the name and by what is in it.
         quoting: of delimited files: ``auto``, ``quoted`` or ``none``, see :class:`~retrieval.tables.delimited.DelimitedTable`.
         header: of delimited files and spreadsheets: ``first`` (row) or ``none`` (the columns are called 1, 2, 3, …).
+        delimiter: of delimited files, one of :data:`DELIMITERS`, which wins over ``format``; ``auto`` for the one at which the header
+            splits into columns that are known (without a header: tabs, commas, semicolons or bars, the first that splits most lines).
 
     Raises:
         InputError: an option has another value.
@@ -47,12 +51,14 @@ class TableOptions:
     format: str | None = None
     quoting: str = "auto"
     header: str = "first"
+    delimiter: str = "auto"
 
     def __post_init__(self) -> None:
         if self.format is not None:
             checked_choice("format", self.format, TABLE_FORMATS)
         checked_choice("quoting", self.quoting, ("auto", "quoted", "none"))
         checked_choice("header", self.header, ("first", "none"))
+        checked_choice("delimiter", self.delimiter, ("auto", *DELIMITERS))
 
 
 def format_of(content: Content) -> str | None:
@@ -124,6 +130,8 @@ def _delimiter(
                 f"{content}: expected text separated by commas or tabs, found {found}",
                 hint="name it by its format or export it as CSV",
             )
+    if options.delimiter != "auto":
+        return DELIMITERS[options.delimiter]
     widths: dict[str, int] = {}
     fits: dict[str, int] = {}
     failure: InputError | None = None
@@ -143,21 +151,17 @@ def _delimiter(
     if not widths and failure is not None:
         raise failure
     if options.header == "none":
-        usual = [d for d in (expected, "\t", ",") if d in widths]
+        usual = [d for d in (expected, "\t", ",", ";", "|") if d in widths]
         return max(usual, key=lambda d: (d == expected, widths[d] > 1), default=",")
     if expected in fits:
         return str(expected)
     best = max(fits, key=lambda d: (fits[d], widths[d]), default=None)
-    if expected is not None and best is not None:
+    # What programs call CSV is in many countries separated by semicolons.
+    if expected is not None and best is not None and not (expected == "," and best in ";|"):
         raise InputError(
             f"{content}: the header is separated by {_SEPARATORS[best]}, not by {_SEPARATORS[expected]}",
             field="format",
-            hint="name the right format" if best in ",\t" else "save the table with commas or tabs",
-        )
-    if best is not None and best not in ",\t":
-        raise InputError(
-            f"{content}: the header is separated by {_SEPARATORS[best]}; expected commas or tabs",
-            hint="save the table with one of them",
+            hint="name the right format, or none",
         )
     if best is None and failure is not None and max(widths.values()) == 1:
         raise failure  # a header that cannot be split comes before one of a single column

@@ -79,13 +79,17 @@ class Reading:
     """Names of labels that are not known, as ``{mixture: insufficient}``."""
     date_order: str = "auto"
     """Of dates such as 5/3/2020: ``dmy``, ``mdy``, ``ymd``, or ``auto``, which the whole column decides."""
+    delimiter: str = "auto"
+    """Of CSV and TSV: ``comma``, ``tab``, ``semicolon``, ``pipe``, or ``auto``, which the header decides."""
 
     def __post_init__(self) -> None:
         self.claims_format(None)
 
     def claims_format(self, columns: Mapping[str, str] | None) -> ClaimsFormat:
         """The same with the names of columns, as readers of claims take it."""
-        return ClaimsFormat(columns, self.format, self.quoting, self.header, self.labels or None, self.date_order)
+        return ClaimsFormat(
+            columns, self.format, self.quoting, self.header, self.labels or None, self.date_order, self.delimiter
+        )
 
 
 @dataclass(frozen=True, slots=True)

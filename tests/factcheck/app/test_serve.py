@@ -111,6 +111,14 @@ def test_rows_that_cannot_be_verified_are_rows(url):
     assert len(statuses) == 4
 
 
+@pytest.mark.parametrize("text", ["", "  \n"])
+def test_a_single_claim_that_cannot_be_read_is_a_mistake(url, text):
+    answer = httpx.post(f"{url}/verify", json={"claim": text})
+    assert (answer.status_code, answer.json()) == (422, {"error": "claim: empty"})
+    several = httpx.post(f"{url}/verify", json={"claims": [{"claim": text}]})
+    assert (several.status_code, several.json()["verdicts"][0]["status"]) == (200, "error")
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status"),
     [

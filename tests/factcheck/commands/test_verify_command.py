@@ -115,7 +115,7 @@ def test_another_threshold_without_verifying_again(tiny_model, tmp_path, claims,
         source = out if name == "w.parquet" else tmp_path / "w.parquet"
         arguments = ["verdicts", "threshold", str(source), "--abstain-below", str(limit), "--out", str(tmp_path / name)]
         assert main(arguments) == 0
-        assert f"12 rows, {under} abstained below" in capsys.readouterr().out
+        assert f"12 rows, {under - 1} abstained below" in capsys.readouterr().out
         changed = read_verdicts(tmp_path / name).to_pylist()
         for before, after in zip(rows, changed, strict=True):
             # At the threshold a verdict stands.
@@ -130,10 +130,12 @@ def test_another_threshold_without_verifying_again(tiny_model, tmp_path, claims,
 def test_figures_for_machines(tiny_model, tmp_path, claims):
     write(claims, 12, empty=(1,))
     metrics, text = tmp_path / "m.json", tmp_path / "m.prom"
-    assert verify(tiny_model, claims, tmp_path / "v.parquet", "--metrics", metrics, "--metrics", text) == 0
+    options = ["--metrics", metrics, "--metrics", text, "--abstain-below", "1"]
+    assert verify(tiny_model, claims, tmp_path / "v.parquet", *options) == 0
     found = json.loads(metrics.read_text())
     assert (found["rows"], found["statuses"], found["reasons"]) == (12, {"ok": 11, "error": 1}, {"claim: empty": 1})
     assert sum(found["labels"].values()) == 12
+    assert found["abstained"] == 11, "a row in error is counted as that"
     assert set(found["seconds_by_stage"]) >= {"read", "select", "decide", "write"}
     assert found["peak_memory"] > 2**20
     assert found["made_with"]["model"] == read_verdicts(tmp_path / "v.parquet")["model"][0].as_py()
@@ -202,3 +204,18 @@ def test_a_column_of_evidence_by_another_name_is_pointed_out(tmp_path, tiny_mode
     assert "--columns document='Evidence Text'" in err
     assert main([*common, "--fresh", "--columns", "document=Evidence Text"]) == 0
     assert "no column 'document'" not in capsys.readouterr().err
+
+
+def test_tables_separated_by_semicolons_and_unknown_labels(tiny_model, tmp_path, capsys):
+    claims, out = tmp_path / "c.csv", tmp_path / "v.parquet"
+    claims.write_text("id;claim;document;label\na;dog, cat;A dog.;half-true\nb;cat;A cat.;pants-fire\n")
+    for more in ([], ["--delimiter", "semicolon"]):
+        assert verify(tiny_model, claims, out, "--fresh", *more) == 0
+        rows = pq.read_table(out).to_pylist()
+        assert [(row["id"], row["evidence"][0]["text"]) for row in rows] == [("a", "A dog."), ("b", "A cat.")]
+        capsys.readouterr()
+        assert main(["evaluate", str(out), "--truth", str(claims), *more]) == 2
+        said = capsys.readouterr().err
+        assert "unknown label 'half-true'" in said
+        assert "say with --labels what it counts as, as in half-true=insufficient" in " ".join(said.split())
+    assert main(["evaluate", str(out), "--truth", str(claims), "--labels", "half-true=insufficient"]) == 0

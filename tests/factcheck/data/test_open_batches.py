@@ -52,7 +52,7 @@ def test_failing_names_file_row_and_column(thousand):
     if thousand.suffix == ".csv":
         assert "(line 2502)" in message  # each row fills five lines, after a line of header
     assert message.endswith(
-        "correct the row, say with `labels` what it counts as, or mark bad rows and go on (`on_error` mark)"
+        "correct the row, say with `labels` what it counts as (as in half-true=insufficient), or mark bad rows and go on (`on_error` mark)"
     )
 
 

@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factcheck.data import open_claims
+from factcheck.data.claims import ClaimsFormat
+from factcheck.errors import InputError
 
 
 def test_factify_2_as_distributed(tmp_path):
@@ -132,7 +134,7 @@ def test_fields_of_megabytes(tmp_path):
         st.tuples(*[st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=20)] * 2),
         min_size=1,
     ),
-    delimiter=st.sampled_from(",\t"),
+    delimiter=st.sampled_from(",\t;|"),
 )
 def test_what_csv_writes_is_read_back(tmp_path_factory, cells, delimiter):
     cells = [("c" + claim, "d" + document) for claim, document in cells]
@@ -151,3 +153,29 @@ def test_mapping_beats_recognition_and_takes_its_column(tmp_path):
 def test_dates_are_kept_as_written(tmp_path, date):
     (tmp_path / "t.csv").write_text(f"claim,date\na,{date}\n")
     assert rows_of(open_claims(tmp_path / "t.csv"))[0]["date"] == date
+
+
+@pytest.mark.parametrize(("name", "delimiter"), [("semicolon", ";"), ("pipe", "|")])
+@pytest.mark.parametrize(("file", "format"), [("t.csv", None), ("t.csv", "csv"), ("t.txt", None)])
+def test_semicolons_and_bars_are_found_by_the_header(tmp_path, name, delimiter, file, format):
+    path = tmp_path / file
+    cells = [["1", "first, with a comma", 'says "so"'], ["2", "two\nlines", f"a{delimiter}b"]]
+    factify(path, cells, ["id", "claim", "document"], delimiter)
+    for how in (ClaimsFormat(format=format), ClaimsFormat(format=format, delimiter=name)):
+        found = rows_of(open_claims(path, format=how))
+        assert [[row["id"], row["claim"], row["document"]] for row in found] == cells
+
+
+def test_a_delimiter_that_is_named_wins_over_the_guess(tmp_path):
+    (tmp_path / "t.csv").write_text("claim|document;note,label\nx|y;z,refute\n")
+    how = ClaimsFormat(columns={"claim": "claim|document"}, delimiter="semicolon")
+    (only,) = rows_of(open_claims(tmp_path / "t.csv", format=how))
+    assert (only["claim"], only["label"]) == ("x|y", None)
+    (tmp_path / "n.csv").write_text("1;first, and more\n2;second, too, and more\n")
+    how = ClaimsFormat(columns={"id": "1", "claim": "2"}, header="none", delimiter="semicolon")
+    assert [row["claim"] for row in rows_of(open_claims(tmp_path / "n.csv", format=how))] == [
+        "first, and more",
+        "second, too, and more",
+    ]
+    with pytest.raises(InputError, match="`delimiter` is 'x', expected one of auto, comma, tab, semicolon, pipe"):
+        ClaimsFormat(delimiter="x")

@@ -131,7 +131,7 @@ FILES = [
     ),
     ("t.jsonl", b"claim,label\n", None, r"line 1: not JSON \(.*\); write one JSON object a line"),
     ("t.csv", b"text,label\na,refute\n", None, "no column 'claim'; found columns 'text', 'label'; name the column"),
-    ("t.csv", b"claim;label\na;refute\n", None, "separated by semicolons; expected commas or tabs"),
+    ("t.tsv", b"claim;label\na;refute\n", {"format": "tsv"}, "separated by semicolons, not by tabs"),
     ("t.csv", b"claim,label\na,refute\n", {"format": "tsv"}, "separated by commas, not by tabs; name the right format"),
     (
         "t.tsv",

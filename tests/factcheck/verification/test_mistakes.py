@@ -110,5 +110,5 @@ def test_a_bad_label_does_not_cost_the_verdict(verifier):
     (row,) = verifier.verify_batch(table).to_pylist()
     assert row["status"] == "ok"
     assert row["reason"].startswith("label: unknown label 'half-true'")
-    assert "maps other names" not in row["reason"]
+    assert "what it counts as" not in row["reason"]
     assert row["label"] is not None

@@ -19,7 +19,7 @@ import retrieval.build.build as build_module
 import retrieval.build.shards as shards_module
 from factcheck.cli import main
 from retrieval import InputError, build_index, open_index
-from retrieval.build.corpus import Photo, read_corpus
+from retrieval.build.corpus import CorpusFormat, Photo, read_corpus
 from retrieval.build.text_files import files_below
 
 ENCODED = base64.b64encode(b"aaaabbbb").decode()
@@ -464,3 +464,12 @@ def test_rows_have_as_many_fields_as_there_are_columns(tmp_path, row, fields):
     path.write_text(f"id,title,text\n1,,Dogs run.\n\n{row}\n", "utf-8")
     with pytest.raises(InputError, match=rf"row 1 \(line 4\): split into {fields}, where the header has 3 columns"):
         list(read_corpus(path))
+
+
+def test_a_corpus_separated_by_bars(tmp_path):
+    (tmp_path / "a.csv").write_text('id|text\n1|one, two\n2|"three|four"\n')
+    for how in (CorpusFormat(), CorpusFormat(delimiter="pipe")):
+        assert [(d.id, d.text) for d in read_corpus(tmp_path / "a.csv", format=how)] == [
+            ("1", "one, two"),
+            ("2", "three|four"),
+        ]

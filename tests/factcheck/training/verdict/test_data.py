@@ -240,7 +240,9 @@ def test_files_are_read_as_their_options_say(tiny_bert, tmp_path):
     """No header, letters for quotation marks, a label of its own, another ending: as ``verify`` reads them with the same options."""
     (tmp_path / "odd.dat").write_text(ODD, "utf-8")
     columns = {"id": "1", "label": "2", "claim": "3", "document": "4"}
-    reading = Reading(format="tsv", quoting="none", header="none", labels={"a mixture": "insufficient"})
+    reading = Reading(
+        format="tsv", quoting="none", header="none", delimiter="tab", labels={"a mixture": "insufficient"}
+    )
     source = data(tmp_path, tiny_bert, train="odd.dat", val="odd.dat", columns=columns, reading=reading)
     rows = source.rows("odd.dat")
     assert [(row.id, STANCES[row.stance].value, row.text.claim) for row in rows] == [
