@@ -139,6 +139,24 @@ def test_other_versions_and_damage_are_refused(folder):
         create_image_encoder(weights=folder)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"format": "x" * 10**5},
+        {"name": "x" * 10**5},
+        {"head": {"embed_dim": 7, "layout_dim": 3}},
+        {"head": {"embed_dim": 256, "layout_dim": 0}},
+    ],
+)
+def test_damage_is_told_in_one_line(folder, damage):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **damage}))
+    with pytest.raises(InputError) as told:
+        load_image_encoder(folder)
+    assert "\n" not in str(told.value)
+    assert len(str(told.value)) < 600
+
+
 def test_weights_of_another_encoder_are_refused(encoder, folder, tmp_path):
     other = load_image_encoder(folder)
     with torch.no_grad():

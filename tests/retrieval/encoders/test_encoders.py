@@ -122,6 +122,13 @@ def test_what_cannot_be_loaded_is_refused(tiny, tmp_path, monkeypatch):
         encoder.encode(["a"], batch_size=0)
 
 
+def test_a_longest_input_that_is_no_number_says_nothing(tiny, tmp_path):
+    settings = json.loads((tiny / "tokenizer_config.json").read_text())
+    odd = copy(tiny, tmp_path / "odd", tokenizer_config={**settings, "model_max_length": "x"})
+    vectors = load_encoder(odd).encode(TEXTS[:1])
+    np.testing.assert_allclose(vectors, load_encoder(tiny).encode(TEXTS[:1]), atol=1e-5)
+
+
 def test_nothing_in_a_folder_is_run(tiny, tmp_path):
     """A pickle runs what it holds when it is read, and ``auto_map`` names a file of code."""
     import torch
