@@ -72,6 +72,12 @@ class TransformersEncoder(TextEncoder):
         """Encode texts; see :meth:`TextEncoder.encode`."""
         texts, batch_size = as_texts(texts, "texts"), checked_int("batch_size", batch_size, 1)
         numbers = tokenize(self.tokenizer, [self.prompt + text for text in texts], self.max_length)
+        largest, known = max((max(row) for row in numbers if row), default=0), self.model.get_input_embeddings()
+        if largest >= known.num_embeddings:
+            raise InputError(
+                f"the encoder's tokenizer gives token {largest}, its model knows {known.num_embeddings}",
+                hint="fetch the model again: files of two models are mixed, or damaged",
+            )
         if is_packable(self.model):  # asked anew: whoever holds the model may move it
             return self._packed.encode(numbers, self.pooling, batch_size=batch_size)
         vectors = np.empty((len(texts), self.dimension), np.float32)

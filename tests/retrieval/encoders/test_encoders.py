@@ -129,6 +129,15 @@ def test_a_longest_input_that_is_no_number_says_nothing(tiny, tmp_path):
     np.testing.assert_allclose(vectors, load_encoder(tiny).encode(TEXTS[:1]), atol=1e-5)
 
 
+def test_a_tokenizer_of_another_model_is_refused(tiny, tmp_path):
+    odd = copy(tiny, tmp_path / "odd")
+    settings = json.loads((odd / "tokenizer.json").read_text())
+    settings["model"]["vocab"]["[UNK]"] = 10**7
+    (odd / "tokenizer.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match="tokenizer gives token 10000000, its model knows"):
+        load_encoder(odd).encode(TEXTS)
+
+
 def test_nothing_in_a_folder_is_run(tiny, tmp_path):
     """A pickle runs what it holds when it is read, and ``auto_map`` names a file of code."""
     import torch
