@@ -122,7 +122,7 @@ class TestMistakes:
     def test_wrong_separator(self, capsys, tmp_path):
         path = tmp_path / "c.csv"
         path.write_text("id;claim;document\n1;a dog;a dog runs\n2;a cat;a cat runs\n", "utf-8")
-        assert ";" in fails(capsys, "verify", path, "--out", tmp_path / "v.parquet")
+        assert ";" in fails(capsys, "verify", path, "--delimiter", "comma", "--out", tmp_path / "v.parquet")
 
     def test_unknown_column(self, capsys, claims, tmp_path):
         err = fails(capsys, "verify", claims, "--columns", "claim=text", "--out", tmp_path / "v.parquet")
