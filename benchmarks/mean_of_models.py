@@ -10,9 +10,11 @@ import shutil
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-WEIGHTS = "model.safetensors"
+from factcheck.models.folder import WEIGHTS
+from factcheck.weights import read_safetensors
+from retrieval.arguments import checked_share
 
 
 def main() -> None:
@@ -22,11 +24,12 @@ def main() -> None:
     parser.add_argument("--share", type=float, required=True, help="of the second model, from 0 to 1")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    first, second = load_file(args.first / WEIGHTS), load_file(args.second / WEIGHTS)
+    share = checked_share("share", args.share)
+    first, second = read_safetensors(args.first / WEIGHTS), read_safetensors(args.second / WEIGHTS)
     if first.keys() != second.keys():
         parser.error(f"the models differ in {sorted(first.keys() ^ second.keys())[:5]}")
     mixed = {
-        name: ((1 - args.share) * first[name].float() + args.share * tensor.float()).to(tensor.dtype)
+        name: ((1 - share) * first[name].float() + share * tensor.float()).to(tensor.dtype)
         if tensor.is_floating_point()
         else tensor
         for name, tensor in second.items()

@@ -13,13 +13,14 @@ import json
 import random
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 LABELS = ("support", "refute", "insufficient")
 
 
-def rows(file: Path) -> list[list[dict[str, object]]]:
-    """The rows of one file, a list for each document; claims that stand under two labels are left out."""
+def rows(file: Path) -> list[list[dict[str, Any]]]:
+    """The rows of one file, a list for each document; claims that stand there twice are left out."""
     documents = []
     for number, line in enumerate(file.read_text("utf-8").splitlines()):
         entry = json.loads(line)
@@ -42,9 +43,10 @@ def rows(file: Path) -> list[list[dict[str, object]]]:
     return documents
 
 
-def held_back(document: list[str]) -> bool:
-    """Whether a document is for validation."""
-    return int(hashlib.md5(" ".join(document).encode()).hexdigest(), 16) % 16 == 0
+def held_back(document: list[dict[str, Any]]) -> bool:
+    """Whether the rows of a document are for validation."""
+    text = " ".join(document[0]["document"])
+    return int(hashlib.md5(text.encode()).hexdigest(), 16) % 16 == 0
 
 
 def main() -> None:
@@ -55,17 +57,14 @@ def main() -> None:
     documents = [document for file in sorted(HERE.glob("stance/*.jsonl")) for document in rows(file)]
     # Files that list one subject after another would otherwise be read so.
     random.Random(0).shuffle(documents)
+    parts: dict[str, list[dict[str, Any]]] = {"train": [], "val": []}
+    for document in filter(None, documents):
+        parts["val" if held_back(document) else "train"] += document
     out.mkdir(parents=True, exist_ok=True)
-    for name, chosen in (("train", False), ("val", True)):
-        part = [
-            row
-            for document in documents
-            if document and held_back(document[0]["document"]) == chosen
-            for row in document
-        ]  # type: ignore[arg-type]
+    for name, part in parts.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in part)
         (out / f"{name}.jsonl").write_text(text, "utf-8")
-        print(f"{out / name}.jsonl: {len(part)} rows, {dict(Counter(str(row['label']) for row in part))}")
+        print(f"{out / name}.jsonl: {len(part)} rows, {dict(Counter(row['label'] for row in part))}")
 
 
 if __name__ == "__main__":

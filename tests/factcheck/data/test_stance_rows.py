@@ -44,8 +44,8 @@ def test_no_document_stands_twice():
 def test_the_rows_are_what_the_training_reads(made):
     parts = {name: read_training_rows(made / f"{name}.jsonl") for name in ("train", "val")}
     assert 10 < len(parts["train"]) / len(parts["val"]) < 22
-    for rows in parts.values():
-        shares = Counter(json.loads(line)["label"] for line in (made / "val.jsonl").read_text("utf-8").splitlines())
+    for name, rows in parts.items():
+        shares = Counter(json.loads(line)["label"] for line in (made / f"{name}.jsonl").read_text("utf-8").splitlines())
         assert min(shares.values()) / max(shares.values()) > 0.9
         assert all(row.source.startswith("stance-") for row in rows)
     documents = [
