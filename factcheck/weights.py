@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from factcheck.errors import InputError
+from retrieval.errors import first_line
 
 __all__ = ["check_weights", "digest", "load_plain", "not_finite", "read_safetensors"]
 
@@ -70,7 +71,7 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({str(error).splitlines()[0]})") from None
+        raise InputError(f"{path} is damaged ({first_line(error)})") from None
 
 
 def check_weights(state: Mapping[str, Tensor], where: str, advice: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retrieval.errors import InputError
+from retrieval.errors import InputError, first_line
 from retrieval.tables.content import Content
 from retrieval.tables.rows import Column, Fault, Row, RowBatch, Table
 
@@ -109,7 +109,7 @@ class ParquetTable(_ArrowTable):
                 self.schema = file.schema_arrow
                 self._groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{content}: not a readable Parquet file ({_first_line(error)})") from None
+            raise InputError(f"{content}: not a readable Parquet file ({first_line(error)})") from None
         self.names = self.schema.names
         self._wanted: Sequence[str] | None = None
 
@@ -156,7 +156,7 @@ class ParquetTable(_ArrowTable):
                 yield batch
                 done = batch.first + len(batch)
         except (pa.ArrowException, OSError) as error:
-            fault = Fault(f"in a damaged part of the file ({_first_line(error)})")
+            fault = Fault(f"in a damaged part of the file ({first_line(error)})")
             for place in range(done, ends[group], batch_size):
                 yield _BrokenBatch(place, min(batch_size, ends[group] - place), fault)
 
@@ -216,13 +216,13 @@ class DatasetTable(_ArrowTable):
                 yield ArrowBatch(first, self._with_features(table))
                 first += table.num_rows
         except (pa.ArrowException, OSError) as error:  # nobody knows how many rows there would have been
-            raise InputError(f"{self.where}: cannot be read after row {first} ({_first_line(error)})") from None
+            raise InputError(f"{self.where}: cannot be read after row {first} ({first_line(error)})") from None
 
     def _one(self, dataset: Any, row: int) -> RowBatch:
         try:
             return ArrowBatch(row, self._with_features(dataset[row : row + 1]))
         except (pa.ArrowException, OSError) as error:
-            return _BrokenBatch(row, 1, Fault(f"in a damaged part of the data set ({_first_line(error)})"))
+            return _BrokenBatch(row, 1, Fault(f"in a damaged part of the data set ({first_line(error)})"))
 
     def _with_features(self, table: pa.Table) -> pa.Table:
         # Class names travel in the schema's metadata, which not every kind of data set fills in.
@@ -247,7 +247,7 @@ def load_saved(path: Any) -> Any:
     try:
         return load_from_disk(str(path))
     except Exception as error:  # whatever a damaged folder makes the library raise
-        raise InputError(f"{path}: not a readable saved data set ({_first_line(error)})") from None
+        raise InputError(f"{path}: not a readable saved data set ({first_line(error)})") from None
 
 
 def readable_values(column: pa.ChunkedArray) -> Column:
@@ -274,11 +274,7 @@ def _explain(kind: pa.DataType, error: Exception) -> str:
         return f"the time zone {zone!r} is not known"
     if pa.types.is_temporal(kind):
         return "outside the years 1 to 9999"
-    return _first_line(error)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return first_line(error)
 
 
 def with_encoded_images(dataset: Any) -> Any:
