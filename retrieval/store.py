@@ -10,10 +10,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.errors import InputError
+from retrieval.errors import InputError, first_line
 from retrieval.text.dates import date_range
 
-__all__ = ["DOCUMENTS", "FILTERS", "IMAGES", "SENTENCES", "EvidenceStore", "about_document"]
+__all__ = ["DOCUMENTS", "FILTERS", "IMAGES", "SENTENCES", "EvidenceStore", "about_document", "mapped_table"]
 
 DOCUMENTS = pa.schema(
     [
@@ -33,6 +33,8 @@ DOCUMENTS = pa.schema(
 #: Texts are not stored twice: a sentence is a span of its document's text.
 SENTENCES = pa.schema([("document", pa.int64()), ("start", pa.int32()), ("end", pa.int32())])
 IMAGES = pa.schema([("document", pa.int64()), ("reference", pa.string()), ("caption", pa.string())])
+
+_FILES = {"documents.arrow": DOCUMENTS, "sentences.arrow": SENTENCES, "photos.arrow": IMAGES}
 
 #: What :meth:`EvidenceStore.allowed_documents` understands.
 FILTERS = ("date_before", "date_after", "source", "language", "document_id")
@@ -54,9 +56,10 @@ class EvidenceStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._documents = _map(folder / "documents.arrow", DOCUMENTS)
-        self._sentences = _map(folder / "sentences.arrow", SENTENCES)
-        self._images = _map(folder / "photos.arrow", IMAGES)
+        self._folder = folder
+        self._documents, self._sentences, self._images = (
+            mapped_table(folder / name, schema) for name, schema in _FILES.items()
+        )
         self._document_of = _numbers(self._sentences, "document")
         self._start, self._end = _numbers(self._sentences, "start"), _numbers(self._sentences, "end")
         self._image_document = _numbers(self._images, "document")
@@ -64,11 +67,15 @@ class EvidenceStore:
         self._long_texts: dict[int, str] = {}
 
     def check(self) -> None:
-        """Refuse rows that point nowhere; reads numbers, no texts.
+        """Refuse damaged columns and rows that point nowhere; reads the files once, in less time than their checksums need.
 
         Raises:
+            InputError: a column's texts lie outside their file, or are no UTF-8.
             ValueError: a number or a text is missing, or a sentence or photo lies outside its documents.
         """
+        for name, schema in _FILES.items():
+            # A mapping of its own: the pages that are read here count as this process's memory until it is closed.
+            mapped_table(self._folder / name, schema, full=True)
         needed = (
             (self._documents, ("id", "text", "first_sentence", "sentences")),
             (self._images, ("document", "caption")),
@@ -226,15 +233,22 @@ def _strings(key: str, value: Any) -> list[str]:
     return values
 
 
-def _map(path: Path, schema: pa.Schema) -> pa.Table:
+def mapped_table(path: Path, schema: pa.Schema, full: bool = False) -> pa.Table:
+    """The table in an Arrow file, mapped. Its sizes are compared, and with ``full`` every offset and text.
+
+    Arrow trusts what it reads: an offset that points outside its buffer ends the whole process when it is used.
+
+    Raises:
+        InputError: the file is missing or damaged, or has other columns.
+    """
     try:
-        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(
-            f"{path} cannot be read ({str(error).splitlines()[0]})", hint="build the index again"
-        ) from None
-    if table.schema != schema:
-        raise InputError(f"{path} has other columns than expected", hint="build the index again")
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        if reader.schema != schema:
+            raise InputError(f"{path} has other columns than expected", hint="build the index again")
+        table = reader.read_all()
+        table.validate(full=full)
+    except (OSError, MemoryError, UnicodeError, pa.ArrowException) as error:
+        raise InputError(f"{path} cannot be read ({first_line(error)})", hint="build the index again") from None
     return table
 
 

@@ -16,7 +16,7 @@ from retrieval.build.corpus import Document, Photo
 from retrieval.encoders.base import TextEncoder
 from retrieval.encoders.cache import EmbeddingCache
 from retrieval.errors import InputError
-from retrieval.store import DOCUMENTS, IMAGES, SENTENCES
+from retrieval.store import DOCUMENTS, IMAGES, SENTENCES, mapped_table
 from retrieval.text.dates import date_range
 
 __all__ = ["ShardWriter", "shard_folders"]
@@ -211,10 +211,10 @@ def _readable(folder: Path) -> bool:
         rows = {"documents": about["documents"], "sentences": about["sentences"], "photos": about["photos"]}
         if not {"dated", "first_garbled"} <= about.keys():
             return False  # of an earlier version
+        schemas = {"documents": DOCUMENTS, "sentences": SENTENCES, "photos": IMAGES}
         for name, count in rows.items():
-            with pa.memory_map(str(folder / f"{name}.arrow")) as source, pa.ipc.open_file(source) as reader:
-                if sum(reader.get_batch(i).num_rows for i in range(reader.num_record_batches)) != count:
-                    return False
+            if mapped_table(folder / f"{name}.arrow", schemas[name], full=True).num_rows != count:
+                return False
         vectors = {"vectors": rows["sentences"], "photo_vectors": rows["photos"], "caption_vectors": rows["photos"]}
         return all(len(np.load(folder / f"{name}.npy", mmap_mode="r")) == count for name, count in vectors.items())
     except (OSError, EOFError, ValueError, KeyError, TypeError, pa.ArrowException):

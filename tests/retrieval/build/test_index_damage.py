@@ -73,12 +73,41 @@ def column(name, value):
     return change
 
 
+def buffer(name, number, change):
+    """Changes the bytes of one buffer (1: offsets, 2: texts) of a column where they lie in the file."""
+
+    def how(path):
+        held = pa.ipc.open_file(path).read_all()[name].chunk(0).buffers()[number].to_pybytes()
+        whole = path.read_bytes()
+        assert whole.count(held) == 1
+        path.write_bytes(whole.replace(held, change(held)))
+
+    return how
+
+
+def offset(place, value):
+    """Puts another number among the offsets of the documents' texts."""
+
+    def change(held):
+        offsets = np.frombuffer(held, np.int64).copy()
+        offsets[place] = value
+        return offsets.tobytes()
+
+    return buffer("text", 1, change)
+
+
+LAST = len(ROWS)  # offsets are one more than rows
 LEXICAL = "index/lexical/"
 CHANGES = [
     ("vectors.npy", array(lambda a: a[:-1])),
     ("vectors.npy", array(lambda a: a.astype("U5"))),
     ("vectors.npy", lambda path: path.write_bytes(path.read_bytes()[:-3])),
     ("photo_vectors.npy", lambda path: path.write_bytes(path.read_bytes()[:40])),
+    ("documents.arrow", lambda path: path.write_bytes(path.read_bytes()[:-20])),
+    ("documents.arrow", offset(LAST, 2**55)),
+    ("documents.arrow", offset(1, 2**55)),
+    ("documents.arrow", offset(1, -(2**40))),
+    ("documents.arrow", buffer("text", 2, lambda held: b"\xff" * len(held))),
     ("documents.arrow", column("text", None)),
     ("documents.arrow", column("first_sentence", 10**6)),
     ("documents.arrow", column("metadata", "{")),
@@ -113,3 +142,9 @@ def test_changed_files_are_refused_in_one_line(changed, name, how):
     with pytest.raises(InputError, match=r"build (it|the index) again$") as caught:
         use(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_texts_that_end_outside_their_file_are_refused_without_checksums_too(changed):
+    folder = changed("documents.arrow", offset(LAST, 2**55))
+    with pytest.raises(InputError, match="build the index again"):
+        open_index(folder, encoder=HashingEncoder(), verify=False)
