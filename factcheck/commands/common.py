@@ -95,7 +95,7 @@ def add_table_arguments(parser: Any, example: str = "claim=2,label=1") -> None:
         "--delimiter",
         choices=("auto", "comma", "tab", "semicolon", "pipe"),
         default="auto",
-        help="what separates the fields of CSV and TSV; auto: what splits the header into known columns (default)",
+        help="what separates the fields of CSV and TSV; auto: what splits the header into known columns, or the first rows alike (default)",
     )
     parser.add_argument(
         "--header",
@@ -201,12 +201,18 @@ class _JsonFormatter(logging.Formatter):
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
-    """Writes to whatever ``sys.stderr`` is at the time."""
+    """Writes to whatever ``sys.stderr`` is at the time. A warning is given once: a table may be opened more often."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
+        self._warned: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if record.levelno == logging.WARNING and message in self._warned:
+            return
+        if record.levelno == logging.WARNING:
+            self._warned.add(message)
         self.stream = sys.stderr
         super().emit(record)
 

@@ -1,8 +1,10 @@
 """What tables and corpora hold is shown, never obeyed."""
 
+import logging
+
 from rich.table import Table
 
-from factcheck.commands.common import console, printable
+from factcheck.commands.common import console, printable, set_up_logging
 
 
 def test_markup_emoji_codes_and_escapes_are_text(capsys):
@@ -16,3 +18,13 @@ def test_markup_emoji_codes_and_escapes_are_text(capsys):
         assert text in shown
     assert "\x1b" not in shown
     assert printable("a\x1b]0;title\x07b\n\tc\x9b1m") == "a]0;titleb\n\tc1m"
+
+
+def test_a_warning_is_given_once(capsys):
+    set_up_logging()
+    for said in ("one", "two", "one"):
+        logging.getLogger("retrieval").warning("the %s table", said)
+    logging.getLogger("retrieval").info("going on")
+    logging.getLogger("retrieval").info("going on")
+    shown = capsys.readouterr().err
+    assert [shown.count(text) for text in ("one table", "two table", "going on")] == [1, 1, 2]
