@@ -6,32 +6,28 @@ belongs to no readable row is a row with a fault.
 
 import csv
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from retrieval.errors import InputError
 from retrieval.tables.content import Content
 from retrieval.tables.dialect import (
     Dialect,
     Record,
     columns_of,
     csv_reader,
-    explain,
     find_dialect,
     is_doubtful,
     records_of,
 )
+from retrieval.tables.header import numbered_columns, read_header, without_marks
 from retrieval.tables.lines import Lines
 from retrieval.tables.profile import Profile
 from retrieval.tables.rows import BATCH_CHARS, Column, Fault, Row, RowBatch, Table
 
-__all__ = ["HEADERS", "QUOTINGS", "DelimitedTable", "numbered_columns", "read_header"]
+__all__ = ["HEADERS", "QUOTINGS", "DelimitedTable"]
 
 QUOTINGS = ("auto", "quoted", "none")
 HEADERS = ("first", "none")
-# Lines looked at for the number of columns where no header tells.
-_FIRST_LINES = 200
 _UNSURE = "cannot be told whether its quotation marks quote a field or belong to the text (see the option quoting)"
 _INSIDE = "within quotation marks, and looks like a row of its own (see the option quoting)"
 _REST = "perhaps the rest of a broken row before it"
@@ -202,7 +198,7 @@ class DelimitedTable(Table):
     def _line(self, body: str, number: int, encoding: Fault | None) -> "_Fields":
         fields = body.split(self.delimiter)
         if '"' in body and self._quoting != "none":  # a field that is quoted without need
-            fields = [_unquoted(field) for field in fields]
+            fields = [without_marks(field) for field in fields]
         if len(fields) != len(self.names):
             return self._broken(body, number, self._misfit(len(fields)))
         return number, fields, encoding
@@ -249,49 +245,3 @@ class _FieldsBatch(RowBatch):
         """The rows one by one."""
         for number, (line, fields, fault) in enumerate(self._records, self.first):
             yield Row(number, dict(zip(self._names, fields or (), strict=False)), fault, line)
-
-
-def read_header(content: Content, delimiter: str, quoting: str = "auto") -> tuple[list[str], int, Fault | None]:
-    """The fields of the first row, how many lines it takes, and what is wrong with its encoding.
-
-    Raises:
-        InputError: the file is empty or no text, or the row cannot be split.
-    """
-    lines = Lines(content)
-    try:
-        reader = csv_reader(lines, delimiter)
-        if quoting == "none":
-            fields = [_unquoted(field) for field in next(lines).rstrip("\r\n").split(delimiter)]
-        else:
-            fields = next(reader)
-    except StopIteration:
-        raise InputError(f"{content}: the file is empty; expected a header line and one row a line") from None
-    except csv.Error as error:
-        raise InputError(f"{content}, header: {explain(error)}") from None
-    finally:
-        lines.close()
-    return fields, lines.number, lines.fault
-
-
-def numbered_columns(content: Content, delimiter: str, quoting: str = "auto") -> list[str]:
-    """The columns 1, 2, 3, … of a table without a header: as many as most of its first lines without a quotation mark have fields.
-
-    Raises:
-        InputError: the file is empty or no text, or every line has marks and the first cannot be split.
-    """
-    lines = Lines(content)
-    try:
-        first = [line.rstrip("\r\n") for line in islice(lines, _FIRST_LINES)]
-    finally:
-        lines.close()
-    sure = [line for line in first if line and (quoting == "none" or '"' not in line)]
-    if sure:
-        (width, _), *_ = Counter(line.count(delimiter) + 1 for line in sure).most_common(1)
-    else:
-        width = len(read_header(content, delimiter, quoting)[0])
-    return [str(i) for i in range(1, width + 1)]
-
-
-def _unquoted(field: str) -> str:
-    """A field without the pair of quotation marks around it; as it is if there are more."""
-    return field[1:-1] if len(field) > 1 and field[0] == field[-1] == '"' and field.count('"') == 2 else field

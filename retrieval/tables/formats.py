@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from retrieval.arguments import checked_choice
 from retrieval.errors import InputError
 from retrieval.tables.content import Content, beginning, reading
 from retrieval.tables.rows import Table
+from retrieval.tables.separator import DELIMITERS, find_delimiter
 
 __all__ = ["DELIMITERS", "TABLE_FORMATS", "TableOptions", "format_of", "open_table"]
 
@@ -26,9 +26,6 @@ SUFFIXES = {
     ".pq": "parquet",
     ".xlsx": "xlsx",
 }
-#: Names of the characters that may separate fields.
-DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
-_SEPARATORS = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 #: What is no delimited text, by its beginning.
 _OTHERS = ((b"PK\x03\x04", "a zip or spreadsheet file"), (b"PAR1", "a Parquet file"))
 
@@ -42,7 +39,9 @@ class TableOptions:
         quoting: of delimited files: ``auto``, ``quoted`` or ``none``, see :class:`~retrieval.tables.delimited.DelimitedTable`.
         header: of delimited files and spreadsheets: ``first`` (row) or ``none`` (the columns are called 1, 2, 3, …).
         delimiter: of delimited files, one of :data:`DELIMITERS`, which wins over ``format``; ``auto`` for the one at which the header
-            splits into columns that are known (without a header: tabs, commas, semicolons or bars, the first that splits most lines).
+            splits into columns that are known. Without a header, the one that splits most of the first 200 lines alike, into as many
+            columns as are named or more; where only the first one is named, which may be a text by itself, a comma, semicolon or bar
+            has to do so in (nearly) every line and with no white space after it, as it has in sentences.
 
     Raises:
         InputError: an option has another value.
@@ -108,20 +107,17 @@ def open_table(content: Content, options: TableOptions, recognised: Callable[[Se
         return JsonTable(content)
     from retrieval.tables.delimited import DelimitedTable
 
-    delimiter = _delimiter(content, {"csv": ",", "tsv": "\t"}.get(kind), options, recognised)
+    _check_is_text(content)
+    if options.delimiter != "auto":
+        delimiter = DELIMITERS[options.delimiter]
+    else:
+        expected = {"csv": ",", "tsv": "\t"}.get(kind)
+        delimiter = find_delimiter(content, expected, options.header, options.quoting, recognised)
     return DelimitedTable(content, delimiter, quoting=options.quoting, header=options.header)
 
 
-def _delimiter(
-    content: Content, expected: str | None, options: TableOptions, recognised: Callable[[Sequence[str]], int]
-) -> str:
-    """The character at which the header splits into columns that are known.
-
-    Raises:
-        InputError: the file is no such text, or another than the ``expected`` one splits it.
-    """
-    from retrieval.tables.delimited import numbered_columns, read_header
-
+def _check_is_text(content: Content) -> None:
+    """Refuse a file of another format under the name of a delimited one."""
     with content.open() as file, reading(content):
         start = beginning(file, 4)
     for magic, found in _OTHERS:
@@ -130,45 +126,3 @@ def _delimiter(
                 f"{content}: expected text separated by commas or tabs, found {found}",
                 hint="name it by its format or export it as CSV",
             )
-    if options.delimiter != "auto":
-        return DELIMITERS[options.delimiter]
-    widths: dict[str, int] = {}
-    fits: dict[str, int] = {}
-    failure: InputError | None = None
-    for delimiter in _SEPARATORS:
-        try:
-            if options.header == "none":
-                header = numbered_columns(content, delimiter, options.quoting)
-            else:
-                header, _, _ = read_header(content, delimiter, options.quoting)
-        except InputError as error:
-            failure = failure or error
-            continue
-        widths[delimiter] = len(header)
-        known = recognised(header)
-        if known:
-            fits[delimiter] = known
-    if not widths and failure is not None:
-        raise failure
-    if options.header == "none":
-        usual = [d for d in (expected, "\t", ",", ";", "|") if d in widths]
-        return max(usual, key=lambda d: (d == expected, widths[d] > 1), default=",")
-    if expected in fits:
-        return str(expected)
-    best = max(fits, key=lambda d: (fits[d], widths[d]), default=None)
-    # What programs call CSV is in many countries separated by semicolons.
-    if expected is not None and best is not None and not (expected == "," and best in ";|"):
-        raise InputError(
-            f"{content}: the header is separated by {_SEPARATORS[best]}, not by {_SEPARATORS[expected]}",
-            field="format",
-            hint="name the right format, or none",
-        )
-    if best is None and failure is not None and max(widths.values()) == 1:
-        raise failure  # a header that cannot be split comes before one of a single column
-    # Where no column is known, that of both usual ones which splits the header.
-    return best or expected or max((d for d in ("\t", ",") if d in widths), key=lambda d: widths[d], default=",")
-
-
-def recognised_any(names: Sequence[Any]) -> int:
-    """For readers that take any columns: more are better."""
-    return len(names)
