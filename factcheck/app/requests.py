@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from factcheck.data import load_images, normalize_claims
+from factcheck.data import load_images
+from factcheck.data.canonical import RawRows, canonical_table
 from factcheck.errors import InputError
 
 __all__ = ["CLAIM_SCHEMA", "claims_of", "verdict_json"]
@@ -39,16 +40,19 @@ CLAIM_SCHEMA: dict[str, Any] = {
 def claims_of(items: Sequence[Any]) -> pa.Table:
     """The claims table of the claims in a request, images decoded from base64 and checked.
 
+    What a file may hold wrong as well (an empty claim, a date that is none, half of a surrogate pair) is the row's status
+    and reason, as it is for a file.
+
     Raises:
         InputError: a claim is not of :data:`CLAIM_SCHEMA`; names its place and field.
     """
     rows = [_row(place, item) for place, item in enumerate(items)]
-    tables = [load_images(normalize_claims(pa.Table.from_pylist([row])), None) for row in rows]
-    return pa.concat_tables(tables)
+    columns = {name: [row[name] for row in rows] for name in ("id", "document", *_TEXTS, *_IMAGES)}
+    return load_images(canonical_table(RawRows(0, len(rows), columns), where="claims", on_error="mark", names={}), None)
 
 
 def verdict_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the verdict table as JSON can say it: NaN becomes null, half of a surrogate pair a replacement character."""
+    """A row of the verdict table as JSON can say it: NaN becomes null."""
     return {name: _plain(value) for name, value in row.items()}
 
 
@@ -63,13 +67,12 @@ def _row(place: int, item: Any) -> dict[str, Any]:
         value = item.get(name)
         if value is not None and not isinstance(value, str):
             raise InputError(f"claims[{place}].{name} is {type(value).__name__}, expected a string", field=name)
-        row[name] = None if value is None else _sound(value)
+        row[name] = value
     if row["claim"] is None:
         raise InputError(f"claims[{place}] has no claim", field="claim")
     row["document"] = _document(place, item.get("document"))
     for name in _IMAGES:
-        if item.get(name) is not None:
-            row[name] = {"bytes": _image(place, name, item[name]), "path": None}
+        row[name] = None if item.get(name) is None else _image(place, name, item[name])
     return row
 
 
@@ -85,10 +88,8 @@ def _id(place: int, value: Any) -> str:
 
 def _document(place: int, value: Any) -> Any:
     whole = value is None or isinstance(value, str)
-    if whole:
-        return None if value is None else _sound(value)
-    if isinstance(value, list) and all(isinstance(text, str) for text in value):
-        return [_sound(text) for text in value]
+    if whole or (isinstance(value, list) and all(isinstance(text, str) for text in value)):
+        return value
     raise InputError(f"claims[{place}].document is neither a string nor a list of strings", field="document")
 
 
@@ -99,16 +100,9 @@ def _image(place: int, name: str, value: Any) -> bytes:
         raise InputError(f"claims[{place}].{name} is not base64", field=name) from None
 
 
-def _sound(text: str) -> str:
-    """The text with what UTF-8 cannot say (half of a surrogate pair, which JSON can) replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if value != value or value in (float("inf"), float("-inf")) else value
-    if isinstance(value, str):
-        return _sound(value)
     if isinstance(value, Mapping):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):

@@ -1,13 +1,30 @@
 """Tables in memory, whatever library they are of, as one Arrow table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
 from factcheck.errors import InputError
+from retrieval.errors import first_line
+from retrieval.tables.arrow import ArrowBatch
+from retrieval.tables.rows import ListBatch, Row, RowBatch
 
-__all__ = ["as_table"]
+__all__ = ["as_batch", "as_table"]
+
+
+def as_batch(rows: Any, what: str = "table") -> RowBatch:
+    """The rows of what :func:`as_table` takes; those with a text that Arrow cannot hold, half of a surrogate pair in it, as dicts.
+
+    Raises:
+        InputError: as :func:`as_table` does.
+    """
+    rows = list(rows) if isinstance(rows, Iterator) else rows
+    try:
+        return ArrowBatch(0, _table(rows, what))
+    except UnicodeEncodeError:
+        items = rows.to_dict("records") if hasattr(rows, "to_dict") else rows
+        return ListBatch(0, [Row(number, dict(item)) for number, item in enumerate(items)])
 
 
 def as_table(rows: Any, what: str = "table") -> pa.Table:
@@ -19,8 +36,18 @@ def as_table(rows: Any, what: str = "table") -> pa.Table:
         what: the parameter, as messages name it.
 
     Raises:
-        InputError: none of these; names what was found and how to make a table of it.
+        InputError: none of these, or a column that Arrow cannot hold; names what was found and what to do.
     """
+    try:
+        return _table(rows, what)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"`{what}`: a text holds half of a surrogate pair, which is not valid Unicode ({error.object[:60]!r})",
+            field=what,
+        ) from None
+
+
+def _table(rows: Any, what: str) -> pa.Table:
     if isinstance(rows, pa.Table):
         return rows
     if hasattr(rows, "with_format") and hasattr(rows, "features"):
@@ -34,17 +61,15 @@ def as_table(rows: Any, what: str = "table") -> pa.Table:
                 if hasattr(rows, "__arrow_c_stream__")
                 else pa.Table.from_batches([pa.record_batch(rows)])
             )
-        except (pa.ArrowException, TypeError) as error:  # a column of mixed types
-            raise InputError(f"`{what}`: a column cannot be read ({str(error).splitlines()[0]})", field=what) from None
+        except (pa.ArrowException, TypeError, OverflowError) as error:  # a column of mixed types
+            raise InputError(f"`{what}`: a column cannot be read ({first_line(error)})", field=what) from None
     if isinstance(rows, Iterable) and not isinstance(rows, str | bytes | Mapping):
         items = list(rows)
         if all(isinstance(item, Mapping) for item in items):
             try:
                 return pa.Table.from_pylist([dict(item) for item in items])
-            except (pa.ArrowException, TypeError) as error:
-                raise InputError(
-                    f"`{what}`: a column cannot be read ({str(error).splitlines()[0]})", field=what
-                ) from None
+            except (pa.ArrowException, TypeError, OverflowError) as error:
+                raise InputError(f"`{what}`: a column cannot be read ({first_line(error)})", field=what) from None
         found = f"a list of {type(items[0]).__name__}"
     else:
         found = type(rows).__name__

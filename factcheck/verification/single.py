@@ -10,9 +10,12 @@ import pyarrow as pa
 
 from factcheck.data import normalize_claims
 from factcheck.data.canonical import RawRows, canonical_table, kind_of
-from factcheck.data.memory import as_table
+from factcheck.data.columns import resolve_columns
+from factcheck.data.memory import as_batch
+from factcheck.data.normalize import raw_rows
 from factcheck.errors import InputError
 from factcheck.records import Claim
+from retrieval.tables.arrow import ArrowBatch
 
 __all__ = ["any_claims", "claim_table", "claims_table"]
 
@@ -64,7 +67,12 @@ def any_claims(rows: Any, what: str, *, labels: bool = False, columns: Mapping[s
         raise InputError(f"`{what}` is one Claim, expected several", field=what, hint="give a list of them: [claim]")
     if isinstance(rows, list | tuple) and all(isinstance(item, Claim) for item in rows):
         return claims_table(rows, labels=labels)
-    return normalize_claims(as_table(rows, what), columns=columns)
+    batch = as_batch(rows, what)
+    if isinstance(batch, ArrowBatch):
+        return normalize_claims(batch.table, columns=columns)
+    present = list(dict.fromkeys(name for row in batch.rows() for name in row.values))
+    names = resolve_columns(present, columns, where="claims table")
+    return canonical_table(raw_rows(batch, names), where="claims table", on_error="mark", names=names)
 
 
 def _cells(claim: Claim) -> dict[str, Any]:

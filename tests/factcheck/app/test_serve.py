@@ -13,7 +13,7 @@ from servers import running
 
 from factcheck import Verifier
 from factcheck.app.serve import verdict_server
-from factcheck.data import normalize_claims
+from factcheck.data import normalize_claims, open_claims
 
 pytest.importorskip("uvicorn", reason="the extra app is not installed")
 
@@ -107,8 +107,7 @@ def test_rows_that_cannot_be_verified_are_rows(url):
         f"{url}/verify", content=json.dumps({"claims": odd}), headers={"content-type": "application/json"}
     ).json()
     statuses = [row["status"] for row in found["verdicts"]]
-    assert statuses[:3] == ["error", "ok", "degraded"]
-    assert len(statuses) == 4
+    assert statuses == ["error", "ok", "degraded", "error"]
 
 
 @pytest.mark.parametrize("text", ["", "  \n"])
@@ -117,6 +116,30 @@ def test_a_single_claim_that_cannot_be_read_is_a_mistake(url, text):
     assert (answer.status_code, answer.json()) == (422, {"error": "claim: empty"})
     several = httpx.post(f"{url}/verify", json={"claims": [{"claim": text}]})
     assert (several.status_code, several.json()["verdicts"][0]["status"]) == (200, "error")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place"),
+    [
+        ("id", "a\ud800", 1),
+        ("claim", "half \ud83d pair", 5),
+        ("document", "\udfff", 0),
+        ("document", ["A dog.", "b\ud800"], 8),
+        ("claim_ocr", "a\ud800", 1),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_a_fault_as_in_a_file(url, field, value, place, tmp_path):
+    body = {**claim(1), field: value}
+    said = f"{field}: half of a surrogate pair at character {place} is not valid Unicode"
+    headers = {"content-type": "application/json"}
+    alone = httpx.post(f"{url}/verify", content=json.dumps(body), headers=headers)
+    assert (alone.status_code, alone.json()) == (422, {"error": said})
+    several = httpx.post(f"{url}/verify", content=json.dumps({"claims": [body, claim(2)]}), headers=headers)
+    found = [(row["status"], row["reason"]) for row in several.json()["verdicts"]]
+    assert found == [("error", said), ("ok", None)]
+    (tmp_path / "c.jsonl").write_text(json.dumps({name: body[name] for name in body if "image" not in name}))
+    in_a_file = next(open_claims(tmp_path / "c.jsonl", on_error="mark").batches(1)).to_pylist()[0]
+    assert (in_a_file["status"], in_a_file["reasons"]) == ("error", [said])
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ import datetime
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from factcheck import Claim, InputError, Verifier
-from factcheck.verification.single import claim_table
+from factcheck.verification.single import any_claims, claim_table
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +60,23 @@ def test_half_of_a_surrogate_pair_is_an_error_row_as_in_a_file(verifier):
     verdict = verifier.verify(Claim(claim="half \ud83d pair", document="A dog."))
     assert verdict.status == "error"
     assert verdict.reason == "claim: half of a surrogate pair at character 5 is not valid Unicode"
+
+
+@pytest.mark.parametrize(
+    "form", [list, iter, lambda rows: pd.DataFrame(rows, dtype=object)], ids=["dicts", "iterator", "data frame"]
+)
+def test_half_of_a_surrogate_pair_costs_its_row_alone_whatever_holds_it(verifier, form):
+    rows = [
+        {"id": "a", "text": "Two dogs.", "document": "A dog."},
+        {"id": "b\ud800", "text": "half \ud83d pair", "document": None},
+    ]
+    good, bad = any_claims(form(rows), "table", columns={"claim": "text"}).to_pylist()
+    assert (good["claim"], good["status"]) == ("Two dogs.", "ok")
+    assert (bad["id"], bad["claim"], bad["document"], bad["status"]) == ("b\ufffd", "half \ufffd pair", None, "error")
+    assert bad["reasons"] == [
+        f"{name}: half of a surrogate pair at character {place} is not valid Unicode"
+        for name, place in (("id", 1), ("claim", 5))
+    ]
 
 
 @pytest.mark.parametrize(
