@@ -41,12 +41,12 @@ def test_sentences_that_are_the_only_column_stay_whole(tmp_path, text):
 
 
 def test_what_may_be_one_column_is_said(tmp_path, caplog):
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.WARNING, logger="retrieval"):
         rows(tmp_path / "t.csv", "A, b\nB, c\n", 1)
-    assert "read as one column, as sentences have commas, too" in caplog.text
-    caplog.clear()
-    rows(tmp_path / "t.csv", "A, b\nB c\n", 1)
-    assert not caplog.records
+        assert "read as one column, as sentences have commas, too" in caplog.text
+        caplog.clear()
+        rows(tmp_path / "t.csv", "A, b\nB c\n", 1)
+        assert not caplog.records
 
 
 @pytest.mark.parametrize("text", ["A,b\nB,c\n", '"A, b";x\n"B; c";y\n', "A, b\tx\nB\ty\nC\n"])
