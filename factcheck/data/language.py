@@ -1,8 +1,9 @@
 """Which language a text is in, where it says enough to tell.
 
-The detector is py3langid (a byte n-gram model of 140 languages, 4.5 MB, no network). Of 2,500 English rows of seven kinds 1 (0.04%) was
-taken for another language under the rules below, of 700 rows in 30 other languages 99.3% were found; lingua in its fast mode
-took 0.6% of the English rows for something else at a tenth of the speed.
+The detector is py3langid (a byte n-gram model of 140 languages, 4.5 MB, no network); a text in another script needs none. Of 3,257
+English claims 2 (0.06%) are taken for another language under the rules below, 11 of their first four words and 9 of their first two;
+of 400 in each of 30 other languages 92 to 100% are found (``benchmarks/languages.py``). Of 2,500 English rows lingua in its fast mode
+took 0.6% for something else, py3langid one row, in a tenth of the time.
 """
 
 import re
@@ -13,10 +14,13 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
+from factcheck.data.scripts import script_not_read
+
 __all__ = ["RULES", "detect_language", "detect_short"]
 
-#: Number of the rules of this module. It is raised with any of them, so that a run does not resume rows that were told by others.
-RULES = 3
+#: Number of the rules of this module and of that for scripts. It is raised with any of them, so that a run does not resume rows that
+#: were told by others.
+RULES = 4
 
 # Below so much text nothing is said: letters in all, and in words that are written small (names look like any language).
 _FEWEST_LETTERS, _FEWEST_SMALL = 16, 10
@@ -24,13 +28,15 @@ _FEWEST_LETTERS, _FEWEST_SMALL = 16, 10
 _FEWEST_UNCASED = 8
 #: A text is in another language if those that are read together have less probability than this.
 _UNLIKELY = 0.05
+#: Letters of a text that may be English after a quotation.
+_MOST_QUOTED = 60
 #: Certain enough to name the language of a text that is read.
 _LIKELY = 0.5
 # Of short texts: the share that the most likely language must have where a letter speaks for it, where a small word alone does, and where
 # neither does; and what those that are read may have together, in all and in the words that are written small.
 _SHORT, _SHORT_SURE, _SHORT_CERTAIN, _SHORT_UNLIKELY = 0.35, 0.4, 0.8, 0.02
 #: Languages that a short text is taken for: of the others the detector names one for any odd name.
-_SHORT_LANGUAGES = ("cs", "da", "de", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "pt", "ro", "sv", "tr")
+_SHORT_LANGUAGES = ("cs", "da", "de", "es", "fi", "fr", "hu", "it", "nl", "no", "pl", "pt", "ro", "sv", "tr", "vi")
 #: Of short texts the detector takes many for a small neighbour of the language.
 _DIALECTS = {
     **dict.fromkeys(("lb", "fy", "nds", "bar"), "de"),
@@ -55,6 +61,12 @@ _SMALL_WORDS = frozenset(_SMALL.split())
 _ENGLISH = re.compile(
     r"\b(?:the|of|and|was|is|are|were|has|have|had|with|by|from|to|for|it|his|her|not|as|that|this|won|who|[a-z]{2,}(?:ed|ing))\b"
 )
+#: English words that are others in another language ("met" is Dutch) or too short for the detector: names may stand on both sides.
+_BETWEEN = """
+    a after an as at before in into off on or out over under up
+    beat became began came gave held hit led left lost made met ran said sang saw says sees sold told took went wins wrote
+"""
+_BETWEEN_NAMES = frozenset(_BETWEEN.split())
 # More than this is not looked at.
 _MOST_CHARS = 2_000
 #: Languages so close to one that is read that the detector's choice between them says nothing.
@@ -72,14 +84,18 @@ def detect_language(text: str, read: Collection[str] = ()) -> tuple[str | None, 
 
     Returns:
         An ISO 639 code, None where the text is too short, a list of names, or could be several; and false wherever there is doubt.
+        A text in a script of none of them (:func:`~factcheck.data.scripts.script_not_read`) is certain from two words on.
     """
-    if not _says_enough(text):
+    other_script = script_not_read(text, read) is not None
+    if not other_script and not _says_enough(text):
         return None, False
     ranked = [(code, float(share)) for code, share in _detector().rank(text[:_MOST_CHARS])]
     best, certainty = ranked[0]
+    if other_script:  # of few letters the detector may still say any language of the script
+        return (best if certainty >= _LIKELY and best not in read else None), True
     known = {*read, *(near for code in read for near in _NEIGHBOURS.get(code, ()))}
     if read and best not in known and sum(share for code, share in ranked if code in known) < _UNLIKELY:
-        return best, True
+        return (None, False) if _goes_on_in_english(text, read) else (best, True)
     return (best if certainty >= _LIKELY else None), False
 
 
@@ -98,10 +114,10 @@ def detect_short(texts: Sequence[str], read: Collection[str]) -> str | None:
     if "en" not in read or len(text) > _MOST_CHARS or _ENGLISH.search(text):
         return None
     words = _WORD.findall(text)
-    if not any(word.islower() and len(word) > 2 for word in words):
+    lower = [word for word in words if word.islower()]
+    if not any(len(word) > 2 for word in lower) or _BETWEEN_NAMES.issuperset(lower):
         return None  # names, or one word
     small = any(word.lower() in _SMALL_WORDS and after.islower() for word, after in pairwise([*words, ""]))
-    lower = [word for word in words if word.islower()]
     foreign = not text.isascii() and any(not word.isascii() for word in words)
     shares, known = _shares(text, read)
     best, share = max(shares.items(), key=itemgetter(1))
@@ -111,6 +127,14 @@ def detect_short(texts: Sequence[str], read: Collection[str]) -> str | None:
     if not small and only_in_names and _shares(" ".join(lower), read)[1] >= _SHORT_UNLIKELY:
         return None
     return best if share >= (_SHORT if foreign else _SHORT_SURE if small else _SHORT_CERTAIN) else None
+
+
+def _goes_on_in_english(text: str, read: Collection[str]) -> bool:
+    """Whether a short text that English is read of may begin with a quotation or names: "C'est la vie is a song."."""
+    english = _ENGLISH.search(text) if "en" in read else None
+    if english is None or sum(map(len, _WORD.findall(text))) > _MOST_QUOTED:
+        return False
+    return _shares(text[english.start() :], read)[1] >= _UNLIKELY
 
 
 def _shares(text: str, read: Collection[str]) -> tuple[dict[str, float], float]:

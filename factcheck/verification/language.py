@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from factcheck.data.language import RULES, detect_language, detect_short
+from factcheck.data.scripts import script_not_read
 from factcheck.errors import InputError
 from factcheck.verification.decide import Decision
 from factcheck.verification.notes import Notes
@@ -45,13 +46,14 @@ class LanguageGuard:
         said = " ".join(row.cleaned)
         claim, foreign = detect_language(row.claim, self.languages)
         evidence, foreign_evidence = detect_language(said, self.languages)
-        if claim is None and not foreign_evidence:
+        if claim is None and not (foreign or foreign_evidence):
             claim = detect_short([row.claim] if evidence else [row.claim, said], self.languages)
             foreign = claim is not None
         if not (foreign or foreign_evidence):
             return Notes(language=claim or evidence)
         found = claim if foreign else evidence
-        told = f"{found}; the model reads {', '.join(self.languages)}"
+        named = found or f"unknown ({script_not_read(row.claim if foreign else said, self.languages)} script)"
+        told = f"{named}; the model reads {', '.join(self.languages)}"
         if self.any_language:
             return Notes(language=found, reasons=(f"text: in {told}",))
         return Notes(language=found, reasons=(f"language: {told}",), abstain=True)

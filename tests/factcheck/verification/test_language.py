@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from factcheck import Verifier
-from factcheck.data import language
+from factcheck.data import language, scripts
 from factcheck.data.language import detect_language, detect_short
+from factcheck.data.scripts import script_not_read
 from factcheck.errors import InputError
 from factcheck.verification import language as guard
 from factcheck.verification.language import LanguageGuard
@@ -51,11 +52,65 @@ def test_other_languages_are_found(code, text):
         "Emmanuel Macron, Olaf Scholz und Pedro Sánchez",
         "Tour de France",
         "La La Land won six Golden Globes.",
-        "ご飯",
+        "C'est la vie is a song.",
+        "“Guten Morgen, liebe Sorgen” was on television.",
     ],
 )
 def test_english_names_and_short_texts_raise_no_alarm(text):
     assert detect_language(text, ["en"])[1] is False
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        ("Cyrillic", "Путин умер."),
+        ("Cyrillic", "МОСКВА ГОРИТ"),
+        ("Greek", "Καλημέρα κόσμε"),
+        ("CJK", "北京大火"),
+        ("CJK", "GDP增长5%"),
+        ("Hiragana", "ご飯"),
+        ("Hangul", "대한민국 승리"),
+        ("Arabic", "الطقس حار"),
+        ("Hebrew", "שלום עולם"),
+        ("Devanagari", "किताब अच्छी है"),
+        ("Thai", "ฝนตก"),
+        ("Georgian", "კარგი დღე"),
+        ("Ethiopic", "አዲስ አበባ"),
+    ],
+)
+def test_two_words_in_another_script_are_another_language(script, text):
+    assert script_not_read(text, ["en"]) == script
+    assert detect_language(text, ["en"])[1] is True
+    assert detect_language(f"{text} 5% 🎉", ["de", "en"])[1] is True
+    assert detect_language(text, [])[1] is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Владимир Путин was born in 1952.",
+        "“Москва” means Moscow.",
+        "北京 fell.",
+        "Mao Zedong (毛泽东)",
+        "The Hagia Sophia (Ἁγία Σοφία) burned.",
+        "α, β",
+        "ΔΔG > 0",
+        "ℵ0 < ℵ1",
+        "5 µm",
+        "𝐁𝐑𝐄𝐀𝐊𝐈𝐍𝐆 𝐧𝐞𝐰𝐬",
+        "ＢＲＥＡＫＩＮＧ",
+        "🎉🎉 😀",
+    ],
+)
+def test_foreign_names_and_symbols_in_english_raise_no_alarm(text):
+    assert script_not_read(text, ["en"]) is None
+    assert detect_language(text, ["en"])[1] is False
+
+
+def test_a_script_is_read_with_any_language_that_is_written_in_it():
+    assert script_not_read("Путин умер.", ["en", "bg"]) is None
+    assert script_not_read("東京", ["ja"]) is None
+    assert script_not_read("ご飯を食べる", ["zh"]) == "Hiragana"
 
 
 @pytest.mark.parametrize(
@@ -66,6 +121,7 @@ def test_english_names_and_short_texts_raise_no_alarm(text):
         ("fr", "Le pont est ouvert."),
         ("de", "Robert Hepburn wurde Pilot."),
         ("es", "En el verano de 1996."),
+        ("vi", "Trận đấu đã"),
         *((None, text) for text in ("El Niño", "El Niño returned in 2015.", "São Paulo", "São Paulo won.", "Berlin")),
         *(
             (None, text)
@@ -77,6 +133,8 @@ def test_english_names_and_short_texts_raise_no_alarm(text):
                 "Møller sold Mærsk.",
                 "Les Misérables ran long.",
                 "Skarsgård stars in Cinderella.",
+                "Schröder met Müller in Düsseldorf.",
+                "Björk led Malmö.",
             )
         ),
     ],
@@ -104,6 +162,10 @@ def test_a_row_that_the_model_cannot_read_is_marked_and_abstains(tiny_model, tmp
     spanish = ("El puente abrió en 1932.", "El puente abrió en 1937.")
     for row in rows(verifier, spanish, (spanish[0], ENGLISH[1])):
         assert (row["language"], row["status"], row["abstained"]) == ("es", "degraded", True)
+    russian = "Путин умер."
+    for row in rows(verifier, (russian, ENGLISH[1]), (ENGLISH[0], russian), (russian, None)):
+        assert (row["language"], row["status"], row["abstained"]) == (None, "degraded", True)
+        assert "language: unknown (Cyrillic script), the model reads en" in row["reason"]
     (names,) = rows(verifier, ("São Paulo won.", "São Paulo lost."))
     assert (names["language"], names["status"]) == (None, "ok")
     judged = Verifier.load(folder, attribution=False, abstain_below=0.0, any_language=True)
@@ -132,14 +194,14 @@ def test_other_rules_make_another_run(tiny_model, tmp_path, monkeypatch):
 
 
 def test_rules_have_the_number_they_had():
-    tree = ast.parse(inspect.getsource(language))
+    tree = ast.parse(inspect.getsource(language) + inspect.getsource(scripts))
     for node in ast.walk(tree):  # what a docstring says is no rule
         if isinstance(node, ast.Module | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:]
     tree.body = [node for node in tree.body if not ast.unparse(node).startswith("RULES = ")]
     rules = ast.unparse(tree)
     found = hashlib.sha256(rules.encode()).hexdigest()[:12]
-    assert (language.RULES, found) == (3, "6ce47644b587"), (
+    assert (language.RULES, found) == (4, "e1bda00d8aa6"), (
         "rules by which languages are told have changed: raise RULES, by which resumed runs know it, and write both here"
     )
 
