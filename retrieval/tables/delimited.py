@@ -21,6 +21,7 @@ from retrieval.tables.dialect import (
 )
 from retrieval.tables.header import numbered_columns, read_header, without_marks
 from retrieval.tables.lines import Lines
+from retrieval.tables.one_column import find_dialect_of_one_column
 from retrieval.tables.profile import Profile
 from retrieval.tables.rows import BATCH_CHARS, Column, Fault, Row, RowBatch, Table
 
@@ -71,8 +72,11 @@ class DelimitedTable(Table):
     def dialect(self) -> Dialect:
         """How rows in doubt are read: found out when it is first asked for, and said if it is not the usual way."""
         if self._found is None:
-            forced = self._quoting == "quoted"
-            self._found = find_dialect(self._lines, self.delimiter, len(self.names), self._columns(), forced=forced)
+            forced, width, columns = self._quoting == "quoted", len(self.names), self._columns()
+            if width == 1:
+                self._found = find_dialect_of_one_column(self._lines, self.delimiter, columns, forced=forced)
+            else:
+                self._found = find_dialect(self._lines, self.delimiter, width, columns, forced=forced)
             if self._found.reading != "quoted":
                 plain = self._found.reading == "plain"
                 said = (

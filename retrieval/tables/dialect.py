@@ -13,6 +13,8 @@ from retrieval.tables.rows import Fault
 
 __all__ = [
     "MAX_FIELD",
+    "OUTWEIGHS",
+    "WHOLLY",
     "Dialect",
     "Record",
     "columns_of",
@@ -25,11 +27,12 @@ __all__ = [
 
 #: One field may be this long, in characters. Documents of megabytes exist; beyond this a closing quotation mark is missing.
 MAX_FIELD = 64 * 2**20
-# The unquoted reading is chosen where it has so many times the evidence of the other.
-_OUTWEIGHS = 10
+#: The unquoted reading is chosen where it has so many times the evidence of the other.
+OUTWEIGHS = 10
 # Marks are trusted to quote where they do so beyond doubt so many times as often as they cannot.
 _TRUSTED = 5
-_NEARLY, _WHOLLY, _SOUND = 1, 2, 3
+#: See :attr:`Dialect.trust`.
+_NEARLY, WHOLLY, _SOUND = 1, 2, 3
 # Rows looked at for what the columns hold.
 _SAMPLE = 300
 
@@ -44,7 +47,7 @@ class Dialect:
         profile: what its columns hold.
         forced: the user has said that fields are quoted.
         trust: how far the marks of rows that can be read as quoted are trusted to quote: 0 (not beyond doubt), :data:`_NEARLY` (hardly
-            a row cannot be read so), :data:`_WHOLLY` (none), :data:`_SOUND` (none, and there are many).
+            a row cannot be read so), :data:`WHOLLY` (none), :data:`_SOUND` (none, and there are many).
     """
 
     reading: str
@@ -141,12 +144,12 @@ def find_dialect(
         lines.close()
     quoted, unquoted = found["quoted"] + found["wrapped"], found["unquoted"] + found["merged"]
     if not found["faults"] and quoted:  # what it takes for merged rows is a text that looks like them
-        trust = _SOUND if quoted >= _OUTWEIGHS * found["merged"] else _WHOLLY
+        trust = _SOUND if quoted >= OUTWEIGHS * found["merged"] else WHOLLY
         return Dialect("quoted", profile=profile, trust=trust)
     if unquoted and not quoted:
         return Dialect("plain", careful=False)
     # A stray mark makes one row seem unquoted; hardly anything makes an unquoted row seem quoted.
-    if unquoted >= _OUTWEIGHS * quoted and unquoted:
+    if unquoted >= OUTWEIGHS * quoted and unquoted:
         return Dialect("plain", profile=profile)
     sure = quoted >= _TRUSTED * found["faults"] and (quoted or not found["broken"])
     trust = _NEARLY if sure else 0
@@ -164,7 +167,7 @@ def is_doubtful(fields: Sequence[str], lines: Sequence[str], delimiter: str, pro
     """
     least = len(fields) - 1
     if least == 0:
-        return False
+        return True
     if lines[0].count(delimiter) == least and all(line.count(delimiter) == least for line in lines):
         return True
     if _has_stray_marks(fields, lines, delimiter) or profile().opening(lines, delimiter, fields[0]):
@@ -206,8 +209,10 @@ def _kind_of_several(fields: Sequence[str], lines: Sequence[str], delimiter: str
     Merged it is where a line after the first begins with an id beyond doubt, where each line splits into the columns and
     those after the first look like rows, or where one inside does so beyond doubt. ``doubtful`` it is where that may be chance.
     """
-    if dialect.forced or width == 1:
+    if dialect.forced:
         return "quoted"
+    if width == 1:
+        return "quoted" if dialect.trust else "merged"
     profile = dialect.profile
     opening = profile.opening(lines, delimiter, fields[0])
     if opening == CERTAIN:
@@ -219,7 +224,7 @@ def _kind_of_several(fields: Sequence[str], lines: Sequence[str], delimiter: str
         merged = False  # no line can be a row
     elif exact:
         fits = all(profile.fits(line.rstrip("\r\n").split(delimiter)) for line in lines[1:])
-        merged = fits or (profile.ids is None and not (profile.kinds and dialect.trust >= _WHOLLY))
+        merged = fits or (profile.ids is None and not (profile.kinds and dialect.trust >= WHOLLY))
     else:
         merged = _follows_inside(lines, delimiter, width - 1, lambda: profile)
     if merged:
