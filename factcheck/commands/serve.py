@@ -8,6 +8,7 @@ from factcheck.commands.common import positive, probability, quiet_libraries
 from factcheck.commands.inputs import check_model
 from factcheck.commands.judging import add_judge_arguments, judge_of
 from factcheck.errors import InputError
+from retrieval.lazy import need_extra
 
 __all__ = ["add_arguments", "bind", "run", "run_server"]
 
@@ -88,13 +89,7 @@ def bind(host: str, port: int) -> tuple[socket.socket, int]:
     Raises:
         InputError: the extra is not installed, or the address cannot be had.
     """
-    try:
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError:
-        raise InputError(
-            "pages and endpoints need starlette and uvicorn", hint="install factcheck-twins[app]"
-        ) from None
+    need_extra("app", "starlette", "uvicorn", what="a page or an endpoint")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

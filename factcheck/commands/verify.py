@@ -278,7 +278,7 @@ def _cluster(args: argparse.Namespace) -> "RayCluster | None":
     from factcheck.verification.cluster import RayCluster
     from retrieval.lazy import import_extra
 
-    import_extra("ray", "ray")  # before the model is loaded
+    import_extra("ray", "ray", "a run on a cluster", "ray")  # before the model is loaded
     return RayCluster(address=args.ray, actors=args.ray_actors, cuda=(args.device or "").startswith("cuda"))
 
 

@@ -19,6 +19,7 @@ from factcheck.errors import InputError
 from retrieval.arguments import checked_int
 from retrieval.content_cache import ContentCache, content_key
 from retrieval.errors import first_line
+from retrieval.lazy import need_extra
 
 __all__ = ["GIVEN", "OCR_COLUMNS", "READ", "ImageTextReader", "fill_ocr", "ocr_sources"]
 
@@ -51,12 +52,7 @@ class ImageTextReader:
 
     def __init__(self, cache: ContentCache | None = None, threads: int = 1) -> None:
         checked_int("threads", threads, 1)
-        if importlib.util.find_spec("rapidocr") is None:
-            raise InputError(
-                "reading text in images needs the package rapidocr, which is not installed",
-                field="ocr",
-                hint="install factcheck-twins[ocr]",
-            )
+        need_extra("ocr", "rapidocr", what="reading text in images", field="ocr")
         self.cache, self.threads = cache, threads
         #: Changes with whatever changes what is read.
         self.fingerprint = (

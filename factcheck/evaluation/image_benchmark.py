@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from factcheck.errors import InputError
+from retrieval.lazy import need_extra
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -143,10 +144,7 @@ def descriptor(name: str) -> Descriptor:
     if name == "colour-histogram":
         return _colour_histogram
     if name == "phash":
-        try:
-            import imagehash  # noqa: F401
-        except ImportError as error:
-            raise InputError("phash needs the package imagehash", hint="pip install 'factcheck-twins[eval]'") from error
+        need_extra("eval", "imagehash", what="phash")
         return _phash
     if name.startswith("timm:"):
         return _timm_descriptor(name.removeprefix("timm:"))

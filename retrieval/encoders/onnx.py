@@ -42,8 +42,8 @@ class OnnxEncoder(TextEncoder):
     """
 
     def __init__(self, source: TransformersEncoder, *, int8: bool = False, threads: int = 0) -> None:
-        import_extra("onnx", "onnx")
-        ort = import_extra("onnxruntime", "onnx")
+        import_extra("onnx", "onnx", "`runtime` 'onnx'", "runtime")
+        ort = import_extra("onnxruntime", "onnx", "`runtime` 'onnx'", "runtime")
         self._tokenizer, self._max_length, self._pooling = source.tokenizer, source.max_length, source.pooling
         self._dimension, self._prompt = source.dimension, source.prompt
         self._fingerprint = source.fingerprint + ("-int8" if int8 else "")

@@ -42,7 +42,7 @@ class QdrantIndex(EvidenceIndex):
             raise InputError(
                 "a Qdrant index needs either url (a server) or path (a local folder), not both and not neither"
             )
-        client = import_extra("qdrant_client", "qdrant")
+        client = import_extra("qdrant_client", "qdrant", "a Qdrant index")
         models = client.models
         self._models, self.dimension, self.url, self.path, self.collection = models, dimension, url, path, collection
         try:

@@ -124,7 +124,7 @@ def evaluate_run(qrels: Qrels, run: Run, measures: Sequence[str] = MEASURES) -> 
     Raises:
         InputError: the extra is missing, or a measure is unknown.
     """
-    ir_measures = import_extra("ir_measures", "eval")
+    ir_measures = import_extra("ir_measures", "eval", "a score of rankings")
     try:
         parsed = [ir_measures.parse_measure(name) for name in measures]
     except (ValueError, NameError, SyntaxError) as error:

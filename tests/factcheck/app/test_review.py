@@ -269,5 +269,5 @@ def test_review_says_in_a_line_that_the_extra_is_missing(reviewed, monkeypatch, 
     monkeypatch.delitem(sys.modules, "factcheck.app.review")
     assert main(["review", str(reviewed[0]), "--claims", str(reviewed[1])]) == 2
     err = capsys.readouterr().err
-    assert "need starlette and uvicorn; install factcheck-twins[app]" in err
+    assert "needs the package starlette, which is not installed; run: pip install 'factcheck-twins[app]'" in err
     assert err.count("\n") == 1

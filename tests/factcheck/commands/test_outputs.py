@@ -199,4 +199,4 @@ def test_a_missing_package_shows_before_the_model_is_loaded(claims, tmp_path, mo
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setattr("factcheck.verification.verifier.Verifier.load", None)
     err = refused(capsys, "verify", claims, "--out", tmp_path / "v.parquet", "--ray")
-    assert "the package ray is not installed" in err
+    assert "a run on a cluster needs the package ray, which is not installed" in err

