@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from factcheck.errors import InputError
+from retrieval.arguments import checked_file
 from retrieval.errors import first_line
 
 __all__ = ["check_weights", "digest", "load_plain", "not_finite", "read_safetensors"]
@@ -37,9 +38,7 @@ def load_plain(path: str | Path, *, mmap: bool = False) -> dict[str, Any]:
         raise InputError(
             f"{name!r} is an address, and checkpoints are read from local files", hint="fetch it, if you trust it"
         )
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"checkpoint {name!r}: no such file", hint=_KINDS)
+    path = checked_file(f"checkpoint {name!r}", path, hint=_KINDS)
     if path.suffix == ".safetensors":
         return dict(read_safetensors(path))
     try:
@@ -66,8 +65,7 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
     Raises:
         InputError: no such file, or a damaged one.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+    checked_file(str(path), path)
     try:
         return load_file(path)
     except (SafetensorError, OSError, ValueError) as error:

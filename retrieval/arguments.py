@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 from retrieval.errors import InputError
@@ -12,6 +13,8 @@ __all__ = [
     "as_texts",
     "check_image_encoder",
     "checked_choice",
+    "checked_file",
+    "checked_folder",
     "checked_int",
     "checked_number",
     "checked_share",
@@ -69,6 +72,20 @@ def checked_share(name: str, value: Any) -> float:
     if not 0 <= number <= 1:
         raise InputError(f"`{name}` is {value!r}, expected a number in [0, 1]", field=name)
     return number
+
+
+def checked_file(what: str, path: str | Path, *, field: str | None = None, hint: str | None = None) -> Path:
+    """A file that is there; InputError otherwise, which begins with ``what``, such as ``queries 'q.jsonl'``."""
+    if not Path(path).is_file():
+        raise InputError(f"{what}: no such file", field=field, hint=hint)
+    return Path(path)
+
+
+def checked_folder(name: str, path: str | Path, hint: str | None = None) -> Path:
+    """A folder that is there, as the parameter ``name`` gives it; InputError otherwise."""
+    if not Path(path).is_dir():
+        raise InputError(f"`{name}` {str(path)!r} is not a folder", field=name, hint=hint)
+    return Path(path)
 
 
 def check_image_encoder(encoder: Any) -> None:

@@ -18,6 +18,7 @@ from factcheck.commands.inputs import check_checkpoint, check_image_root
 from factcheck.data.claims import ClaimsFormat
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_folder
+from retrieval.arguments import checked_file
 
 if TYPE_CHECKING:
     from factcheck.training.verdict.module import VerdictModule
@@ -82,8 +83,8 @@ def run(args: argparse.Namespace) -> int:
     checkpoint, out = Path(args.checkpoint), Path(args.out)
     check_checkpoint(args.checkpoint)
     check_output_folder("out", out, "a model folder", {"kind": "factcheck-verdict-model"})
-    if args.card and not Path(args.card).is_file():
-        raise InputError(f"--card {args.card!r}: no such file")
+    if args.card:
+        checked_file(f"`card` {args.card!r}", args.card, field="card")
     check_image_root(args.image_root)
     columns = _check_tables(args) if args.calibrate_on else ClaimsFormat()
     quiet_libraries()

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 from factcheck.errors import InputError
+from retrieval.arguments import checked_file, checked_folder
 
 __all__ = ["check_checkpoint", "check_image_root", "check_model"]
 
@@ -37,8 +38,8 @@ def check_image_root(path: str | None) -> None:
     Raises:
         InputError: see above.
     """
-    if path is not None and not Path(path).is_dir():
-        raise InputError(f"--image-root {path!r} is not a folder; give the folder that image paths are relative to")
+    if path is not None:
+        checked_folder("image_root", path, "give the folder that image paths are relative to")
 
 
 def check_checkpoint(path: str, name: str = "checkpoint") -> None:
@@ -47,7 +48,6 @@ def check_checkpoint(path: str, name: str = "checkpoint") -> None:
     Raises:
         InputError: no such file, or none that PyTorch wrote (they are zip archives).
     """
-    if not Path(path).is_file():
-        raise InputError(f"{name} {path!r}: no such file; 'factcheck fit' writes checkpoints")
+    checked_file(f"{name} {path!r}", path, hint="'factcheck fit' writes checkpoints")
     if not zipfile.is_zipfile(path):
         raise InputError(f"{name} {path!r} is not a checkpoint; give a .ckpt file that 'factcheck fit' wrote")

@@ -8,6 +8,7 @@ from factcheck.commands.common import positive, write_json
 from factcheck.commands.inputs import check_checkpoint
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder, is_json_with
+from retrieval.arguments import checked_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -71,9 +72,7 @@ def _export(args: argparse.Namespace) -> int:
     check_output_folder("out", args.out, "a photo encoder", {"format": "factcheck-photo-encoder"})
     card = None
     if args.card:
-        if not Path(args.card).is_file():
-            raise InputError(f"--card {args.card!r}: no such file")
-        card = Path(args.card).read_text("utf-8")
+        card = checked_file(f"`card` {args.card!r}", args.card, field="card").read_text("utf-8")
     from factcheck.models.folder import save_image_encoder
     from factcheck.training.images.module import load_pretrained_encoder
 
@@ -87,8 +86,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     for path in (*args.references, args.queries):
         if not Path(path).exists():
             raise InputError(f"{path!r}: no such folder or table of photos")
-    if args.gold and not Path(args.gold).is_file():
-        raise InputError(f"--gold {args.gold!r}: no such file")
+    if args.gold:
+        checked_file(f"`gold` {args.gold!r}", args.gold, field="gold")
     inputs |= {f"the table {path}": path for path in args.references}
     check_output_file("json", args.json, inputs, own=is_json_with("recall@1", "uap"))
     from rich.table import Table

@@ -30,6 +30,7 @@ from PIL import (
 from factcheck.data.canonical import image_array
 from factcheck.data.normalize import normalize_claims
 from factcheck.errors import InputError
+from retrieval.arguments import checked_folder, checked_int
 
 with contextlib.suppress(ImportError):  # Pillow built without it
     from PIL import AvifImagePlugin  # noqa: F401
@@ -98,11 +99,8 @@ def load_images(table: pa.Table, image_root: str | Path | None, *, threads: int 
             f"load_images takes a pyarrow.Table, found {type(table).__name__}; make one with pyarrow.Table.from_pandas(frame)"
         )
     table = normalize_claims(table)
-    root = None if image_root is None else os.path.abspath(image_root)
-    if root is not None and not os.path.isdir(root):
-        raise InputError(f"image root {image_root}: no such folder")
-    if threads < 1:
-        raise InputError(f"threads is {threads}; expected 1 or more")
+    root = None if image_root is None else os.path.abspath(checked_folder("image_root", image_root))
+    threads = checked_int("threads", threads, 1)
     status = table.column("status").to_pylist()
     reasons = table.column("reasons").to_pylist()
     with ThreadPoolExecutor(threads) as pool:

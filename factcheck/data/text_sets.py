@@ -6,6 +6,7 @@ from typing import Any
 
 from factcheck.errors import InputError
 from factcheck.labels import STANCES, FactifyLabel, Stance, parse_label, stance_of
+from retrieval.arguments import checked_file
 from retrieval.tables.content import Content
 from retrieval.tables.jsonl import JsonTable
 
@@ -84,9 +85,7 @@ def read_claims_text(
 
 
 def _rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+    path = checked_file(str(path), path)
     for row in JsonTable(Content(path)).rows():
         where = f"{path}, line {row.line}"
         if row.fault is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from factcheck.errors import InputError
+from retrieval.arguments import checked_file
 from retrieval.lazy import need_extra
 
 if TYPE_CHECKING:
@@ -249,8 +250,7 @@ def _gold(path: str | Path | None, rows: int) -> NDArray[np.bool_]:
         raise InputError(
             "a table of queries needs `gold`: a JSONL file that says same_photo (true or false) a row", field="gold"
         )
-    if not Path(path).is_file():
-        raise InputError(f"`gold` {str(path)!r}: no such file", field="gold")
+    checked_file(f"`gold` {str(path)!r}", path, field="gold")
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
         same = [bool(json.loads(line)["same_photo"]) for line in lines if line.strip()]

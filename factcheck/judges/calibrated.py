@@ -12,6 +12,7 @@ from factcheck.errors import InputError
 from factcheck.judges.base import Judge, Judgement
 from factcheck.models.calibration import Calibration
 from factcheck.models.inputs import TextRow
+from retrieval.arguments import checked_file
 from retrieval.durable import replacing
 
 __all__ = ["CalibratedJudge", "JudgeProfile"]
@@ -53,7 +54,7 @@ class JudgeProfile:
         Raises:
             InputError: no such file, or it is not a judge's profile.
         """
-        path = Path(path)
+        path = checked_file(f"judge profile {str(path)!r}", path, field="judge_profile")
         try:
             if path.stat().st_size > _MOST_BYTES:
                 raise ValueError
@@ -61,8 +62,6 @@ class JudgeProfile:
             if content["kind"] != _KIND or not isinstance(content["judge"], str):
                 raise ValueError
             return cls(content["judge"], Calibration(**content["calibration"]))
-        except FileNotFoundError:
-            raise InputError(f"judge profile {str(path)!r}: no such file", field="judge_profile") from None
         except (OSError, ValueError, TypeError, KeyError):
             raise InputError(
                 f"{str(path)!r} is not a judge's profile", field="judge_profile", hint="`calibrate` writes one"

@@ -16,7 +16,7 @@ from factcheck.errors import InputError
 from factcheck.verification.known import KnownVerdicts
 from factcheck.verification.parts import Part, Parts
 from factcheck.verification.summary import Clock, Counts
-from retrieval.arguments import checked_int
+from retrieval.arguments import checked_folder, checked_int
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Prepared, Verifier
@@ -60,12 +60,8 @@ class RunOptions:
     def __post_init__(self) -> None:
         for name in ("chunk_size", "workers"):
             object.__setattr__(self, name, checked_int(name, getattr(self, name), 1))
-        if self.image_root is not None and not Path(self.image_root).is_dir():
-            raise InputError(
-                f"`image_root` {str(self.image_root)!r} is not a folder",
-                field="image_root",
-                hint="give the folder that image paths are relative to",
-            )
+        if self.image_root is not None:
+            checked_folder("image_root", self.image_root, "give the folder that image paths are relative to")
         if self.shard is not None and not 0 <= self.shard[0] < self.shard[1]:
             raise InputError(
                 f"`shard` is {self.shard[0]}/{self.shard[1]}",

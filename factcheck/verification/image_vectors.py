@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from factcheck.errors import InputError
+from retrieval.arguments import checked_file
 
 __all__ = ["ImageVectors", "image_similarity", "image_vectors_of"]
 
@@ -99,9 +100,7 @@ def _encoded(name: str, image: Any) -> bytes:
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if isinstance(image, str | Path):
-        if not Path(image).is_file():
-            raise InputError(f"`{name}` {str(image)!r}: no such file", field=name)
-        return Path(image).read_bytes()
+        return checked_file(f"`{name}` {str(image)!r}", image, field=name).read_bytes()
     if callable(getattr(image, "save", None)):
         sink = io.BytesIO()
         image.save(sink, "PNG")

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
+from retrieval.arguments import checked_file
 from retrieval.durable import replacing
 
 __all__ = [
@@ -154,8 +155,7 @@ def check_verdicts(path: Path) -> None:
     Raises:
         InputError: no such file.
     """
-    if not path.is_file():
-        raise InputError(f"verdict table {str(path)!r}: no such file", hint="`verify_file` writes one")
+    checked_file(f"verdict table {str(path)!r}", path, hint="`verify_file` writes one")
 
 
 def _is_verdict_table(path: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retrieval.arguments import checked_int
+from retrieval.arguments import checked_file, checked_int
 from retrieval.errors import InputError
 from retrieval.lazy import import_extra
 from retrieval.tables.content import Content, reading
@@ -30,8 +30,7 @@ def read_qrels(path: str | Path | Content) -> dict[str, dict[str, int]]:
         InputError: no such file, or a row that is not three fields with a whole number last.
     """
     content = path if isinstance(path, Content) else Content(Path(path))
-    if not content.path.is_file():
-        raise InputError(f"qrels {path}: no such file")
+    checked_file(f"qrels {path}", content.path)
     qrels: dict[str, dict[str, int]] = {}
     with content.open() as file, reading(content), io.TextIOWrapper(file, "utf-8-sig", newline="") as stream:
         for number, row in enumerate(csv.reader(stream, delimiter="\t", quoting=csv.QUOTE_NONE), 1):
@@ -54,8 +53,7 @@ def read_queries(path: str | Path | Content) -> dict[str, str]:
         InputError: no such file, or a row without an id and a text.
     """
     content = path if isinstance(path, Content) else Content(Path(path))
-    if not content.path.is_file():
-        raise InputError(f"queries {path}: no such file")
+    checked_file(f"queries {path}", content.path)
     queries: dict[str, str] = {}
     for row in JsonTable(content).rows():
         identifier, text = row.values.get("_id", row.values.get("id")), row.values.get("text")

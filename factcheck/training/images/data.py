@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from factcheck.data.images import decode_image
 from factcheck.errors import InputError
-from retrieval.arguments import checked_int
+from retrieval.arguments import checked_folder, checked_int
 from retrieval.durable import replacing
 from retrieval.npy import NpyWriter
 
@@ -282,16 +282,11 @@ def _as_is(batch: Any) -> Any:
 def _names(folder: str | Path | None) -> set[str]:
     if folder is None:
         return set()
-    if not Path(folder).is_dir():
-        raise InputError(f"`exclude` {str(folder)!r} is not a folder", field="exclude")
-    return {path.name for path in Path(folder).rglob("*") if path.suffix.lower() in _SUFFIXES}
+    return {path.name for path in checked_folder("exclude", folder).rglob("*") if path.suffix.lower() in _SUFFIXES}
 
 
 def _sources(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise InputError(
-            f"`root` {str(root)!r} is not a folder", field="root", hint="give one of Parquet or image files"
-        )
+    checked_folder("root", root, "give one of Parquet or image files")
     tables = sorted(root.glob("*.parquet"))
     sources = tables or sorted(p for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
     if not sources:

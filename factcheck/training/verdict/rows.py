@@ -27,7 +27,7 @@ from factcheck.labels import (
 from factcheck.models.inputs import TextRow
 from factcheck.training.facts import make_fact
 from factcheck.training.verdict.losses import NOT_SUPPORT, UNLABELLED
-from retrieval.arguments import checked_choice, checked_int, checked_share
+from retrieval.arguments import checked_choice, checked_file, checked_int, checked_share
 from retrieval.durable import replacing
 from retrieval.search.select import METHODS, SELECTION_VERSION, select_evidence
 from retrieval.tables.content import Content
@@ -328,9 +328,7 @@ def _looks_like_pairs(path: Path) -> bool:
 
 def _first_json_row(path: Path) -> Mapping[str, Any]:
     """The first row of a JSON table; nothing for other formats, and where it cannot be read (the reader will say what is wrong)."""
-    if not path.is_file():
-        raise InputError(f"no such file: {path}")
-    content = Content(path)
+    content = Content(checked_file(str(path), path))
     if format_of(content) != "jsonl":
         return {}
     with contextlib.suppress(InputError):

@@ -146,9 +146,9 @@ def test_empty_table(root):
 
 def test_no_root(root):
     assert load_images(table_of(["a.png"]), None)["reasons"].to_pylist() == [["claim_image: no image root"]]
-    with pytest.raises(InputError, match=r"image root .*nowhere: no such folder"):
+    with pytest.raises(InputError, match=r"`image_root` .*nowhere' is not a folder"):
         load_images(table_of(["a.png"]), root / "nowhere")
-    with pytest.raises(InputError, match="threads is 0"):
+    with pytest.raises(InputError, match="`threads` is 0"):
         load_images(table_of(["a.png"]), root, threads=0)
 
 

@@ -109,7 +109,7 @@ def test_images_are_read_on_the_way(tmp_path):
     for images, found in ((False, []), (True, names[:1]), (tmp_path / "photos", names[1:])):
         cells = [row["claim_image"] for row in rows_of(source, batch_size=1, images=images)]
         assert [cell["path"] for cell in cells if cell and cell["bytes"]] == found
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         next(source.batches(images=tmp_path / "nowhere"))
 
 
