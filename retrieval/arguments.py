@@ -66,11 +66,11 @@ def checked_choice(name: str, value: Any, choices: Collection[str]) -> str:
     return value
 
 
-def checked_share(name: str, value: Any) -> float:
-    """A number in [0, 1] as a float; InputError for others, and for booleans."""
+def checked_share(name: str, value: Any, *, above_zero: bool = False) -> float:
+    """A number in [0, 1], or in (0, 1], as a float; InputError for others, and for booleans."""
     number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
-    if not 0 <= number <= 1:
-        raise InputError(f"`{name}` is {value!r}, expected a number in [0, 1]", field=name)
+    if not 0 <= number <= 1 or (above_zero and not number):
+        raise InputError(f"`{name}` is {value!r}, expected a number in {'(' if above_zero else '['}0, 1]", field=name)
     return number
 
 

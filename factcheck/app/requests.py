@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from types import UnionType
 from typing import Any
 
 import pyarrow as pa
@@ -57,16 +58,14 @@ def verdict_json(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _row(place: int, item: Any) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise InputError(f"claims[{place}] is {type(item).__name__}, expected an object", field="claims")
+    _check_kind(item, dict, f"claims[{place}]", "an object", "claims")
     unknown = sorted(item.keys() - CLAIM_SCHEMA["properties"].keys())
     if unknown:
         raise InputError(f"claims[{place}] has an unknown field {unknown[0]!r}", field=unknown[0])
     row: dict[str, Any] = {"id": _id(place, item.get("id"))}
     for name in _TEXTS:
         value = item.get(name)
-        if value is not None and not isinstance(value, str):
-            raise InputError(f"claims[{place}].{name} is {type(value).__name__}, expected a string", field=name)
+        _check_kind(value, str | None, f"claims[{place}].{name}", "a string", name)
         row[name] = value
     if row["claim"] is None:
         raise InputError(f"claims[{place}] has no claim", field="claim")
@@ -76,13 +75,15 @@ def _row(place: int, item: Any) -> dict[str, Any]:
     return row
 
 
+def _check_kind(value: Any, kind: type | UnionType, where: str, expected: str, field: str) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise InputError(f"{where} is {type(value).__name__}, expected {expected}", field=field)
+
+
 def _id(place: int, value: Any) -> str:
     if value is None:
         return str(place)
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InputError(
-            f"claims[{place}].id is {type(value).__name__}, expected a string or a whole number", field="id"
-        )
+    _check_kind(value, str | int, f"claims[{place}].id", "a string or a whole number", "id")
     return str(value)
 
 

@@ -14,6 +14,7 @@ from factcheck.commands.common import add_table_arguments, column_mapping, count
 from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
+from retrieval.arguments import checked_int
 
 if TYPE_CHECKING:
     from retrieval import Hit
@@ -207,8 +208,7 @@ def _search(args: argparse.Namespace) -> int:
     from retrieval.manifest import read_manifest
 
     manifest = read_manifest(Path(args.index))
-    if args.window < 0:
-        raise InputError(f"--window is {args.window}, expected at least 0")
+    checked_int("window", args.window, 0)
     photos = [(name, _read(name)) for name in args.photo or ()]
     if not args.query and not photos:
         raise InputError("index search found neither a query nor --photo; give at least one")
@@ -268,11 +268,12 @@ def _search(args: argparse.Namespace) -> int:
 def _read(photo: str) -> bytes:
     from factcheck.data.images import check_image
 
+    data = b""
     try:
         data = Path(photo).read_bytes()
+        reason = check_image(data)
     except OSError as error:
-        raise InputError(f"--photo {photo}: {error.strerror or error}; name a photo file") from None
-    reason = check_image(data)
+        reason = error.strerror or str(error)
     if reason:
         raise InputError(f"--photo {photo}: {reason}; name a photo file")
     return data

@@ -211,9 +211,8 @@ def decode_image(data: bytes, *, min_size: int | None = None) -> Image.Image:
     try:
         return _decode(data, min_size)
     except ImageError as error:
-        if error.reason != "truncated image" or not data.startswith(_JPEG_START):
-            raise
-        whole = _without_end_marker(data, min_size)
+        cut = error.reason == "truncated image" and data.startswith(_JPEG_START)
+        whole = _without_end_marker(data, min_size) if cut else None
         if whole is None:
             raise
         return whole

@@ -54,25 +54,19 @@ def _table(rows: Any, what: str) -> pa.Table:
         return _of_dataset(rows, what)
     if hasattr(rows, "collect") and hasattr(rows, "collect_schema"):  # a Polars frame that is not computed yet
         rows = rows.collect()
-    if hasattr(rows, "__arrow_c_stream__") or hasattr(rows, "__arrow_c_array__"):
-        try:
-            return (
-                pa.table(rows)
-                if hasattr(rows, "__arrow_c_stream__")
-                else pa.Table.from_batches([pa.record_batch(rows)])
-            )
-        except (pa.ArrowException, TypeError, OverflowError) as error:  # a column of mixed types
-            raise InputError(f"`{what}`: a column cannot be read ({first_line(error)})", field=what) from None
-    if isinstance(rows, Iterable) and not isinstance(rows, str | bytes | Mapping):
-        items = list(rows)
-        if all(isinstance(item, Mapping) for item in items):
-            try:
+    found = type(rows).__name__
+    try:
+        if hasattr(rows, "__arrow_c_stream__"):
+            return pa.table(rows)
+        if hasattr(rows, "__arrow_c_array__"):
+            return pa.Table.from_batches([pa.record_batch(rows)])
+        if isinstance(rows, Iterable) and not isinstance(rows, str | bytes | Mapping):
+            items = list(rows)
+            if all(isinstance(item, Mapping) for item in items):
                 return pa.Table.from_pylist([dict(item) for item in items])
-            except (pa.ArrowException, TypeError, OverflowError) as error:
-                raise InputError(f"`{what}`: a column cannot be read ({first_line(error)})", field=what) from None
-        found = f"a list of {type(items[0]).__name__}"
-    else:
-        found = type(rows).__name__
+            found = f"a list of {type(items[0]).__name__}"
+    except (pa.ArrowException, TypeError, OverflowError) as error:  # a column of mixed types
+        raise InputError(f"`{what}`: a column cannot be read ({first_line(error)})", field=what) from None
     raise InputError(
         f"`{what}` is {found}, expected a table of claims",
         field=what,

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 
 from factcheck.data.canonical import MISSING_WORDS, RawRows, canonical_table, is_missing_word
 from factcheck.data.columns import CLAIM_COLUMNS, resolve_columns
-from factcheck.errors import InputError
 from factcheck.records import claims_schema
+from retrieval.arguments import checked_choice
 from retrieval.tables.arrow import ArrowBatch
 from retrieval.tables.rows import RowBatch
 from retrieval.text.dates import date_range
@@ -46,8 +46,7 @@ def normalize_claims(
     Raises:
         InputError: no column holds the claim, ``columns`` names one that is not there, or a row is bad under ``fail``.
     """
-    if on_error not in ("mark", "fail"):
-        raise InputError(f"on_error is {on_error!r}; expected 'mark' or 'fail'")
+    checked_choice("on_error", on_error, ("mark", "fail"))
     if table.schema.equals(_SCHEMA) and columns is None and on_error == "mark" and _is_checked(table):
         return table
     names = resolve_columns(table.column_names, columns, where=where)

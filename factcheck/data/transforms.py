@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from factcheck.errors import InputError
+from retrieval.arguments import checked_int
 
 __all__ = ["ImageTransform"]
 
@@ -27,14 +28,12 @@ class ImageTransform:
     """
 
     def __init__(self, size: int, mean: Sequence[float], std: Sequence[float]):
-        if size < 1:
-            raise InputError(f"size is {size}; expected a number of pixels, 1 or more")
+        self.size = checked_int("size", size, 1)
         for name, values in (("mean", mean), ("std", std)):
             if len(values) != 3 or not np.isfinite(values).all():
                 raise InputError(f"{name} is {values!r}; expected three finite numbers, one a channel")
         if min(std) <= 0:
             raise InputError(f"std is {std!r}; expected numbers above 0")
-        self.size = size
         self.mean = tuple(float(value) for value in mean)
         self.std = tuple(float(value) for value in std)
         # (x / 255 - mean) / std as one multiplication and one addition a pixel.

@@ -16,6 +16,7 @@ import numpy as np
 from factcheck.errors import InputError
 from factcheck.verification.decide import DecidedRows, Decision, attribute_sentences
 from factcheck.verification.rows import Row, Variant
+from retrieval.arguments import checked_int
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -115,8 +116,8 @@ def attribution_quality(
     Raises:
         InputError: the table cannot be read, an option is out of range, or no row has more sentences than the smallest size.
     """
-    if not sizes or min(sizes) < 1 or draws < 1:
-        raise InputError(f"sizes and draws must be at least 1, found {tuple(sizes)} and {draws}")
+    for name, value in (("draws", draws), ("sizes", min(sizes, default=0))):
+        checked_int(name, value, 1)
     marked = row_marks(claims if gold is None else gold)
     drops: dict[int, list[tuple[list[float], list[float]]]] = {size: [] for size in sorted(set(sizes))}
     agreements: list[_Agreement] = []

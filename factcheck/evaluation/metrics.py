@@ -10,6 +10,7 @@ from scipy.stats import beta
 
 from factcheck.errors import InputError
 from factcheck.evaluation.bootstrap import Interval, interval, resampled_counts
+from retrieval.arguments import checked_share
 
 __all__ = [
     "Classification",
@@ -198,8 +199,7 @@ def area_under_risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> float
 
 def accuracy_at_coverage(confidence: ArrayLike, correct: ArrayLike, coverage: float) -> float:
     """Accuracy over the ``coverage`` share of rows with the highest confidence (ties broken by row order)."""
-    if not 0 < coverage <= 1:
-        raise InputError(f"`coverage` must lie in (0, 1], found {coverage}", field="coverage")
+    checked_share("coverage", coverage, above_zero=True)
     values, hits = _arrays(confidence, correct)
     keep = max(1, round(coverage * len(values)))
     return float(hits[np.argsort(-values, kind="stable")[:keep]].mean())
@@ -262,8 +262,7 @@ def threshold_for_precision(
     Raises:
         InputError: the target is out of range, or no threshold reaches it; says which precision can be had.
     """
-    if not 0 < target <= 1:
-        raise InputError(f"`target_precision` must lie in (0, 1], found {target}", field="target_precision")
+    checked_share("target_precision", target, above_zero=True)
     values, hits = _arrays(confidence, correct)
     order = np.argsort(-values, kind="stable")
     # A threshold keeps all rows of equal confidence, so only the last of them is a place to cut.

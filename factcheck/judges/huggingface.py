@@ -13,7 +13,7 @@ from yaml import YAMLError
 from factcheck.errors import InputError
 from factcheck.judges.base import Judge, Judgement
 from factcheck.judges.label_names import stance_map
-from retrieval.arguments import checked_int
+from retrieval.arguments import checked_choice, checked_int
 from retrieval.encoders.batching import batches_by_length, pad
 from retrieval.encoders.pretrained import first_line, hash_folder, load_pretrained, load_tokenizer, resolve_pretrained
 
@@ -64,8 +64,7 @@ class CrossEncoderJudge(Judge):
     ) -> None:
         import torch
 
-        if dtype not in ("float32", "bfloat16", "float16"):
-            raise InputError(f"`dtype` must be float32, bfloat16 or float16, found {dtype!r}", field="dtype")
+        checked_choice("dtype", dtype, ("float32", "bfloat16", "float16"))
         self.tokens_at_once = checked_int("tokens_at_once", tokens_at_once, 1)
         self.name, self.claim_first = os.fspath(name), claim_first
         folder = resolve_pretrained(self.name, "judge")

@@ -89,11 +89,8 @@ def save_model(
     stored = {name: t for name, t in state.items() if not (name in bases and torch.equal(bases[name], t.float()))}
     inherited = sorted(set(state) - set(stored))
     tensors = {n: (t.to(dtype) if t.is_floating_point() else t).contiguous() for n, t in stored.items()}
-    if (name := not_finite(tensors)) is not None:
-        what = "holds NaN or infinity; export a checkpoint of a training that did not diverge"
-        if not_finite({name: stored[name]}) is None:
-            what = f"has values beyond the range of {str(dtype).removeprefix('torch.')}; export it as float32"
-        raise InputError(f"the tensor {name!r} {what}")
+    narrow = f"has values beyond the range of {str(dtype).removeprefix('torch.')}; export it as float32"
+    _check_storable(stored, tensors, "", narrow)
     bundled = model.config.text_model == BUNDLED_TEXT_MODEL
     config = {
         "kind": KIND,
@@ -231,18 +228,25 @@ def _build(folder: Path, config: dict[str, Any], *, shell: bool = False) -> Verd
         raise InputError(f"{folder / CONFIG} describes no model that can be built ({said})", hint=_ADVICE) from error
 
 
+def _check_storable(state: Mapping[str, Tensor], stored: Mapping[str, Tensor], whose: str, narrow: str) -> None:
+    """Refuse to store tensors with NaN or infinity, be it of the training or of the narrower type they are stored in."""
+    if (name := not_finite(stored)) is not None:
+        what = "holds NaN or infinity; export a checkpoint of a training that did not diverge"
+        raise InputError(f"the tensor {name!r}{whose} {narrow if not_finite({name: state[name]}) is None else what}")
+
+
 def _check_fit(
     state: Mapping[str, Tensor], tensors: Mapping[str, Tensor], inherited: Sequence[str], folder: Path
 ) -> None:
     expected = set(state) - set(inherited)
     missing, extra = sorted(expected - set(tensors))[:3], sorted(set(tensors) - expected)[:3]
+    fault = None
     if missing or extra or not set(inherited) <= set(state):
         fault = f"missing tensors {missing}, unexpected {extra}"
+    elif wrong := next((name for name, tensor in tensors.items() if tensor.shape != state[name].shape), None):
+        fault = f"{wrong} has shape {tuple(tensors[wrong].shape)}, expected {tuple(state[wrong].shape)}"
+    if fault:
         raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {fault}", hint=_ADVICE)
-    for name, tensor in tensors.items():
-        if tensor.shape != (expected_shape := state[name].shape):
-            fault = f"{name} has shape {tuple(tensor.shape)}, expected {tuple(expected_shape)}"
-            raise InputError(f"{folder / WEIGHTS} does not fit {CONFIG}: {fault}", hint=_ADVICE)
 
 
 def languages_of(config: dict[str, Any]) -> tuple[str, ...]:
@@ -437,11 +441,8 @@ def save_image_encoder(encoder: ImageEncoder, folder: str | Path, *, card: str |
     """
     folder = Path(folder)
     state = {key: tensor.detach().cpu().to(torch.float16).contiguous() for key, tensor in encoder.state_dict().items()}
-    if (name := not_finite(state)) is not None:
-        what = "holds NaN or infinity; export a checkpoint of a training that did not diverge"
-        if not_finite({name: encoder.state_dict()[name]}) is None:
-            what = "has values beyond the range of float16, in which image encoders are saved; train with lower rates or more decay"
-        raise InputError(f"the tensor {name!r} of the image encoder {what}")
+    narrow = "has values beyond the range of float16, in which image encoders are saved; train with lower rates or more decay"
+    _check_storable(encoder.state_dict(), state, " of the image encoder", narrow)
     encoder.refresh_fingerprint()  # the weights may have changed since it was asked for
     content = {"format": IMAGE_KIND, "version": FORMAT_VERSION, **encoder.config(), "fingerprint": encoder.fingerprint}
     with _rewritten(folder, (CONFIG, WEIGHTS, *([] if card is None else [CARD]))) as new:

@@ -25,15 +25,14 @@ def read_json(path: Path, advice: str) -> dict[str, Any]:
         InputError: it cannot be read, is larger than any configuration, or holds something else; ends with ``advice``.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise InputError(f"{path}: too large for a configuration", hint=advice)
-        content = json.loads(path.read_text("utf-8"))
-    except InputError:
-        raise
+        large = path.stat().st_size > _LARGEST_FILE
+        content = None if large else json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error})", hint=advice) from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON ({error})", hint=advice) from None
+    if large:
+        raise InputError(f"{path}: too large for a configuration", hint=advice)
     if not isinstance(content, dict):
         raise InputError(f"{path} holds {type(content).__name__}, expected an object", hint=advice)
     return content

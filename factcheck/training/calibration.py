@@ -14,6 +14,7 @@ from factcheck.errors import InputError
 from factcheck.evaluation.metrics import MIN_ROWS, threshold_for_precision
 from factcheck.labels import FACTIFY_LABELS, STANCES, FactifyLabel, Stance, five_class_labels, parse_label, stance_of
 from factcheck.models.calibration import Calibration, PairCalibration
+from retrieval.arguments import checked_int, checked_share
 
 if TYPE_CHECKING:
     from factcheck.verification.verifier import Verifier
@@ -158,6 +159,7 @@ def check_calibration_tables(
     from factcheck.data import open_claims
     from factcheck.data.claims import check_labels
 
+    at_least = checked_int("min_rows", at_least, 1)
     labelled = 0
     for path in claims:
         first = 0
@@ -167,8 +169,6 @@ def check_calibration_tables(
             good = table.filter(pc.not_equal(table["status"], "error"))
             labelled += len(good) - good["label"].null_count
     where = ", ".join(map(str, claims))
-    if not labelled:
-        raise InputError(f"calibration: no labelled row in {where}; give tables with labels, as for evaluation")
     _check_number(labelled, "labelled rows", at_least, where)
     if target_precision is not None and labelled < MIN_ROWS:
         raise InputError(
@@ -203,7 +203,8 @@ def calibrate(
     Raises:
         InputError: a table cannot be read, too few rows have a label, or no threshold reaches the target.
     """
-    _check_target(target_precision)
+    if target_precision is not None:
+        checked_share("target_precision", target_precision, above_zero=True)
     rows = _labelled_rows(verifier, claims, image_root, columns)
     _check_enough(rows, at_least, claims)
     five = [(row.label, row.gold_label) for row in rows if row.label is not None and row.gold_label is not None]
@@ -243,7 +244,8 @@ def calibrate_judge(
 
     if verifier.judge is None:
         raise InputError("the verifier has no `judge` but its own model", field="judge", hint="calibrate the model")
-    _check_target(target_precision)
+    if target_precision is not None:
+        checked_share("target_precision", target_precision, above_zero=True)
     rows = _labelled_rows(verifier, claims, image_root, columns)
     _check_enough(rows, at_least, claims)
     pairs = _of_pairs(rows)
@@ -259,18 +261,9 @@ def calibrate_judge(
     return replace(neutral, stance=temperature)
 
 
-def _check_target(target_precision: float | None) -> None:
-    if target_precision is not None and not 0 < target_precision <= 1:
-        raise InputError(
-            f"`target_precision` is {target_precision}, expected a number in (0, 1]", field="target_precision"
-        )
-
-
 def _check_enough(rows: Sequence[_Labelled], at_least: int, claims: Sequence[str | Path]) -> None:
     where = ", ".join(map(str, claims))
-    _check_number(len(rows), "labelled rows with a verdict", at_least, where)
-    if not rows:
-        raise InputError(f"calibration: no labelled row in {where}")
+    _check_number(len(rows), "labelled rows with a verdict", checked_int("min_rows", at_least, 1), where)
     if len(rows) < _ENOUGH:
         _LOG.warning(
             "%d labelled rows are few for a calibration: %d fix a temperature to a few percent", len(rows), _ENOUGH
@@ -278,6 +271,10 @@ def _check_enough(rows: Sequence[_Labelled], at_least: int, claims: Sequence[str
 
 
 def _check_number(found: int, what: str, at_least: int, where: str) -> None:
+    if not found:
+        raise InputError(
+            f"calibration: no {what.replace('rows', 'row')} in {where}; give tables with labels, as for evaluation"
+        )
     if found < at_least:
         raise InputError(
             f"calibration: {found} {what} in {where}, of which at least {at_least} are needed",

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from factcheck.errors import InputError
 from factcheck.twins.blocks import Block, PatchEmbed, PositionalEncodingGenerator, Size
 from factcheck.twins.kernels import cache_floats, even_part, hooked, recording
+from retrieval.arguments import checked_choice
 
 __all__ = ["MIN_SIZE", "Twins"]
 
@@ -180,8 +181,7 @@ class Twins(nn.Module):
         Raises:
             InputError: unknown format, an index out of range, or a bad input.
         """
-        if output_fmt not in ("NCHW", "NHWC"):
-            raise InputError(f"output_fmt must be 'NCHW' or 'NHWC', found {output_fmt!r}")
+        checked_choice("output_fmt", output_fmt, ("NCHW", "NHWC"))
         _check_input(x, self.in_chans)
         last = len(self.blocks) - 1
         wanted = self._take(indices)

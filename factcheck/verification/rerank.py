@@ -16,7 +16,7 @@ from factcheck.models.inputs import InputBuilder, TextRow, input_builder
 from factcheck.models.verdict import VerdictModel
 from retrieval.arguments import checked_int
 from retrieval.encoders.batching import rows_by_length
-from retrieval.search.rerank import CrossEncoderReranker, Reranker
+from retrieval.search.rerank import CrossEncoderReranker, Reranker, check_pairs
 
 __all__ = ["StanceReranker", "load_reranker"]
 
@@ -72,8 +72,7 @@ class StanceReranker(Reranker):
 
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
         """Scores of n pairs, float32 (n,), in [0, 1]."""
-        if len(queries) != len(passages):
-            raise InputError(f"got {len(queries)} queries for {len(passages)} passages; give one a pair")
+        check_pairs(queries, passages)
         rows = [TextRow(clean_text(q), [clean_text(p)]) for q, p in zip(queries, passages, strict=True)]
         scores = np.empty(len(rows), np.float32)
         with torch.inference_mode():

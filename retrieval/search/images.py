@@ -78,8 +78,7 @@ class ImageSearch:
                     f"images[{i}] is {type(file).__name__}, expected bytes", hint="give the contents of an image file"
                 )
         top_k = checked_int("top_k", top_k, 1)
-        if self._images is None:
-            raise _without_images()
+        held = _held(self._images)
         if self._image_encoder is None:
             raise InputError(
                 "search by photo needs the image encoder that the index was built with",
@@ -88,7 +87,7 @@ class ImageSearch:
         if not files:
             return []
         vectors = np.asarray(self._image_encoder.embed_images([bytes(file) for file in files]), np.float32)
-        return self._hits(self._images, vectors, top_k, filters)
+        return self._hits(held, vectors, top_k, filters)
 
     def search_captions(
         self, queries: Iterable[str], *, top_k: int = 10, filters: Mapping[str, Any] | None = None
@@ -96,13 +95,12 @@ class ImageSearch:
         """The photos whose captions are most like each text; see :meth:`search`."""
         texts = as_texts(queries, "queries")
         top_k = checked_int("top_k", top_k, 1)
-        if self._captions is None:
-            raise _without_images()
+        captions = _held(self._captions)
         if self._encoder is None:
             raise InputError(
                 "search by caption needs the text encoder", hint="open the index with method 'hybrid' or 'dense'"
             )
-        return self._hits(self._captions, self._encoder.encode(texts), top_k, filters, captioned=True)
+        return self._hits(captions, self._encoder.encode(texts), top_k, filters, captioned=True)
 
     def _hits(
         self,
@@ -133,10 +131,12 @@ class ImageSearch:
         return results
 
 
-def _without_images() -> InputError:
-    return InputError(
-        "this index holds no photos", hint="build it with `image_encoder`, from a corpus that has an images field"
-    )
+def _held(index: FaissIndex | None) -> FaissIndex:
+    if index is None:
+        raise InputError(
+            "this index holds no photos", hint="build it with `image_encoder`, from a corpus that has an images field"
+        )
+    return index
 
 
 def _open(folder: Path, name: str) -> FaissIndex:

@@ -14,7 +14,7 @@ from retrieval.errors import InputError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["CrossEncoderReranker", "Reranker", "rerank_scores"]
+__all__ = ["CrossEncoderReranker", "Reranker", "check_pairs", "rerank_scores"]
 
 
 class Reranker(ABC):
@@ -36,6 +36,16 @@ class Reranker(ABC):
     @abstractmethod
     def score(self, queries: Sequence[str], passages: Sequence[str]) -> np.ndarray:
         """Scores of n pairs, float32 (n,), higher is better."""
+
+
+def check_pairs(queries: Sequence[str], passages: Sequence[str]) -> None:
+    """Refuse to score unless there is one passage a query.
+
+    Raises:
+        InputError: says how many there are of each.
+    """
+    if len(queries) != len(passages):
+        raise InputError(f"got {len(queries)} queries for {len(passages)} passages", hint="give one a pair")
 
 
 def rerank_scores(scores: np.ndarray, weight: float) -> np.ndarray:
@@ -101,8 +111,7 @@ class CrossEncoderReranker(Reranker):
         """Scores of n pairs."""
         import torch
 
-        if len(queries) != len(passages):
-            raise InputError(f"got {len(queries)} queries for {len(passages)} passages", hint="give one a pair")
+        check_pairs(queries, passages)
         scores = np.empty(len(queries), np.float32)
         if not len(queries):
             return scores

@@ -272,7 +272,7 @@ def test_transform_is_deterministic():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, MEAN, STD), "size is 0; expected a number of pixels"),
+        ((0, MEAN, STD), "`size` is 0, expected a whole number"),
         ((8, (0.5,), STD), r"mean is \(0.5,\); expected three"),
         ((8, MEAN, (1, 1, float("nan"))), "std is .*; expected three finite"),
         ((8, MEAN, (1, 0, 1)), "std is .*; expected numbers above 0"),

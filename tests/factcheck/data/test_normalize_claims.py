@@ -114,7 +114,7 @@ def test_messages():
         normalize_claims(pa.table({"text": ["a"]}))
     with pytest.raises(InputError, match="claims table, row 1, column 'claim': empty"):
         normalize_claims(pa.table({"claim": ["a", ""]}), on_error="fail")
-    with pytest.raises(InputError, match="on_error is 'ignore'; expected 'mark' or 'fail'"):
+    with pytest.raises(InputError, match="`on_error` is 'ignore', expected one of mark, fail"):
         normalize_claims(pa.table({"claim": ["a"]}), on_error="ignore")
 
 

@@ -113,7 +113,7 @@ class TestMistakes:
     def test_options(self, nli):
         with pytest.raises(InputError, match="`max_length` is 500, but the judge reads 48 tokens at most"):
             CrossEncoderJudge(nli, max_length=500)
-        with pytest.raises(InputError, match="`dtype` must be float32, bfloat16 or float16, found 'int8'"):
+        with pytest.raises(InputError, match="`dtype` is 'int8', expected one of float32, bfloat16, float16"):
             CrossEncoderJudge(nli, dtype="int8")
 
     def test_code_in_the_folder_is_not_run(self, nli, tmp_path):
