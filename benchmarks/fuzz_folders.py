@@ -127,7 +127,7 @@ def mutate_array(path: Path, rng: random.Random, marker: Path) -> None:
     elif kind == 2:
         np.save(path, array[: rng.randint(0, len(array))] if rng.random() < 0.5 else np.concatenate([array, array]))
     elif kind == 3:
-        np.save(path, array.reshape(-1, 1) if rng.random() < 0.5 else array.ravel()[:1].reshape(()))
+        np.save(path, array.reshape(-1, 1) if rng.random() < 0.5 else array.sum())
     elif len(array):
         with np.errstate(all="ignore"):
             array[rng.randrange(len(array))] = np.array(rng.choice(NUMBERS)).astype(array.dtype)

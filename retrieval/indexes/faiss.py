@@ -4,14 +4,15 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from retrieval.durable import replacing
-from retrieval.errors import InputError
+from retrieval.errors import InputError, first_line
 from retrieval.indexes.base import (
     EvidenceIndex,
     Passages,
@@ -44,6 +45,9 @@ EXHAUSTIVE_BELOW = 4096
 EXHAUSTIVE_BYTES, EXHAUSTIVE_QUERIES = 8 << 20, 1024
 #: Bytes of results that are held at once where they are filtered after the search.
 FILTERED_BYTES = 64 << 20
+
+_READING = threading.Lock()  # FAISS has one limit for all threads
+_REBUILD = "its file is damaged; build it again"
 
 
 class FaissIndex(EvidenceIndex):
@@ -173,7 +177,12 @@ class FaissIndex(EvidenceIndex):
         if not len(self) or not len(vectors):
             return np.full((len(vectors), top_k), -np.inf, np.float32), np.full((len(vectors), top_k), -1, np.int64)
         wide = top_k if self._store is None else top_k * self.rerank
-        scores, rows = self._nearest(vectors, top_k, min(wide, self._index.ntotal), allowed)
+        try:
+            scores, rows = self._nearest(vectors, top_k, min(wide, self._index.ntotal), allowed)
+        except RuntimeError as error:
+            raise InputError(f"FAISS cannot search this index ({reason_of(error)})", hint=_REBUILD) from None
+        if rows.max(initial=-1) >= self._index.ntotal:
+            raise InputError(f"this index gives vector {rows.max()} of {self._index.ntotal}", hint=_REBUILD)
         if self._store is not None:
             scores, rows = _score_again(self._store, vectors, rows, top_k)
         scores[rows < 0] = -np.inf
@@ -201,16 +210,13 @@ class FaissIndex(EvidenceIndex):
     @classmethod
     def open(cls, folder: Path, *, writable: bool = False) -> "FaissIndex":
         """Open a saved index, memory-mapped and read-only (shared by processes) unless ``writable``."""
-        faiss = faiss_module()
-
         try:
             about = json.loads((folder / "index.json").read_text("utf-8"))
-            flags = 0 if writable else faiss.IO_FLAG_MMAP_IFC
-            raw = faiss.read_index(str(folder / "vectors.faiss"), flags)
+            raw = _read(folder / "vectors.faiss", writable)
             about = {key: about[key] for key in ("factory", "probe", "rerank")}
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, TypeError, MemoryError) as error:
             raise InputError(
-                f"{folder} holds no readable FAISS index ({str(error).splitlines()[0]})", hint="build it again"
+                f"{folder} holds no readable FAISS index ({first_line(error)})", hint="build it again"
             ) from None
         probe, rerank = about["probe"], about["rerank"]
         if not isinstance(about["factory"], str) or not _is_count(rerank) or not (probe is None or _is_count(probe)):
@@ -319,6 +325,39 @@ class FaissIndex(EvidenceIndex):
                 break
             waiting, depth = np.concatenate(short), min(total, 4 * depth)
         return scores, rows
+
+
+def _read(path: Path, writable: bool) -> Any:
+    """A saved FAISS index; one that is not ``writable`` lies in its file and is read as it is needed.
+
+    FAISS can map the file itself, but reads on behind the end of one that was cut off within a number, and ends the process.
+    """
+    faiss = faiss_module()
+
+    held = np.memmap(path, np.uint8, "r")
+    with _parts_of_at_most(held.size):
+        if writable:
+            return faiss.read_index(str(path))
+        raw = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(held), held.size), faiss.IO_FLAG_MMAP_IFC)
+    raw.referenced_objects = [held]  # where FAISS's own classes keep what they only point to
+    return raw
+
+
+@contextlib.contextmanager
+def _parts_of_at_most(size: int) -> Iterator[None]:
+    """While an index is read: no part is longer than its file, so that a damaged length does not take all memory."""
+    faiss = faiss_module()
+
+    if not hasattr(faiss, "set_deserialization_vector_byte_limit"):  # FAISS before 1.14
+        yield
+        return
+    with _READING:
+        usual = faiss.get_deserialization_vector_byte_limit()
+        faiss.set_deserialization_vector_byte_limit(size)
+        try:
+            yield
+        finally:
+            faiss.set_deserialization_vector_byte_limit(usual)
 
 
 def _score_again(store: np.ndarray, vectors: np.ndarray, rows: np.ndarray, top_k: int) -> tuple[np.ndarray, np.ndarray]:

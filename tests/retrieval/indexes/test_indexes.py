@@ -464,3 +464,29 @@ def test_texts_and_vectors_of_unequal_number_are_refused(new, passages):
     index.add(IDS, passages)
     with pytest.raises(InputError, match="3 vectors for 2 texts"):
         index.search(unequal, 1)
+
+
+def test_a_damaged_length_takes_no_memory(passages, tmp_path):
+    index = FaissIndex(DIMENSION, factory="Flat")
+    index.add(np.arange(COUNT), passages)
+    index.save(tmp_path)
+    path = tmp_path / "vectors.faiss"
+    size, damaged = ((COUNT * DIMENSION * width).to_bytes(8, "little") for width in (1, 2**24))
+    whole = path.read_bytes()
+    assert whole.count(size) == 1
+    path.write_bytes(whole.replace(size, damaged))
+    for writable in (False, True):
+        with pytest.raises(InputError, match="holds no readable FAISS index"):
+            FaissIndex.open(tmp_path, writable=writable)
+    path.write_bytes(whole)
+    assert len(FaissIndex.open(tmp_path)) == COUNT  # the limit was that file's
+
+
+def test_numbers_of_vectors_that_are_not_there_are_damage(passages, tmp_path):
+    index = FaissIndex(DIMENSION, factory="IVF4,Flat", probe=4)
+    index.add(np.arange(COUNT), passages)
+    index.save(tmp_path)
+    path = tmp_path / "vectors.faiss"
+    path.write_bytes(path.read_bytes().replace((7).to_bytes(8, "little"), (2**40).to_bytes(8, "little")))
+    with pytest.raises(InputError, match=r"gives vector 1099511627776 of \d+; its file is damaged; build it again"):
+        FaissIndex.open(tmp_path).search(take(passages, [7]), 1)
