@@ -172,7 +172,7 @@ def is_doubtful(fields: Sequence[str], lines: Sequence[str], delimiter: str, pro
         return True
     if _has_stray_marks(fields, lines, delimiter) or profile().opening(lines, delimiter, fields[0]):
         return True
-    if profile().ids is not None:
+    if profile().needs_ids:
         return False
     if len(lines) > 2 and _follows_inside(lines, delimiter, least, profile):
         return True
@@ -220,11 +220,11 @@ def _kind_of_several(fields: Sequence[str], lines: Sequence[str], delimiter: str
     exact = all(line.count(delimiter) == width - 1 for line in lines)
     if opening >= LIKELY:
         merged = True
-    elif profile.ids is not None and not opening:
+    elif profile.needs_ids and not opening:
         merged = False  # no line can be a row
     elif exact:
         fits = all(profile.fits(line.rstrip("\r\n").split(delimiter)) for line in lines[1:])
-        merged = fits or (profile.ids is None and not (profile.kinds and dialect.trust >= WHOLLY))
+        merged = fits or (not profile.needs_ids and not (profile.kinds and dialect.trust >= WHOLLY))
     else:
         merged = _follows_inside(lines, delimiter, width - 1, lambda: profile)
     if merged:

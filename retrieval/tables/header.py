@@ -98,7 +98,9 @@ def first_rows(lines: Sequence[str], delimiter: str, quoting: str = "auto") -> F
     # Lines of quoted texts are more than the rows that they are in, and alike in having no delimiter.
     if quoting == "quoted" or (plain.width == 1 < quoted.width and quoted.share > 0.5):
         return quoted
-    return quoted if quoted.share >= plain.share else plain._replace(sound=quoted.sound)
+    # Several lines are hardly one row where each splits as rows do.
+    as_quoted = (quoted.share, quoted.rows) >= (plain.share, plain.rows)
+    return quoted if as_quoted else plain._replace(sound=quoted.sound)
 
 
 def _as_quoted(lines: Sequence[str], delimiter: str) -> tuple[list[list[str]], int]:

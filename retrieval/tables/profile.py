@@ -22,7 +22,7 @@ _MANY_DIGITS = 5
 _HASH_LENGTH = 8
 # Fewer numbers may ascend by chance, and fewer hashes may seem to be of some few forms.
 _FEW_IDS = 6
-# Ids may be of some few forms, as train-17 and dev-3.
+# Ids may be of some few forms, as train-17 and dev-3; each has to come again.
 _FORMS = 4
 _DIGITS, _LETTERS = re.compile(r"\d+"), re.compile(r"[0-9A-Za-z]")
 
@@ -42,7 +42,7 @@ class Identifiers:
         forms: with 0 for each run of digits, or with ``a`` for each letter and digit of a hash; empty for numbers.
         digits: of numbers: fewest and most digits.
         step: of numbers that ascend: the largest step from one to the next; 0 if they do not.
-        few: whether there were too few to tell by them that they ascend.
+        few: whether there were too few to tell by them that they ascend, or that they have a form.
     """
 
     forms: frozenset[str] = frozenset()
@@ -111,6 +111,11 @@ class Profile:
     wrapped: bool = False
     ids: Identifiers | None = None
 
+    @property
+    def needs_ids(self) -> bool:
+        """Whether a line that begins with no id is no row. A word or two with a digit may be a text's beginning, a number hardly."""
+        return self.ids is not None and not (self.ids.few and self.ids.forms)
+
     def fits(self, fields: Sequence[str]) -> bool:
         """Whether fields look like a row; False where no column tells."""
         return bool(self.kinds) and self.allows(fields)
@@ -124,7 +129,7 @@ class Profile:
     def may_open_and_close(self, fields: Sequence[str], width: int) -> bool:
         """Whether nothing says that at least ``width`` fields are not a row with delimiters in its texts: its two ends tell."""
         ends = ((0, fields[0]), (width - 1, fields[-1]))
-        if self.ids is not None and 0 not in self.kinds:
+        if self.needs_ids and 0 not in self.kinds:
             return False  # what opens a line as an id does is found by that
         return all(kind_of(text) in (self.kinds[place], "number") for place, text in ends if place in self.kinds)
 
@@ -182,14 +187,15 @@ def _identifiers(values: Sequence[str]) -> Identifiers | None:
         return Identifiers(digits=(min(lengths), max(lengths)), step=step, few=few)
     told = [_forms(text) for text in values if _has_digit(text) and kind_of(text) == "word"]
     found: set[str] = set()
+    several = _FORMS if few else min(_FORMS, len(values) // _FEWEST)
     for forms in (
         Counter(digits for digits, _ in told),
         Counter(hashed for _, hashed in told if len(hashed) >= _HASH_LENGTH),
     ):
-        common = dict(forms.most_common(_FORMS))
+        common = dict(forms.most_common(several))
         if common and sum(common.values()) >= most and (not found or few):
             found.update(common)
-    return Identifiers(frozenset(found)) if found else None
+    return Identifiers(frozenset(found), few=few) if found else None
 
 
 def _forms(text: str) -> tuple[str, str]:

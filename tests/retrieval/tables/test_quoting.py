@@ -196,6 +196,28 @@ def test_marks_anywhere_in_a_table_without_quoting_merge_no_rows(tmp_path_factor
             assert set(re.findall("<([0-9]+)>", "".join(row.values.values()))) <= {str(i)}
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [',r0\ta is\t",;b|\tc', ', r1\td is""e f\tg"","\txh'],  # seen in a fuzz run
+        ['claim1\tit is\t"a\tx', 'another\tit ""is""\tb"\ty'],
+        [
+            "x1|\ta\tb\tc",
+            "x2,\ta\tb\tc",
+            "3\ta\tb\tc",
+            "y4\ta\tb\tc",
+            'z5\ta\t"b\tc',
+            'it is 6\ta\tb"\tc',
+            "z7\ta\tb\tc",
+        ],
+    ],
+)
+def test_a_word_or_two_with_a_digit_are_no_ids_that_every_row_begins_with(tmp_path, lines):
+    assert values(read(tmp_path / "t.tsv", "\n".join(["claim\tdocument\tnote\tlabel", *lines]))) == [
+        line.split("\t") for line in lines
+    ]
+
+
 def test_a_text_that_looks_like_rows_stays_a_text_where_marks_are_trusted(tmp_path):
     """Lines within quotation marks that begin with numbers, in a table of which every row can be read as quoted."""
     rows = [(str(50 + 3 * i), f"First,\n{i}, second,\nthird" if i % 3 else "Plain, with a comma") for i in range(40)]

@@ -70,3 +70,7 @@ def test_a_format_that_is_named_says_what_separates(tmp_path):
     with pytest.raises(InputError, match="the rows are separated by tabs, not by commas"):
         rows(tmp_path / "t.csv", "1\tA\n2\tB\n", 2, format="csv")
     assert rows(tmp_path / "t.csv", "A,b\nB,c\n", 1, format="tsv") == [["A,b"], ["B,c"]]
+
+
+def test_lines_that_each_split_as_rows_do_are_rows(tmp_path):
+    assert rows(tmp_path / "t.csv", 'A|"B\nC"|D\n', 2) == [["A", '"B'], ['C"', "D"]]
