@@ -10,6 +10,7 @@ import numpy as np
 
 from factcheck.errors import InputError
 from retrieval.arguments import checked_file
+from retrieval.encoders.pretrained import folder_state
 
 __all__ = ["ImageVectors", "image_similarity", "image_vectors_of"]
 
@@ -87,13 +88,18 @@ def image_similarity(first: Any, second: Any, *, model: str | Path = "bundled") 
         >>> round(image_similarity(photo, photo.read_bytes()), 3)
         1.0
     """
-    one, two = _vectors(str(model)).embed_images([_encoded("first", first), _encoded("second", second)])
+    from factcheck.models.folder import bundled_image_encoder
+
+    folder = bundled_image_encoder() if str(model) == "bundled" else Path(model)
+    one, two = _vectors(folder, folder_state(folder)).embed_images(
+        [_encoded("first", first), _encoded("second", second)]
+    )
     return float(one @ two)
 
 
 @lru_cache(maxsize=2)
-def _vectors(name: str) -> ImageVectors:
-    return ImageVectors(name)
+def _vectors(folder: Path, state: tuple[Any, ...]) -> ImageVectors:
+    return ImageVectors(folder)
 
 
 def _encoded(name: str, image: Any) -> bytes:

