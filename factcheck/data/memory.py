@@ -19,7 +19,7 @@ def as_batch(rows: Any, what: str = "table") -> RowBatch:
     Raises:
         InputError: as :func:`as_table` does.
     """
-    rows = list(rows) if isinstance(rows, Iterator) else rows
+    rows = list(rows) if isinstance(rows, Iterator) and not hasattr(rows, "__arrow_c_stream__") else rows
     try:
         return ArrowBatch(0, _table(rows, what))
     except UnicodeEncodeError:
