@@ -64,8 +64,7 @@ def check_output_file(
             problem, hint = f"is {taken} itself and would overwrite it", "name another file"
         elif own is not None and path.is_file() and path.stat().st_size and not own(path):
             problem, hint = f"exists and is not {kind}", "name another file, or remove it first"
-    if problem:
-        raise InputError(f"`{field}` {given!r} {problem}", field=field, hint=hint)
+    _refuse(field, given, problem, hint)
 
 
 def is_report(path: Path) -> bool:
@@ -134,6 +133,10 @@ def check_output_folder(
         problem = f"cannot be written: no right to write in {str(standing)!r}"
     elif config and path.exists() and any(path.iterdir()) and not _holds(path, config):
         problem, hint = f"exists and is not {kind}", "name another, or an empty folder"
+    _refuse(field, given, problem, hint)
+
+
+def _refuse(field: str, given: str, problem: str | None, hint: str | None) -> None:
     if problem:
         raise InputError(f"`{field}` {given!r} {problem}", field=field, hint=hint)
 

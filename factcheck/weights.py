@@ -13,7 +13,7 @@ from torch import Tensor
 
 from factcheck.errors import InputError
 from retrieval.arguments import checked_file
-from retrieval.errors import first_line
+from retrieval.errors import as_input_error
 
 __all__ = ["check_weights", "digest", "load_plain", "not_finite", "read_safetensors"]
 
@@ -66,10 +66,8 @@ def read_safetensors(path: str | Path) -> dict[str, Tensor]:
         InputError: no such file, or a damaged one.
     """
     checked_file(str(path), path)
-    try:
+    with as_input_error(f"{path} is damaged", SafetensorError, OSError, ValueError):
         return load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is damaged ({first_line(error)})") from None
 
 
 def check_weights(state: Mapping[str, Tensor], where: str, advice: str) -> None:

@@ -1,6 +1,9 @@
 """The one exception type for mistakes a user can correct."""
 
-__all__ = ["InputError", "first_line"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["InputError", "as_input_error", "first_line"]
 
 
 class InputError(ValueError):
@@ -27,6 +30,30 @@ class InputError(ValueError):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+@contextmanager
+def as_input_error(
+    what: str, *kinds: type[Exception], field: str | None = None, hint: str | None = None
+) -> Iterator[None]:
+    """What a library raises over something of the user's becomes an :class:`InputError`; one that is raised within is left alone.
+
+    Args:
+        what: what is wrong, as the message begins; the first line of the library's error follows in brackets.
+        kinds: the errors that are the user's to correct; all others are defects.
+        field, hint: of the :class:`InputError`.
+
+    >>> with as_input_error("`price` is no number", ValueError, field="price"):
+    ...     float("dear")
+    Traceback (most recent call last):
+    retrieval.errors.InputError: `price` is no number (could not convert string to float: 'dear')
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except kinds as error:
+        raise InputError(f"{what} ({first_line(error)})", field=field, hint=hint) from error
 
 
 def first_line(error: BaseException) -> str:

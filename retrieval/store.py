@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error
 from retrieval.text.dates import date_range
 
 __all__ = ["DOCUMENTS", "FILTERS", "IMAGES", "SENTENCES", "EvidenceStore", "about_document", "mapped_table"]
@@ -241,14 +241,13 @@ def mapped_table(path: Path, schema: pa.Schema, full: bool = False) -> pa.Table:
     Raises:
         InputError: the file is missing or damaged, or has other columns.
     """
-    try:
+    damage = (OSError, MemoryError, UnicodeError, pa.ArrowException)
+    with as_input_error(f"{path} cannot be read", *damage, hint="build the index again"):
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         if reader.schema != schema:
             raise InputError(f"{path} has other columns than expected", hint="build the index again")
         table = reader.read_all()
         table.validate(full=full)
-    except (OSError, MemoryError, UnicodeError, pa.ArrowException) as error:
-        raise InputError(f"{path} cannot be read ({first_line(error)})", hint="build the index again") from None
     return table
 
 

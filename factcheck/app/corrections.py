@@ -16,6 +16,7 @@ from factcheck.app.queue import ReviewQueue
 from factcheck.errors import InputError
 from factcheck.labels import ImageRelation, Stance
 from retrieval.durable import replacing
+from retrieval.errors import as_input_error
 
 __all__ = ["corrections", "from_label_studio", "is_export", "to_label_studio", "write_corrections"]
 
@@ -199,10 +200,9 @@ def from_label_studio(tasks: Any, known: Sequence[str]) -> list[Decision]:
         for annotation in task.get("annotations") or []:
             if annotation.get("was_cancelled"):
                 continue
-            try:
+            wrong = (ValueError, LookupError, TypeError, AttributeError)
+            with as_input_error(f"task {place}: an annotation cannot be read", *wrong, field="tasks"):
                 decisions.append(_annotated(identifier, annotation))
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise InputError(f"task {place}: an annotation cannot be read ({error})", field="tasks") from None
     return [d for d in decisions if d.stance is not None or d.image_relation is not None or d.note]
 
 

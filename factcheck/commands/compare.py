@@ -10,9 +10,9 @@ from factcheck.commands import common
 from factcheck.commands.common import add_reading_arguments, claims_format, counted, probability, write_json
 from factcheck.commands.inputs import check_image_root
 from factcheck.commands.progress import late_progress
-from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, is_json_with, is_report, refuse_standard_output
 from factcheck.verification.verdict_table import check_verdicts
+from retrieval.errors import as_input_error
 
 if TYPE_CHECKING:
     from factcheck.evaluation.compare import Comparison, Difference
@@ -99,15 +99,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _seconds(path: str) -> float | None:
     """Seconds per 1,000 claims out of a run's metrics; None for a run that verified nothing anew."""
-    try:
+    with as_input_error(
+        f"`metrics` {path!r} does not hold the figures of a run",
+        *(OSError, ValueError, KeyError, TypeError),
+        field="metrics",
+        hint="give the JSON files that `verify_file` wrote them to (--metrics FILE.json)",
+    ):
         rate = json.loads(Path(path).read_text("utf-8"))["rows_per_second"]
         return 1000 / rate if rate else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"`metrics` {path!r} does not hold the figures of a run ({error})",
-            field="metrics",
-            hint="give the JSON files that `verify_file` wrote them to (--metrics FILE.json)",
-        ) from None
 
 
 def _print(found: "Comparison") -> None:

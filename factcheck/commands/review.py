@@ -9,6 +9,7 @@ from typing import Any
 from factcheck.commands.common import column_mapping, counted, quiet_libraries
 from factcheck.commands.inputs import check_image_root, check_model
 from factcheck.errors import InputError
+from retrieval.errors import as_input_error
 
 __all__ = ["add_arguments", "run"]
 
@@ -110,10 +111,8 @@ def _import(args: argparse.Namespace, queue: Any, log: Any) -> int:
 
     if not args.tasks:
         raise InputError("review import needs `tasks`", field="tasks")
-    try:
+    with as_input_error(f"{args.tasks!r} cannot be read", OSError, ValueError, field="tasks"):
         tasks = json.loads(Path(args.tasks).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{args.tasks!r} cannot be read: {error}", field="tasks") from None
     decisions = from_label_studio(tasks, queue.ids)
     standing = log.current()
     new = [d for d in decisions if (known := standing.get((d.id, d.reviewer))) is None or _differ(known, d)]

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from factcheck.errors import InputError
-from retrieval.errors import first_line
+from retrieval.errors import as_input_error
 from retrieval.tables.arrow import ArrowBatch
 from retrieval.tables.rows import ListBatch, Row, RowBatch
 
@@ -54,8 +54,8 @@ def _table(rows: Any, what: str) -> pa.Table:
         return _of_dataset(rows, what)
     if hasattr(rows, "collect") and hasattr(rows, "collect_schema"):  # a Polars frame that is not computed yet
         rows = rows.collect()
-    found = type(rows).__name__
-    try:
+    found, mixed = type(rows).__name__, (pa.ArrowException, TypeError, OverflowError)  # a column of mixed types
+    with as_input_error(f"`{what}`: a column cannot be read", *mixed, field=what):
         if hasattr(rows, "__arrow_c_stream__"):
             return pa.table(rows)
         if hasattr(rows, "__arrow_c_array__"):
@@ -65,8 +65,6 @@ def _table(rows: Any, what: str) -> pa.Table:
             if all(isinstance(item, Mapping) for item in items):
                 return pa.Table.from_pylist([dict(item) for item in items])
             found = f"a list of {type(items[0]).__name__}"
-    except (pa.ArrowException, TypeError, OverflowError) as error:  # a column of mixed types
-        raise InputError(f"`{what}`: a column cannot be read ({first_line(error)})", field=what) from None
     raise InputError(
         f"`{what}` is {found}, expected a table of claims",
         field=what,

@@ -56,9 +56,7 @@ class JudgeProfile:
         """
         path = checked_file(f"judge profile {str(path)!r}", path, field="judge_profile")
         try:
-            if path.stat().st_size > _MOST_BYTES:
-                raise ValueError
-            content: Any = json.loads(path.read_text("utf-8"))
+            content: Any = json.loads(path.read_text("utf-8")) if path.stat().st_size <= _MOST_BYTES else {}
             if content["kind"] != _KIND or not isinstance(content["judge"], str):
                 raise ValueError
             return cls(content["judge"], Calibration(**content["calibration"]))

@@ -15,7 +15,8 @@ from factcheck.judges.base import Judge, Judgement
 from factcheck.judges.label_names import stance_map
 from retrieval.arguments import checked_choice, checked_int
 from retrieval.encoders.batching import batches_by_length, pad
-from retrieval.encoders.pretrained import first_line, hash_folder, load_pretrained, load_tokenizer, resolve_pretrained
+from retrieval.encoders.pretrained import hash_folder, load_pretrained, load_tokenizer, loading, resolve_pretrained
+from retrieval.errors import as_input_error
 
 if TYPE_CHECKING:
     import torch
@@ -72,11 +73,9 @@ class CrossEncoderJudge(Judge):
         self.stance_map = stance_map(_classifier_labels(self.name, folder), labels)
         from transformers import AutoModelForSequenceClassification
 
-        try:
+        with loading("judge", self.name):
             self._tokenizer = load_tokenizer(folder)
             model = load_pretrained(AutoModelForSequenceClassification, folder)
-        except (OSError, ValueError, KeyError, ImportError) as error:
-            raise InputError(f"judge {self.name!r} could not be loaded: {first_line(error)}") from error
         if not all(parameter.isfinite().all() for parameter in model.parameters()):
             raise InputError(f"judge {self.name!r} has weights that are not numbers", hint="fetch or export it again")
         self._model = model.eval().requires_grad_(False).to(device or "cpu", getattr(torch, dtype))
@@ -178,10 +177,8 @@ def _classifier_labels(name: str, folder: Path) -> dict[int, str]:
     Raises:
         InputError: the configuration cannot be read, or is not that of a sequence classifier.
     """
-    try:
+    with as_input_error(f"judge {name!r}: its config.json cannot be read", OSError, ValueError):
         config: Any = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"judge {name!r}: its config.json cannot be read: {first_line(error)}") from error
     kinds = config.get("architectures") if isinstance(config, dict) else None
     if not any("ForSequenceClassification" in str(kind) for kind in kinds or []):
         found = ", ".join(map(str, kinds or [])) or "a model of unknown kind"

@@ -27,7 +27,7 @@ from factcheck.twins.variants import VARIANTS, create_twins
 from factcheck.weights import check_weights, digest, not_finite, read_safetensors
 from retrieval.durable import replacing_folder
 from retrieval.encoders.pretrained import resolve_pretrained
-from retrieval.errors import first_line
+from retrieval.errors import as_input_error, first_line
 
 __all__ = [
     "FORMAT_VERSION",
@@ -474,10 +474,10 @@ def load_image_encoder(folder: str | Path) -> ImageEncoder:
             "Update the package, or export the encoder with this version."
         )
     check_fields(folder / CONFIG, config, IMAGE_ENCODER, _ADVICE)
-    try:
+    with as_input_error(
+        f"{folder / CONFIG} is damaged: a setting is missing or wrong", KeyError, TypeError, hint=_ADVICE
+    ):
         encoder = build_image_encoder(config)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{folder / CONFIG} is damaged ({error} is missing or wrong). {_ADVICE}") from None
     state = read_safetensors(folder / WEIGHTS)
     _check_fit(encoder.state_dict(), state, (), folder)
     encoder.load_state_dict({key: tensor.float() for key, tensor in state.items()})

@@ -63,14 +63,18 @@ class FiniteLoss(Callback):
 
     def on_before_backward(self, trainer: pl.Trainer, pl_module: pl.LightningModule, loss: Tensor) -> None:
         """Look at the loss of one batch (on a GPU that waits for it: little beside a step)."""
-        if not torch.isfinite(loss):
-            raise InputError(f"the training loss is {float(loss.detach())} at step {trainer.global_step}", hint=_ADVICE)
+        _check_loss(loss, "training", f"at step {trainer.global_step}")
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Look at the loss of a validation, before checkpoints are written of it."""
         loss = trainer.callback_metrics.get("val/loss")
-        if loss is not None and not torch.isfinite(loss):
-            raise InputError(f"the validation loss is {float(loss)} after {trainer.global_step} steps", hint=_ADVICE)
+        if loss is not None:
+            _check_loss(loss, "validation", f"after {trainer.global_step} steps")
+
+
+def _check_loss(loss: Tensor, name: str, when: str) -> None:
+    if not torch.isfinite(loss):
+        raise InputError(f"the {name} loss is {float(loss.detach())} {when}", hint=_ADVICE)
 
 
 class RandomStates(Callback):

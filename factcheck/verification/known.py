@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from factcheck.errors import InputError
 from factcheck.verification.verdict_table import completed, read_verdicts
+from retrieval.errors import as_input_error
 
 if TYPE_CHECKING:
     from factcheck.verification.summary import Clock
@@ -38,15 +39,13 @@ class KnownVerdicts:
         self._rows: dict[str, tuple[int, int]] = {}
         path = Path(path)
         if path.suffix.lower() == ".parquet" and path.is_file():
-            try:
+            with as_input_error(f"{str(path)!r} is not a verdict table", pa.ArrowException, OSError):
                 self._file = pq.ParquetFile(path)
                 groups = self._file.num_row_groups
                 names = ["content_hash", "status", "reason"]
                 if set(names) <= set(self._file.schema_arrow.names):
                     for group in range(groups):
                         self._index(group, self._file.read_row_group(group, columns=names))
-            except (pa.ArrowException, OSError) as error:
-                raise InputError(f"{str(path)!r} is not a verdict table: {str(error).splitlines()[0]}") from None
         else:
             self._held[0] = read_verdicts(path)
             self._index(0, self._held[0])

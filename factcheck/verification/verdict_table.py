@@ -22,6 +22,7 @@ from factcheck.outputs import check_output_file
 from factcheck.records import verdict_schema
 from retrieval.arguments import checked_file
 from retrieval.durable import replacing
+from retrieval.errors import as_input_error
 
 __all__ = [
     "ABSTAINING",
@@ -136,17 +137,19 @@ def check_output(out: Path, claims: Path | None = None, *, field: str = "out") -
     Raises:
         InputError: unknown ending, missing folder, no right to write there, or a file that is no verdict table.
     """
-    if out.suffix.lower() not in FORMATS:
-        raise InputError(
-            f"`{field}` {str(out)!r} has the unknown ending {out.suffix!r}",
-            field=field,
-            hint=f"use one of {', '.join(FORMATS)}",
-        )
+    _check_ending(f"`{field}` {str(out)!r}", out, field)
     check_output_file(field, out, {"the claims table": claims}, own=_is_verdict_table, kind="a verdict table")
     if out.is_symlink():  # it is its target that is written
         check_output_file(field, os.path.realpath(out), {"the claims table": claims})
     if out.exists() and not out.is_file():
         raise InputError(f"`{field}` {str(out)!r} is a pipe or device", field=field, hint="name a file")
+
+
+def _check_ending(what: str, path: Path, field: str | None = None) -> None:
+    if path.suffix.lower() not in FORMATS:
+        raise InputError(
+            f"{what} has the unknown ending {path.suffix!r}", field=field, hint=f"use one of {', '.join(FORMATS)}"
+        )
 
 
 def check_verdicts(path: Path) -> None:
@@ -245,8 +248,10 @@ def read_verdicts(path: str | Path) -> pa.Table:
     path = Path(path)
     check_verdicts(path)
     schema = verdict_schema()
+    _check_ending(f"verdict table {str(path)!r}", path)
     suffix = path.suffix.lower()
-    try:
+    wrong = (pa.ArrowException, ValueError, KeyError, AttributeError)
+    with as_input_error(f"{path} is not a verdict table", *wrong):
         if suffix == ".parquet":
             table = pq.read_table(path)
         elif suffix == ".jsonl":
@@ -255,21 +260,15 @@ def read_verdicts(path: str | Path) -> pa.Table:
             if rows:  # of a table without rows nothing is left to tell it by
                 _check_columns(path, set().union(*(row.keys() for row in rows)))
             table = pa.Table.from_pylist(rows, schema=schema)
-        elif suffix in (".csv", ".tsv"):
+        else:
             csv.field_size_limit(2**31 - 1)
             with path.open(encoding="utf-8", newline="") as text:
                 reader = csv.DictReader(text, delimiter=_delimiter(suffix))
                 _check_columns(path, set(reader.fieldnames or ()))
                 rows = list(reader)
             table = pa.Table.from_pylist([_from_text(row, schema) for row in rows], schema=schema)
-        else:
-            raise InputError(f"verdict table {str(path)!r}: unknown ending {suffix!r}; use one of {', '.join(FORMATS)}")
         _check_columns(path, set(table.schema.names))
         return completed(table)
-    except (pa.ArrowException, ValueError, KeyError, AttributeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is not a verdict table: {str(error).splitlines()[0]}") from None
 
 
 def _delimiter(suffix: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from retrieval.build.corpus import CorpusFormat, Document, documents_of
-from retrieval.errors import InputError
+from retrieval.errors import InputError, as_input_error
 from retrieval.tables.rows import Row, Table
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ class _Mappings(Table):
 def _table(rows: Any) -> "pa.Table":
     import pyarrow as pa
 
-    try:
+    with as_input_error("`corpus` cannot be read as a table", pa.ArrowException, TypeError, ValueError, field="corpus"):
         table = pa.table(rows)
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise InputError(f"`corpus` cannot be read as a table ({str(error).splitlines()[0]})", field="corpus") from None
     # The index of a pandas frame is no column of the corpus.
     return table.select([name for name in table.column_names if not name.startswith("__index_level_")])

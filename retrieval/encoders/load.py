@@ -16,7 +16,7 @@ from retrieval.encoders.pretrained import (
     loading,
     resolve_pretrained,
 )
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error
 
 if TYPE_CHECKING:
     import torch
@@ -133,8 +133,6 @@ def _json(path: Path, kind: Any) -> Any:
     """A JSON file's object or list, an empty one where there is no file."""
     if not path.is_file():
         return kind()
-    try:
+    with as_input_error(f"{path} is not valid JSON", OSError, ValueError, RecursionError, hint="fetch the model again"):
         found = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path} is not valid JSON ({first_line(error)})", hint="fetch the model again") from None
     return found if isinstance(found, kind) else kind()

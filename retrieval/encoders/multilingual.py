@@ -17,7 +17,7 @@ import numpy as np
 
 from retrieval.content_cache import cache_folder
 from retrieval.durable import replacing_folder
-from retrieval.errors import InputError
+from retrieval.errors import as_input_error
 from retrieval.lazy import need_extra
 
 __all__ = ["LANGUAGES", "MULTILINGUAL", "multilingual_folder"]
@@ -67,11 +67,10 @@ def _convert(path: Path, folder: Path) -> None:
     """
     from safetensors.numpy import save_file
 
-    try:
+    format = f"{path} is not a packed model of the format {_MAGIC.decode()}"
+    with as_input_error(format, OSError, ValueError, struct.error, KeyError):
         packed = _Packed(path)
         tokenizer, weights = packed.tokenizer(), packed.weights()
-    except (OSError, ValueError, struct.error, KeyError) as error:
-        raise InputError(f"{path} is not a packed model of the format {_MAGIC.decode()} ({error})") from None
     with replacing_folder(folder) as partial:
         save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
         tokenizer.save(str(partial / "tokenizer.json"))

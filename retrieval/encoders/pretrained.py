@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from retrieval.encoders.multilingual import MULTILINGUAL, multilingual_folder
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error, first_line
 
 __all__ = [
     "BUNDLED",
@@ -108,12 +108,8 @@ def load_tokenizer(folder: Path, **options: Any) -> Any:
 @contextmanager
 def loading(what: str, name: str) -> Iterator[None]:
     """Whatever a foreign folder makes the libraries raise becomes an :class:`InputError` that names it."""
-    try:
+    with as_input_error(f"{what} {name!r} could not be loaded", Exception):
         yield
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"{what} {name!r} could not be loaded: {first_line(error)}") from error
 
 
 @contextmanager

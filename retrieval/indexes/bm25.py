@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error
 from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, save_array, save_text, top_rows
 from retrieval.npy import NpyReader, NpyWriter
 from retrieval.text.words import BM25_B, BM25_K1, is_letter, letter_places, was_cut_otherwise, words
@@ -119,7 +119,8 @@ class BM25Index(EvidenceIndex):
         import bm25s
 
         index = cls()
-        try:
+        damage = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
+        with as_input_error(f"{folder} holds no readable BM25 index", *damage, hint="build it again"):
             index._ids = np.load(folder / "ids.npy")
             index._deleted = np.load(folder / "deleted.npy")
             found = json.loads((folder / "vocabulary.json").read_text("utf-8"))
@@ -130,10 +131,6 @@ class BM25Index(EvidenceIndex):
                 if {key: written[key] for key in expected} != expected:
                     raise ValueError("params.index.json is damaged")
                 index._scorer = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-            raise InputError(
-                f"{folder} holds no readable BM25 index ({first_line(error)})", hint="build it again"
-            ) from None
         if was_cut_otherwise(index._vocabulary):
             raise InputError(
                 f"{folder} was built by an earlier version, which took a run of Thai, Lao, Khmer or Myanmar for one word",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from retrieval.durable import replacing
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error
 from retrieval.indexes.base import (
     EvidenceIndex,
     Passages,
@@ -210,19 +210,15 @@ class FaissIndex(EvidenceIndex):
     @classmethod
     def open(cls, folder: Path, *, writable: bool = False) -> "FaissIndex":
         """Open a saved index, memory-mapped and read-only (shared by processes) unless ``writable``."""
-        try:
+        damage = (OSError, ValueError, RuntimeError, KeyError, TypeError, MemoryError)
+        with as_input_error(f"{folder} holds no readable FAISS index", *damage, hint="build it again"):
             about = json.loads((folder / "index.json").read_text("utf-8"))
             raw = _read(folder / "vectors.faiss", writable)
-            about = {key: about[key] for key in ("factory", "probe", "rerank")}
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, MemoryError) as error:
-            raise InputError(
-                f"{folder} holds no readable FAISS index ({first_line(error)})", hint="build it again"
-            ) from None
-        probe, rerank = about["probe"], about["rerank"]
-        if not isinstance(about["factory"], str) or not _is_count(rerank) or not (probe is None or _is_count(probe)):
-            raise InputError(f"{folder} holds no readable FAISS index (index.json is damaged)", hint="build it again")
+            factory, probe, rerank = (about[key] for key in ("factory", "probe", "rerank"))
+            if not isinstance(factory, str) or not _is_count(rerank) or not (probe is None or _is_count(probe)):
+                raise ValueError("index.json is damaged")
         index = cls(raw.d, factory="Flat", probe=probe, rerank=rerank)
-        index._index, index.factory, index._read_only = raw, about["factory"], not writable
+        index._index, index.factory, index._read_only = raw, factory, not writable
         if (folder / "ids.npy").is_file():
             index._ids = np.load(folder / "ids.npy")
         if (folder / "deleted.npy").is_file():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error, first_line
 from retrieval.indexes.base import EvidenceIndex, Passages, check_new_ids, check_search, checked_vectors, save_text
 from retrieval.lazy import import_extra
 
@@ -115,10 +115,8 @@ class QdrantIndex(EvidenceIndex):
     @classmethod
     def open(cls, folder: Path, *, api_key: str | None = None) -> "QdrantIndex":
         """Connect to a saved collection."""
-        try:
+        with as_input_error(f"{folder} holds no Qdrant index", OSError, ValueError, hint="build it again"):
             where = json.loads((folder / "qdrant.json").read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder} holds no Qdrant index ({error})", hint="build it again") from None
         path = None if where["path"] is None else Path(where["path"])
         return cls(where["dimension"], url=where["url"], path=path, collection=where["collection"], api_key=api_key)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from retrieval.errors import InputError, first_line
+from retrieval.errors import InputError, as_input_error, first_line
 from retrieval.tables.content import Content
 from retrieval.tables.rows import Column, Fault, Row, RowBatch, Table
 
@@ -104,12 +104,10 @@ class ParquetTable(_ArrowTable):
         if content.is_packed():
             raise InputError(f"{content}: a packed Parquet file", hint="unpack it first; Parquet compresses by itself")
         self._path = content.path
-        try:
-            with pq.ParquetFile(self._path) as file:
-                self.schema = file.schema_arrow
-                self._groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{content}: not a readable Parquet file ({first_line(error)})") from None
+        damaged = as_input_error(f"{content}: not a readable Parquet file", pa.ArrowException, OSError)
+        with damaged, pq.ParquetFile(self._path) as file:
+            self.schema = file.schema_arrow
+            self._groups = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
         self.names = self.schema.names
         self._wanted: Sequence[str] | None = None
 
@@ -244,10 +242,10 @@ def load_saved(path: Any) -> Any:
         raise InputError(f"{path}: a folder, but not one written by Dataset.save_to_disk (no state.json)")
     from datasets import load_from_disk
 
-    try:
+    with as_input_error(
+        f"{path}: not a readable saved data set", Exception
+    ):  # whatever a damaged folder makes it raise
         return load_from_disk(str(path))
-    except Exception as error:  # whatever a damaged folder makes the library raise
-        raise InputError(f"{path}: not a readable saved data set ({first_line(error)})") from None
 
 
 def readable_values(column: pa.ChunkedArray) -> Column:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from retrieval.errors import InputError
+from retrieval.errors import InputError, as_input_error
 from retrieval.tables.content import Content
 from retrieval.tables.rows import Row, Table
 
@@ -30,12 +30,10 @@ class ExcelTable(Table):
                 hint="install the extra 'excel' (python-calamine), or export the sheet as CSV (UTF-8)",
             ) from None
         self.where, self._path = str(content), content.path
-        try:
+        with as_input_error(f"{content}: not a readable spreadsheet", CalamineError, OSError):
             book = CalamineWorkbook.from_path(content.path)
             names = book.sheet_names
             self._cells = book.get_sheet_by_index(0).to_python(skip_empty_area=True) if names else []
-        except (CalamineError, OSError) as error:
-            raise InputError(f"{content}: not a readable spreadsheet ({error})") from None
         if not self._cells:
             raise InputError(f"{content}: the first sheet is empty; expected a row of headers and one row a claim")
         width = max(map(len, self._cells))

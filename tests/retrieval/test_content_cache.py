@@ -42,6 +42,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
 
 def test_a_damaged_file_is_begun_anew(tmp_path, caplog):
     path = tmp_path / "c.sqlite"
+    caplog.set_level("WARNING", "retrieval")  # a command that ran before may have silenced it
     path.write_bytes(b"no database at all" * 100)
     cache = ContentCache(path)
     assert cache.get([b"x"]) == [None]
@@ -51,6 +52,7 @@ def test_a_damaged_file_is_begun_anew(tmp_path, caplog):
 
 
 def test_a_place_that_cannot_be_written_only_forgets(tmp_path, caplog):
+    caplog.set_level("WARNING", "retrieval")
     (tmp_path / "file").touch()
     cache = ContentCache(tmp_path / "file" / "c.sqlite")
     cache.put({b"x": b"y"})

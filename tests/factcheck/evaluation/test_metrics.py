@@ -144,7 +144,7 @@ def test_a_precision_out_of_reach():
         threshold_for_precision(confidence, correct, 0.9)
     with pytest.raises(InputError, match="needs at least 20 labelled rows with a verdict, found 5"):
         threshold_for_precision([0.9] * 5, [True] * 5, 0.9)
-    with pytest.raises(InputError, match=r"expected a number in .0, 1"):
+    with pytest.raises(InputError, match=r"expected a number in \(0, 1"):
         threshold_for_precision([0.9], [True], 1.5)
 
 
