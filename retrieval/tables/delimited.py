@@ -17,6 +17,7 @@ from retrieval.tables.dialect import (
     csv_reader,
     find_dialect,
     is_doubtful,
+    misfit,
     records_of,
 )
 from retrieval.tables.header import numbered_columns, read_header, without_marks
@@ -208,7 +209,7 @@ class DelimitedTable(Table):
         return number, fields, encoding
 
     def _misfit(self, fields: int) -> str:
-        return f"split into {fields}, where the header has {len(self.names)} columns"
+        return misfit(fields, len(self.names))
 
     def _broken(self, text: str, number: int, fault: str) -> "_Fields":
         """A row of which no more can be told than its id."""

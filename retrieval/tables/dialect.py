@@ -22,6 +22,7 @@ __all__ = [
     "explain",
     "find_dialect",
     "is_doubtful",
+    "misfit",
     "records_of",
 ]
 
@@ -102,7 +103,7 @@ def records_of(lines: Lines, delimiter: str, width: int, dialect: Dialect) -> It
         if fields == []:  # an empty line
             continue
         if fields is not None and len(fields) != width:
-            fault = f"split into {len(fields)}, where the header has {width} columns"
+            fault = misfit(len(fields), width)
         elif len(lines.taken) > 1 and not dialect.forced and _has_stray_marks(fields or (), lines.taken, delimiter):
             fault = "quotation marks inside a field that does not begin with one"
         if fault is not None:
@@ -177,6 +178,11 @@ def is_doubtful(fields: Sequence[str], lines: Sequence[str], delimiter: str, pro
     if len(lines) > 2 and _follows_inside(lines, delimiter, least, profile):
         return True
     return _some_split(lines, delimiter, least, profile)
+
+
+def misfit(fields: int, width: int) -> str:
+    """What is wrong with a row of more or fewer fields than columns."""
+    return f"split into {fields}, where the header has {width} column{'s' * (width != 1)}"
 
 
 def csv_reader(lines: Iterator[str], delimiter: str) -> Iterator[list[str]]:

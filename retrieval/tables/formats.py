@@ -40,8 +40,9 @@ class TableOptions:
         header: of delimited files and spreadsheets: ``first`` (row) or ``none`` (the columns are called 1, 2, 3, …).
         delimiter: of delimited files, one of :data:`DELIMITERS`, which wins over ``format``; ``auto`` for the one at which the header
             splits into columns that are known. Without a header, the one that splits most of the first 200 lines alike, into as many
-            columns as are named or more; where only the first one is named, which may be a text by itself, a comma, semicolon or bar
-            has to do so in (nearly) every line and with no white space after it, as it has in sentences.
+            columns as are named or more. There may be one column alone: under a header that no delimiter splits, or where no other is
+            named. Then a line is its value, unless a comma, semicolon or bar splits (nearly) all alike and with no white space
+            after it, as it has in sentences.
 
     Raises:
         InputError: an option has another value.

@@ -7,10 +7,12 @@ from retrieval.errors import InputError
 from retrieval.tables.content import Content
 from retrieval.tables.header import FirstRows, first_lines, first_rows, numbers, read_header
 
-__all__ = ["DELIMITERS", "find_delimiter"]
+__all__ = ["DELIMITERS", "NO_DELIMITER", "find_delimiter"]
 
 #: Names of the characters that may separate fields.
 DELIMITERS = {"comma": ",", "tab": "\t", "semicolon": ";", "pipe": "|"}
+#: Of a table of one column, where every character is text: half of a surrogate pair, which no decoded text holds.
+NO_DELIMITER = "\ud800"
 # Where several do as well, the one that is least often met in a text.
 _BY_RARITY = ("\t", "|", ";", ",")
 _PLURAL = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
@@ -22,7 +24,7 @@ _logger = logging.getLogger("retrieval")
 def find_delimiter(
     content: Content, expected: str | None, header: str, quoting: str, recognised: Callable[[Sequence[str]], int]
 ) -> str:
-    """The character that separates the fields.
+    """The character that separates the fields; :data:`NO_DELIMITER` where there is one column.
 
     Args:
         content: the file.
@@ -55,6 +57,8 @@ def _by_header(content: Content, expected: str | None, quoting: str, recognised:
             fits[delimiter] = known
     if not widths and failure is not None:
         raise failure
+    if failure is None and set(widths.values()) == {1}:
+        return _under_one_name(content, quoting)
     if expected in fits:
         return str(expected)
     best = max(fits, key=lambda d: (fits[d], widths[d]), default=None)
@@ -87,22 +91,35 @@ def _by_lines(content: Content, expected: str | None, quoting: str, recognised: 
     if recognised(numbers(1)):
         fits = _throughout(content, fits)
         if not fits:
-            return "\t"  # it splits no sentence
+            return NO_DELIMITER
     best = max(fits or split or found, key=lambda d: (found[d].share, found[d].sound, found[d].tight, found[d].width))
     if expected is not None and best in split:
         _check_agrees(content, "rows are", best, expected)
     return best
 
 
+def _under_one_name(content: Content, quoting: str) -> str:
+    """No delimiter where a header names one column, unless one evidently separates more columns than are named."""
+    lines = first_lines(content)[1:]
+    found = {d: first_rows(lines, d, quoting) for d in _BY_RARITY}
+    split = {d: rows for d, rows in found.items() if rows.width > 1}
+    return next((d for d, r in split.items() if _separates(r) or (d == "\t" and r.share > 0.5)), NO_DELIMITER)
+
+
+def _separates(rows: FirstRows) -> bool:
+    """Whether a delimiter stands in the rows as it does in hardly any text."""
+    return rows.rows >= _FEWEST and min(rows.share, rows.tight) >= _MOST
+
+
 def _throughout(content: Content, fits: dict[str, FirstRows]) -> dict[str, FirstRows]:
     """Of delimiters those that separate columns where a text alone may be all there is: others may be its punctuation."""
     if "\t" in fits:
         return {"\t": fits["\t"]}
-    regular = {d: r for d, r in fits.items() if r.rows >= _FEWEST and r.share >= _MOST}
-    sure = {d: r for d, r in regular.items() if r.tight >= _MOST}
+    sure = {d: rows for d, rows in fits.items() if _separates(rows)}
+    regular = [d for d, rows in fits.items() if rows.rows >= _FEWEST and rows.share >= _MOST]
     if regular and not sure:
         _logger.warning(
             "%s: read as one column, as sentences have %s, too; if they separate columns here, say so with `delimiter`",
-            *(content, _PLURAL[next(iter(regular))]),
+            *(content, _PLURAL[regular[0]]),
         )
     return sure

@@ -1,4 +1,4 @@
-"""Which character separates the fields of a table without a header: what most of its first lines show."""
+"""Which character separates the fields of a table: what its header shows, or most of its first lines."""
 
 import logging
 
@@ -74,3 +74,32 @@ def test_a_format_that_is_named_says_what_separates(tmp_path):
 
 def test_lines_that_each_split_as_rows_do_are_rows(tmp_path):
     assert rows(tmp_path / "t.csv", 'A|"B\nC"|D\n', 2) == [["A", '"B'], ['C"', "D"]]
+
+
+def claims(path, text, **options):
+    """The claims of a table with a header; the reason where one cannot be read."""
+    path.write_bytes(text.encode())
+    table = open_table(Content(path), TableOptions(**options), lambda names: int("claim" in names))
+    return [row.fault.text if row.fault else row.values["claim"] for row in table.rows()]
+
+
+SENTENCES = ["The sea, they say, is calm; very.", "Two dogs | run.", "A\tpasted tab", "10,000 people, or more", "Plain"]
+
+
+@pytest.mark.parametrize("options", [{}, {"format": "csv"}, {"quoting": "none"}])
+@pytest.mark.parametrize("name", ["t.txt", "t.csv"])
+def test_under_one_name_a_line_is_its_value(tmp_path, name, options):
+    assert claims(tmp_path / name, "\n".join(["claim", *SENTENCES]), **options) == SENTENCES
+    assert claims(tmp_path / name, "claim\nA\tb\nB\n", **options) == ["A\tb", "B"]
+    assert claims(tmp_path / name, "claim\n10,000 people\n20,000 people\n", **options)[1] == "20,000 people"
+
+
+def test_marks_around_a_sentence_under_one_name_are_not_part_of_it(tmp_path):
+    assert claims(tmp_path / "t.txt", 'claim\n"The sea, they say"\nB, c\n') == ["The sea, they say", "B, c"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
+def test_columns_without_a_name_are_not_taken_into_the_claim(tmp_path, delimiter):
+    found = claims(tmp_path / "t.csv", f"claim\nA dog{delimiter}true\nB{delimiter}false\n")
+    assert found == ["split into 2, where the header has 1 column"] * 2
+    assert claims(tmp_path / "t.csv", "claim\nA b,true\nB,false\n", delimiter="tab") == ["A b,true", "B,false"]
