@@ -85,6 +85,9 @@ class PhotoEvidence:
 class Verdict:
     """The answer for one claim; fields are the columns of the verdict table (see :func:`verdict_schema`).
 
+    ``status`` is ``ok``, ``degraded`` or ``error``. In error there is no verdict: ``label``, ``stance`` and ``confidence`` are None and
+    ``abstained`` is False, for nothing is withheld.
+
     ``language`` is the ISO 639-1 code of claim and evidence, None if unknown. ``differences`` are values of the claim beside
     those of the evidence (the fields are :class:`factcheck.differences.Difference`'s), and ``explanation`` is one sentence made of
     them, or the judge's reason.

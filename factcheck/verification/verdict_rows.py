@@ -103,8 +103,8 @@ def verdict_row(
 
 
 def error_row(identifier: str, reasons: Sequence[str], model: str) -> VerdictRow:
-    """The verdict-table row of an input row that cannot be verified."""
-    cells = {"id": identifier, "abstained": True, "evidence": [], "status": "error", "model": model}
+    """The verdict-table row of an input row that cannot be verified. It has no verdict, hence none that is withheld."""
+    cells = {"id": identifier, "abstained": False, "evidence": [], "status": "error", "model": model}
     return VerdictRow(cells, tuple(reasons))
 
 

@@ -108,20 +108,23 @@ class Thresholds:
 def with_threshold(verdicts: pa.Table, abstain_below: float | Thresholds) -> pa.Table:
     """The table with ``abstained`` as it is at another threshold in [0, 1], or at one for each kind of row.
 
-    Rows that abstain whatever their confidence stay so: those in error, without evidence, or with a reason of :data:`ABSTAINING`.
+    Rows that abstain whatever their confidence stay so: those without evidence, or with a reason of :data:`ABSTAINING`.
     """
     told = pc.match_substring_regex(pc.coalesce(verdicts["reason"], ""), rf"(^|; )({'|'.join(ABSTAINING)}): ")
     unjudged = pc.equal(pc.coalesce(pc.list_value_length(verdicts["evidence"]), 0), 0)
-    forced = pc.or_(pc.or_(pc.equal(verdicts["status"], "error"), unjudged), told)
     at = abstain_below if isinstance(abstain_below, Thresholds) else Thresholds(abstain_below, abstain_below)
     text, pairs = (pa.scalar(np.float32(value), pa.float32()) for value in (at.text, at.pairs))
     under = pc.less(verdicts["confidence"], pc.if_else(pc.is_valid(verdicts["probabilities"]), pairs, text))
+    judged, abstained = (
+        pc.not_equal(verdicts["status"], "error"),
+        pc.or_(pc.or_(unjudged, told), pc.coalesce(under, True)),
+    )
     place = verdicts.schema.get_field_index("abstained")
-    return verdicts.set_column(place, verdicts.schema.field(place), pc.or_(forced, pc.coalesce(under, True)))
+    return verdicts.set_column(place, verdicts.schema.field(place), pc.and_(judged, abstained))
 
 
 def count_withheld(verdicts: pa.Table) -> int:
-    """Rows whose verdict is withheld; those in error, which have none, are not among them, though ``abstained`` is set."""
+    """Rows whose verdict is withheld. Those in error have none; tables of earlier versions mark them as abstained."""
     withheld = pc.and_(verdicts["abstained"], pc.not_equal(verdicts["status"], "error"))
     return pc.sum(withheld).as_py() or 0
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -106,25 +107,28 @@ def test_another_threshold_without_verifying_again(tiny_model, tmp_path, claims,
     out = tmp_path / "v.parquet"
     assert verify(tiny_model, claims, out, "--abstain-below", "0") == 0
     rows = pq.read_table(out).to_pylist()
-    assert [row["abstained"] for row in rows] == [i == 5 for i in range(12)]
+    assert [row["status"] == "error" for row in rows] == [i == 5 for i in range(12)]
+    assert not any(row["abstained"] for row in rows), "a row in error has no verdict to withhold"
     confidences = [row["confidence"] for row in rows if row["confidence"] is not None]
     limit = sorted(set(confidences))[len(set(confidences)) // 2]
-    under = 1 + sum(value < limit for value in confidences)
-    assert 1 < under < 12
+    under = sum(value < limit for value in confidences)
+    assert 0 < under < 11
+    earlier = tmp_path / "earlier.parquet"  # versions that marked rows in error as abstained, too
+    table = pq.read_table(out)
+    marked = pa.array([i == 5 for i in range(12)])
+    pq.write_table(table.set_column(table.schema.get_field_index("abstained"), "abstained", marked), earlier)
     for name in ("w.parquet", "w.csv", "w.jsonl"):
-        source = out if name == "w.parquet" else tmp_path / "w.parquet"
+        source = earlier if name == "w.parquet" else tmp_path / "w.parquet"
         arguments = ["verdicts", "threshold", str(source), "--abstain-below", str(limit), "--out", str(tmp_path / name)]
         assert main(arguments) == 0
-        assert f"12 rows, {under - 1} abstained below" in capsys.readouterr().out
+        assert f"12 rows, {under} abstained below" in capsys.readouterr().out
         changed = read_verdicts(tmp_path / name).to_pylist()
         for before, after in zip(rows, changed, strict=True):
             # At the threshold a verdict stands.
-            assert after["abstained"] == (before["confidence"] is None or before["confidence"] < limit)
+            assert after["abstained"] == (before["status"] == "ok" and before["confidence"] < limit)
             assert {**after, "abstained": None} == {**before, "abstained": None}
     assert main(["verdicts", "threshold", str(tmp_path / "w.parquet"), "--abstain-below", "0"]) == 0
-    assert [row["abstained"] for row in pq.read_table(tmp_path / "w.parquet").to_pylist()] == [
-        i == 5 for i in range(12)
-    ]
+    assert not any(pq.read_table(tmp_path / "w.parquet")["abstained"].to_pylist())
 
 
 def test_figures_for_machines(tiny_model, tmp_path, claims):
