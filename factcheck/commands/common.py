@@ -16,6 +16,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from factcheck.commands.messages import in_words_of_the_command_line
 from factcheck.errors import InputError
 from retrieval.durable import replacing
+from retrieval.tables.delimited import HEADERS, QUOTINGS
+from retrieval.tables.formats import DELIMITERS, TABLE_FORMATS
+from retrieval.text.dates import DATE_ORDERS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,25 +90,25 @@ def add_table_arguments(parser: Any, example: str = "claim=2,label=1") -> None:
     """Declare the options of how any table is written, of claims or of a corpus; ``example`` names columns by number."""
     parser.add_argument(
         "--quoting",
-        choices=("auto", "quoted", "none"),
+        choices=QUOTINGS,
         default="auto",
         help="of CSV and TSV: quotation marks quote fields, or are letters; auto: as the whole file shows (default)",
     )
     parser.add_argument(
         "--delimiter",
-        choices=("auto", "comma", "tab", "semicolon", "pipe"),
+        choices=("auto", *DELIMITERS),
         default="auto",
         help="what separates the fields of CSV and TSV; auto: what splits the header into known columns, or the first rows alike (default)",
     )
     parser.add_argument(
         "--header",
-        choices=("first", "none"),
+        choices=HEADERS,
         default="first",
         help=f"none: the table has no header, its columns are called 1, 2, 3, … (as in --columns {example})",
     )
     parser.add_argument(
         "--date-order",
-        choices=("auto", "dmy", "mdy", "ymd"),
+        choices=DATE_ORDERS,
         default="auto",
         help="of dates such as 5/3/2020; auto: as other dates of the column show (default)",
     )
@@ -116,7 +119,7 @@ def add_reading_arguments(parser: Any) -> None:
     group = parser.add_argument_group("how the table is written")
     group.add_argument(
         "--format",
-        choices=("csv", "tsv", "jsonl", "json", "parquet", "xlsx", "datasets"),
+        choices=(*TABLE_FORMATS, "datasets"),
         help="default: by its ending and by what is in it",
     )
     add_table_arguments(group)
