@@ -20,7 +20,7 @@ from retrieval.tables.dialect import (
     misfit,
     records_of,
 )
-from retrieval.tables.header import numbered_columns, read_header, without_marks
+from retrieval.tables.header import declared_delimiter, numbered_columns, read_header, without_marks
 from retrieval.tables.lines import Lines
 from retrieval.tables.one_column import find_dialect_of_one_column
 from retrieval.tables.profile import Profile
@@ -56,9 +56,10 @@ class DelimitedTable(Table):
     def __init__(self, content: Content, delimiter: str, *, quoting: str = "auto", header: str = "first") -> None:
         self.where, self.delimiter = str(content), delimiter
         self._content, self._quoting = content, quoting
-        self._header_lines, self.header_fault = 0, None
+        self.header_fault = None
         if header == "none":
             self.names: list[str] = numbered_columns(content, delimiter, quoting)
+            self._header_lines = 1 if declared_delimiter(content) else 0
         else:
             self.names, self._header_lines, self.header_fault = read_header(content, delimiter, quoting)
         self._id: str | None = None

@@ -38,11 +38,11 @@ class TableOptions:
         format: one of :data:`TABLE_FORMATS`; None to tell by the name and by what is in it.
         quoting: of delimited files: ``auto``, ``quoted`` or ``none``, see :class:`~retrieval.tables.delimited.DelimitedTable`.
         header: of delimited files and spreadsheets: ``first`` (row) or ``none`` (the columns are called 1, 2, 3, …).
-        delimiter: of delimited files, one of :data:`DELIMITERS`, which wins over ``format``; ``auto`` for the one at which the header
-            splits into columns that are known. Without a header, the one that splits most of the first 200 lines alike, into as many
-            columns as are named or more. There may be one column alone: under a header that no delimiter splits, or where no other is
-            named. Then a line is its value, unless a comma, semicolon or bar splits (nearly) all alike and with no white space
-            after it, as it has in sentences.
+        delimiter: of delimited files, one of :data:`DELIMITERS`, which wins over ``format``; ``auto`` for the one that a first line
+            ``sep=;`` declares, or at which the header splits into columns that are known. Without a header, the one that splits most
+            of the first 200 lines alike, into as many columns as are named or more. There may be one column alone: under a header
+            that no delimiter splits, or where no other is named. Then a line is its value, unless a comma, semicolon or bar splits
+            (nearly) all alike and with no white space after it, as it has in sentences.
 
     Raises:
         InputError: an option has another value.

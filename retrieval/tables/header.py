@@ -1,6 +1,7 @@
 """The columns of a delimited file: those that its header names, or as many as its first rows have."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice, pairwise
@@ -12,10 +13,21 @@ from retrieval.tables.dialect import csv_reader, explain
 from retrieval.tables.lines import Lines
 from retrieval.tables.rows import Fault
 
-__all__ = ["FirstRows", "first_lines", "first_rows", "numbered_columns", "numbers", "read_header", "without_marks"]
+__all__ = [
+    "FirstRows",
+    "declared_delimiter",
+    "first_lines",
+    "first_rows",
+    "numbered_columns",
+    "numbers",
+    "read_header",
+    "without_marks",
+]
 
 # Lines looked at for the number of columns where no header tells.
 _FIRST_LINES = 200
+# A line before the header by which a spreadsheet is told what separates columns, as in sep=;
+_DECLARATION = re.compile(r'"?sep=([,;|\t])\1*"?[\r\n]*', re.IGNORECASE)
 
 
 class FirstRows(NamedTuple):
@@ -37,13 +49,32 @@ class FirstRows(NamedTuple):
     tight: float
 
 
+def declared_delimiter(content: Content) -> str | None:
+    """The delimiter that the first line declares, as Excel understands it (``sep=;``); None where it does not."""
+    lines = Lines(content)
+    try:
+        declared = _DECLARATION.fullmatch(next(lines, ""))
+    finally:
+        lines.close()
+    return declared[1] if declared else None
+
+
+def _after_declaration(content: Content) -> Lines:
+    """The lines of a file from its header on."""
+    declared = declared_delimiter(content) is not None
+    lines = Lines(content)
+    if declared:
+        next(lines)
+    return lines
+
+
 def read_header(content: Content, delimiter: str, quoting: str = "auto") -> tuple[list[str], int, Fault | None]:
-    """The fields of the first row, how many lines it takes, and what is wrong with its encoding.
+    """The fields of the first row, the number of its last line, and what is wrong with its encoding.
 
     Raises:
         InputError: the file is empty or no text, or the row cannot be split.
     """
-    lines = Lines(content)
+    lines = _after_declaration(content)
     try:
         reader = csv_reader(lines, delimiter)
         if quoting == "none":
@@ -79,7 +110,7 @@ def first_lines(content: Content) -> list[str]:
     Raises:
         InputError: the file is empty or no text.
     """
-    lines = Lines(content)
+    lines = _after_declaration(content)
     try:
         found = [line.rstrip("\r\n") for line in islice(lines, _FIRST_LINES)]
     finally:

@@ -1,11 +1,11 @@
-"""Which character separates the fields of a delimited file: its header tells, or where it has none, its first lines."""
+"""Which character separates the fields of a delimited file: its first line says so, its header tells, or its first rows do."""
 
 import logging
 from collections.abc import Callable, Sequence
 
 from retrieval.errors import InputError
 from retrieval.tables.content import Content
-from retrieval.tables.header import FirstRows, first_lines, first_rows, numbers, read_header
+from retrieval.tables.header import FirstRows, declared_delimiter, first_lines, first_rows, numbers, read_header
 
 __all__ = ["DELIMITERS", "NO_DELIMITER", "find_delimiter"]
 
@@ -35,6 +35,11 @@ def find_delimiter(
     Raises:
         InputError: the file is empty or cannot be split, or another delimiter than the ``expected`` one splits it.
     """
+    declared = declared_delimiter(content)
+    if declared is not None:
+        if expected is not None:
+            _check_agrees(content, "columns are", declared, expected)
+        return declared
     if header == "none":
         return _by_lines(content, expected, quoting, recognised)
     return _by_header(content, expected, quoting, recognised)

@@ -103,3 +103,28 @@ def test_columns_without_a_name_are_not_taken_into_the_claim(tmp_path, delimiter
     found = claims(tmp_path / "t.csv", f"claim\nA dog{delimiter}true\nB{delimiter}false\n")
     assert found == ["split into 2, where the header has 1 column"] * 2
     assert claims(tmp_path / "t.csv", "claim\nA b,true\nB,false\n", delimiter="tab") == ["A b,true", "B,false"]
+
+
+@pytest.mark.parametrize("declaration", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;", "sep=;;;"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_first_line_may_declare_the_delimiter(tmp_path, declaration, end):
+    path = tmp_path / "t.csv"
+    path.write_bytes(end.join([declaration, "id;claim;note", "1;A, b, c;D", "2;broken", "3;B;E"]).encode())
+    table = open_table(Content(path), TableOptions(), lambda names: int("claim" in names))
+    assert list(table.names) == ["id", "claim", "note"]
+    assert [(row.number, row.line, row.values.get("claim")) for row in table.rows()] == [
+        (0, 3, "A, b, c"),
+        (1, 4, None),
+        (2, 5, "B"),
+    ]
+    assert table.count() == 3
+    assert rows(path, end.join([declaration, "1;A, b", "2;B, c"]), 1) == [["1", "A, b"], ["2", "B, c"]]
+
+
+def test_a_declared_delimiter_gives_way_to_a_named_one_and_not_to_another_format(tmp_path):
+    text = "sep=;\nclaim,note\nA;b,c\n"
+    assert claims(tmp_path / "t.csv", text, delimiter="comma") == ["A;b"]
+    assert claims(tmp_path / "t.csv", "sep=;\nclaim;note\nA;b\n", format="csv") == ["A"]
+    with pytest.raises(InputError, match="the columns are separated by semicolons, not by tabs"):
+        claims(tmp_path / "t.csv", text, format="tsv")
+    assert rows(tmp_path / "t.csv", "sep=:\nA\n", 1) == [["sep=:"], ["A"]]
