@@ -5,6 +5,9 @@ from contextlib import contextmanager
 
 __all__ = ["InputError", "as_input_error", "first_line"]
 
+# Some errors repeat the text that they are about.
+_LONGEST_SAID = 200
+
 
 class InputError(ValueError):
     """Bad input, configuration or stored state, described for the person who can correct it.
@@ -57,5 +60,6 @@ def as_input_error(
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, in one line: its first, else the name of its class."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """What another library's error says, in one line of at most 200 characters: its first, else the name of its class."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return said if len(said) <= _LONGEST_SAID else said[: _LONGEST_SAID - 1] + "…"

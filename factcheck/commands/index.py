@@ -15,7 +15,7 @@ from factcheck.commands.progress import progress_bar
 from factcheck.errors import InputError
 from factcheck.outputs import check_output_file, check_output_folder
 from retrieval.arguments import checked_int
-from retrieval.tables.formats import TABLE_FORMATS
+from retrieval.build.corpus import CORPUS_FORMATS
 
 if TYPE_CHECKING:
     from retrieval import Hit
@@ -78,7 +78,7 @@ def _add_build_arguments(build: argparse.ArgumentParser) -> None:
         "--preset", default="fast", choices=("fast", "small", "exact"), help="speed, memory or exactness"
     )
     build.add_argument("--factory", metavar="STRING", help="FAISS factory string instead of a preset")
-    build.add_argument("--format", choices=(*TABLE_FORMATS, "beir", "text"), help="default: found")
+    build.add_argument("--format", choices=CORPUS_FORMATS, help="default: found")
     add_table_arguments(build, "text=2,date=1")
     build.add_argument("--columns", metavar="FIELD=COLUMN,…", help="e.g. text=body,date=published")
     build.add_argument(

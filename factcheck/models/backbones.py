@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from factcheck.errors import InputError
 from factcheck.weights import load_plain
+from retrieval.errors import first_line
 
 __all__ = ["PREFIX", "TimmBackbone"]
 
@@ -66,9 +67,8 @@ class TimmBackbone(nn.Module):
         try:
             timm.models.load_pretrained(self.net, num_classes=0)
         except Exception as error:  # of the hub, the network, the disk: it says what it is
-            first = next(iter(str(error).splitlines()), type(error).__name__)
             raise InputError(
-                f"timm's weights of {self.net.pretrained_cfg.get('architecture')!r} cannot be fetched: {first[:200]}",
+                f"timm's weights of {self.net.pretrained_cfg.get('architecture')!r} cannot be fetched: {first_line(error)}",
                 field="image_weights",
                 hint="offline, give a file of them, or null for random weights",
             ) from None

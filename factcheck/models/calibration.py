@@ -111,9 +111,7 @@ class Calibration:
         try:
             return cls(**json.loads(path.read_text("utf-8")))
         except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            raise InputError(
-                f"{path}: unusable calibration ({first_line(error)[:200]}); export the model again"
-            ) from None
+            raise InputError(f"{path}: unusable calibration ({first_line(error)}); export the model again") from None
 
     def write(self, folder: str | Path) -> None:
         """Store it with the model in ``folder``."""

@@ -44,8 +44,6 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-# Of what another library says, in characters.
-_LONGEST_SAID = 200
 _ADVICE = "the folder is damaged or of another release: export the model again"
 KIND, IMAGE_KIND = "factcheck-verdict-model", "factcheck-photo-encoder"
 CONFIG, WEIGHTS, CALIBRATION, CARD = "config.json", "model.safetensors", "calibration.json", "README.md"
@@ -224,7 +222,7 @@ def _build(folder: Path, config: dict[str, Any], *, shell: bool = False) -> Verd
     except InputError:
         raise
     except Exception as error:  # transformers checks little of a configuration, and fails on the rest as it comes
-        said = f"{type(error).__name__}: {first_line(error)[:_LONGEST_SAID]}"
+        said = f"{type(error).__name__}: {first_line(error)}"
         raise InputError(f"{folder / CONFIG} describes no model that can be built ({said})", hint=_ADVICE) from error
 
 

@@ -331,10 +331,13 @@ def _read(path: Path, writable: bool) -> Any:
     faiss = faiss_module()
 
     held = np.memmap(path, np.uint8, "r")
-    with _parts_of_at_most(held.size):
-        if writable:
-            return faiss.read_index(str(path))
-        raw = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(held), held.size), faiss.IO_FLAG_MMAP_IFC)
+    try:
+        with _parts_of_at_most(held.size):
+            if writable:
+                return faiss.read_index(str(path))
+            raw = faiss.read_index(faiss.ZeroCopyIOReader(faiss.swig_ptr(held), held.size), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise ValueError(reason_of(error)) from None
     raw.referenced_objects = [held]  # where FAISS's own classes keep what they only point to
     return raw
 
