@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from retrieval.arguments import checked_choice
 from retrieval.errors import InputError
 from retrieval.tables.content import Content, beginning, reading
+from retrieval.tables.markdown import MarkdownTable, is_markdown
 from retrieval.tables.rows import Table
 from retrieval.tables.separator import DELIMITERS, find_delimiter
 
@@ -109,6 +110,9 @@ def open_table(content: Content, options: TableOptions, recognised: Callable[[Se
     from retrieval.tables.delimited import DelimitedTable
 
     _check_is_text(content)
+    may_have_bars = options.delimiter in ("auto", "pipe") and kind != "tsv"
+    if may_have_bars and options.header == "first" and options.quoting != "quoted" and is_markdown(content):
+        return MarkdownTable(content)
     if options.delimiter != "auto":
         delimiter = DELIMITERS[options.delimiter]
     else:
