@@ -284,7 +284,7 @@ def open_claims(
 
     The header is read and checked here, rows when iterating. Rows are numbered from 0. Columns are recognised by the
     names of the claims table (``id, claim, claim_image, document, document_image, claim_ocr, document_ocr, label, date``) and by
-    Factify's. Text files may be packed with gzip, zstd, bzip2 or xz.
+    those of Factify, Climate-FEVER and AVeriTeC. Text files may be packed with gzip, zstd, bzip2 or xz.
 
     Args:
         path: a file, a folder written by ``Dataset.save_to_disk``, or a ``datasets.Dataset`` or ``IterableDataset``; a source that

@@ -20,19 +20,24 @@ CLAIM_COLUMNS: tuple[str, ...] = (
     "date",
 )
 
-#: Other spellings, after :func:`_fold`, best first. pandas writes its index column without a name, or with these.
+#: Other spellings, after :func:`_fold`, best first. pandas writes its index column without a name, or with these. An index comes before
+#: Climate-FEVER's ``claim_id``, as no two rows have the same. ``claim_date`` is AVeriTeC's: the day on which the claim was made.
 _ALIASES: dict[str, tuple[str, ...]] = {
-    "id": ("unnamed:_0", "", "index", "__index_level_0__"),
-    "label": ("category",),
+    "id": ("unnamed:_0", "", "index", "__index_level_0__", "claim_id"),
+    "label": ("category", "claim_label"),
+    "date": ("claim_date",),
 }
+#: A row with one of these is a piece of evidence: what is said of its claim is said of several rows, and is no id or label of this one.
+_OF_EVIDENCE = frozenset({"evidence_id", "evidence_label"})
+_OF_CLAIMS = frozenset({"claim_id", "claim_label"})
 
 
 def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = None, *, where: str) -> dict[str, str]:
     """Map canonical column names to the columns of a table.
 
-    Names are compared without regard to case, and with spaces or hyphens for underscores, so that Factify's
-    ``Claim OCR`` and ``Category`` are recognised; an exact match wins. A column named in ``mapping`` plays no other
-    role.
+    Names are compared without regard to case, and with spaces or hyphens for underscores, so that Factify's ``Claim OCR`` and ``Category``
+    are recognised; so are AVeriTeC's ``claim_date``, and Climate-FEVER's ``claim_id`` and ``claim_label`` unless rows are pieces of
+    evidence with an id or label of their own. An exact match wins. A column named in ``mapping`` plays no other role.
 
     Args:
         found: the table's column names.
@@ -58,6 +63,8 @@ def resolve_columns(found: Sequence[str], mapping: Mapping[str, str] | None = No
             )
     taken = set(mapping.values())
     free = [name for name in found if name not in taken]
+    if not _OF_EVIDENCE.isdisjoint(map(_fold, found)):
+        free = [name for name in free if _fold(name) not in _OF_CLAIMS]
     chosen: dict[str, str] = {}
     for canonical in CLAIM_COLUMNS:
         if canonical in mapping:

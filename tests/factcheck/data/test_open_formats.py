@@ -8,6 +8,7 @@ import pytest
 from claims_tables import rows_of
 
 from factcheck.data import open_claims
+from factcheck.data.claims import ClaimsFormat
 from factcheck.errors import InputError
 
 
@@ -28,6 +29,51 @@ def test_jsonl_with_text_and_lists(tmp_path):
     assert (second["document_spans"], second["date"]) == (None, "2024-05-31")
     assert third["claim_image"] == {"bytes": None, "path": "x.jpg"}
     assert (fourth["document_spans"], fourth["status"]) == ([], "ok")
+
+
+def test_climate_fever_as_distributed(tmp_path):
+    path = tmp_path / "climate-fever.jsonl"
+    labels = {"SUPPORTS": "Support", "REFUTES": "Refute", "NOT_ENOUGH_INFO": "Insufficient", "DISPUTED": None}
+    evidence = [{"evidence_id": "Bear:1", "evidence_label": "REFUTES", "article": "Bear", "evidence": "Bears swim."}]
+    lines = [
+        {"claim_id": str(i), "claim": "It warms.", "claim_label": label, "evidences": evidence}
+        for i, label in enumerate(labels)
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [(row["id"], row["label"], row["status"]) for row in rows] == [
+        (str(i), label, "ok") for i, label in enumerate(labels.values())
+    ]
+    assert rows[3]["reasons"][0].startswith("label: unknown label 'DISPUTED'")
+    disputed = ClaimsFormat(labels={"disputed": "insufficient"})
+    assert rows_of(open_claims(path, format=disputed))[3]["label"] == "Insufficient"
+
+
+def test_what_is_said_of_a_claim_is_not_said_of_its_pieces_of_evidence(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text(
+        "claim_id,claim,claim_label,evidence_label,document\n7,a,SUPPORTS,SUPPORTS,b\n7,a,SUPPORTS,REFUTES,c\n"
+    )
+    assert [(row["id"], row["label"]) for row in rows_of(open_claims(path))] == [("0", None), ("1", None)]
+    mapped = rows_of(open_claims(path, columns={"label": "evidence_label"}))
+    assert [(row["id"], row["label"]) for row in mapped] == [("0", "Support"), ("1", "Refute")]
+    path.write_text(",claim_id,claim,id_of_source\n0,7,a,1\n1,7,b,1\n")
+    assert [row["id"] for row in rows_of(open_claims(path))] == ["0", "1"]
+
+
+def test_averitec_as_distributed(tmp_path):
+    path = tmp_path / "dev.json"
+    labels = ["Supported", "Refuted", "Not Enough Evidence", "Conflicting Evidence/Cherrypicking"]
+    dates = ["25-8-2020", "1-9-2020", None, "31-10-2020"]
+    lines = [
+        {"claim": "a", "label": label, "claim_date": date, "speaker": "s", "questions": []}
+        for label, date in zip(labels, dates, strict=True)
+    ]
+    path.write_text(json.dumps(lines, indent=1))
+    rows = rows_of(open_claims(path, on_error="mark"))
+    assert [row["label"] for row in rows] == ["Support", "Refute", "Insufficient", None]
+    assert [row["date"] for row in rows] == ["2020-08-25", "2020-09-01", None, "2020-10-31"]
+    assert rows[3]["reasons"][0].startswith("label: unknown label 'Conflicting")
 
 
 def test_key_that_turns_up_late(tmp_path):
