@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 
 from factcheck.errors import InputError
 from factcheck.twins.runtime import optimize
@@ -53,6 +54,24 @@ def test_eager_leaves_the_model_alone(model):
 @pytest.mark.slow
 def test_compile(model):
     check(model, "compile", (2,))
+
+
+@pytest.mark.slow
+def test_one_compiled_graph_takes_any_batch_of_a_size_and_each_size_has_its_own(model):
+    # Whether a size is open shows before code is made, which takes minutes for each graph.
+    counter = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(model.eval(), backend=counter)
+    with torch.no_grad():
+        for batch in (2, 3, 5):
+            x = torch.randn(batch, 3, 64, 40)
+            torch._dynamo.mark_dynamic(x, 0)
+            torch.testing.assert_close(compiled(x), model(x), rtol=1e-4, atol=1e-4)
+        assert counter.frame_count == 1
+        fixed = torch.compile(model, backend=counter, dynamic=False)
+        for size in ((64, 40), (57, 68)):
+            x = torch.randn(2, 3, *size)
+            torch.testing.assert_close(fixed(x), model(x), rtol=1e-4, atol=1e-4)
+    assert counter.frame_count == 3
 
 
 @pytest.mark.slow
