@@ -21,7 +21,16 @@ from factcheck.records import claims_schema
 from retrieval.tables.rows import whole_number
 from retrieval.text.dates import date_range, day_month_order
 
-__all__ = ["MISSING_WORDS", "Parsing", "RawRows", "canonical_table", "image_array", "is_missing_word", "kind_of"]
+__all__ = [
+    "MISSING_WORDS",
+    "Parsing",
+    "RawRows",
+    "canonical_table",
+    "image_array",
+    "is_missing_word",
+    "kind_of",
+    "whole_characters",
+]
 
 _SCHEMA = claims_schema()
 _SPANS = _SCHEMA.field("document_spans").type
@@ -381,6 +390,11 @@ def _parsed(name: str, values: Sequence[Any], parse: Any, problems: _Problems) -
     return parsed
 
 
+def whole_characters(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair, which no UTF-8 holds."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
 def _string_array(name: str, values: list[str | None], problems: _Problems) -> Any:
     try:
         return pa.array(values, pa.string())
@@ -393,7 +407,7 @@ def _string_array(name: str, values: list[str | None], problems: _Problems) -> A
             except UnicodeEncodeError as error:
                 problems.add(row, name, f"half of a surrogate pair at character {error.start} is not valid Unicode")
                 # One character for one, so that spans still fit.
-                values[row] = _SURROGATE.sub("\ufffd", value)
+                values[row] = whole_characters(value)
         return pa.array(values, pa.string())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from factcheck.data.canonical import whole_characters
 from factcheck.data.claims import open_claims
 from factcheck.errors import InputError
 from factcheck.records import verdict_schema
@@ -43,7 +44,7 @@ class OwnColumns:
                     field="keep",
                     hint=f"it has {', '.join(held)}",
                 )
-        self.names = [f"claims_{name}" if name in known else name for name in wanted]
+        self.names = [f"claims_{name}" if name in known else whole_characters(name) for name in wanted]
 
     def added(self, first: int, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Consecutive verdicts from the row ``first`` on, with the columns."""
@@ -59,6 +60,7 @@ class OwnColumns:
 
 
 def _text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    if value is None:
+        return None
+    # Nothing rests on an own column: what it has of no character costs its row nothing.
+    return whole_characters(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))

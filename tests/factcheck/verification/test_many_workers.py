@@ -74,6 +74,18 @@ def test_own_columns_travel(verifier, claims, tmp_path):
         verify_file(verifier, claims, out, keep=["mood"])
 
 
+def test_own_columns_may_hold_halves_of_surrogate_pairs(verifier, tmp_path):
+    rows = [
+        {"claim": "A dog.", "document": "A dog.", "by": value, "\udc00": 1} for value in ("a\ud800", {"b": ["\udfff"]})
+    ]
+    (tmp_path / "c.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    verify_file(verifier, tmp_path / "c.jsonl", tmp_path / "o.parquet", keep=["all"])
+    found = pq.read_table(tmp_path / "o.parquet")
+    assert found["by"].to_pylist() == ["a\ufffd", '{"b": ["\ufffd"]}']
+    assert found["\ufffd"].to_pylist() == ["1", "1"]
+    assert set(found["status"].to_pylist()) == {"ok"}, "no verdict rests on them"
+
+
 def test_one_item_is_made_ahead():
     made = []
 
