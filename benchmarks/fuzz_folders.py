@@ -343,10 +343,12 @@ def work_through(kind: str, first: int, last: int, work: Path) -> None:
     from factcheck.commands.common import quiet_libraries
 
     quiet_libraries()
+    said = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no outcome
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     for case in range(first, last):
         resource.setrlimit(resource.RLIMIT_CPU, (int(time.process_time()) + LONGEST_S, resource.RLIM_INFINITY))
-        print(json.dumps(attempt(kind, case, work)), flush=True)
+        print(json.dumps(attempt(kind, case, work)), file=said, flush=True)
 
 
 def outcomes(kind: str, first: int, last: int, work: Path) -> list[tuple[str, str]]:

@@ -74,6 +74,8 @@ class Calibration:
             _check_share(name, getattr(self, name))
         if isinstance(self.pairs, Mapping):
             object.__setattr__(self, "pairs", PairCalibration(**self.pairs))
+        if not isinstance(self.pairs, PairCalibration | None):
+            raise InputError(f"calibration: pairs is {type(self.pairs).__name__}, expected an object or null")
         object.__setattr__(self, "stance_by_length", tuple((int(n), float(t)) for n, t in self.stance_by_length))
         lengths = [n for n, _ in self.stance_by_length]
         if not all(math.isfinite(t) and t > 0 for _, t in self.stance_by_length) or any(

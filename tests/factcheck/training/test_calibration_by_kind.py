@@ -138,6 +138,13 @@ def test_pairs_have_a_temperature_and_a_threshold_of_their_own(verifier, photo):
         assert with_threshold(table, thresholds)["abstained"].to_pylist() == abstained
 
 
+@pytest.mark.parametrize("pairs", ["3", "true", '"x"', "[1]", "1e308", '{"x": 1}'])
+def test_pairs_that_are_no_calibration_are_refused(tmp_path, pairs):
+    (tmp_path / "calibration.json").write_text(f'{{"pairs": {pairs}}}')
+    with pytest.raises(InputError, match=r"calibration\.json: unusable calibration \(.*\); export the model again"):
+        Calibration.read(tmp_path)
+
+
 def test_a_folder_without_kinds_reads_as_before(tmp_path):
     (tmp_path / "calibration.json").write_text('{"stance": 1.5, "abstain_below": 0.4}')
     found = Calibration.read(tmp_path)
