@@ -20,6 +20,7 @@ from factcheck.labels import FactifyLabel, Stance, five_class_labels, parse_labe
 from factcheck.records import Claim, verdict_schema
 from factcheck.verification.single import claims_table
 from factcheck.verification.verdict_table import completed, read_verdicts
+from retrieval.errors import first_line
 
 __all__ = ["Joined", "Progress", "TruthRow", "join_tables", "verdict_table", "without_truth"]
 
@@ -169,7 +170,7 @@ def verdict_table(verdicts: Any) -> pa.Table:
         return completed(table)
     except (KeyError, pa.ArrowException) as error:
         missing = sorted(set(verdict_schema().names) - set(table.column_names))
-        what = f"it lacks the columns {', '.join(missing)}" if missing else str(error).splitlines()[0]
+        what = f"it lacks the columns {', '.join(missing)}" if missing else first_line(error)
         raise InputError(f"not a table of verdicts: {what}", field="verdicts") from None
 
 

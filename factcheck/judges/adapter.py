@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn, no_grad
 
-from factcheck.errors import InputError
+from retrieval.errors import as_input_error
 
 __all__ = ["SCALE", "add_adapter"]
 
@@ -24,14 +24,11 @@ def add_adapter(model: nn.Module, adapter: Mapping[str, Tensor]) -> None:
         InputError: it is of another model.
     """
     parameters = dict(model.named_parameters())
-    try:
-        with no_grad():
-            for name, value in adapter.items():
-                module, _, kind = name.rpartition(".")
-                if kind == "a":
-                    product = adapter[f"{module}.b"].float() @ value.float()  # (out, in)
-                    parameters[f"{module}.weight"].add_(product, alpha=SCALE)
-                elif kind != "b":
-                    parameters[name].copy_(value)
-    except (KeyError, RuntimeError) as error:
-        raise InputError(f"an adapter of another model: {str(error).splitlines()[0]}") from None
+    with as_input_error("an adapter of another model", KeyError, RuntimeError), no_grad():
+        for name, value in adapter.items():
+            module, _, kind = name.rpartition(".")
+            if kind == "a":
+                product = adapter[f"{module}.b"].float() @ value.float()  # (out, in)
+                parameters[f"{module}.weight"].add_(product, alpha=SCALE)
+            elif kind != "b":
+                parameters[name].copy_(value)

@@ -39,7 +39,7 @@ class RowWithImages(TextRow):
 
 
 class Judge(ABC):
-    """Says what evidence means for a claim. The image relation is not its business: that stays with the photo encoder.
+    """Says what evidence means for a claim. The image relation is not its business: that stays with the verdict model.
 
     A judgement depends on its own row alone, not on its neighbours, their order or number (to 1e-5, where the judge computes it
     itself), and a judge may be asked by several threads at once.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +97,4 @@ class CalibratedJudge(Judge):
             return judgement
         values = np.clip(np.asarray(judgement.stance, np.float64), _SMALLEST, 1.0) ** (1 / temperature)
         support, insufficient, refute = (float(value) for value in values / values.sum())
-        return Judgement(
-            stance=(support, insufficient, refute),
-            explanation=judgement.explanation,
-            cited=judgement.cited,
-            problem=judgement.problem,
-        )
+        return replace(judgement, stance=(support, insufficient, refute))

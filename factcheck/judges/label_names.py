@@ -43,11 +43,6 @@ class StanceMap:
 
     roles: tuple[str, ...]
 
-    @property
-    def is_two_way(self) -> bool:
-        """Whether the classifier cannot tell an open claim from a refuted one."""
-        return NOT_SUPPORT in self.roles
-
     def stances(self, probabilities: np.ndarray) -> np.ndarray:
         """(B, labels) to (B, 3), order of ``labels.STANCES``.
 

@@ -9,7 +9,7 @@ from factcheck.judges.base import Judge
 
 __all__ = ["JUDGES", "NAMED_JUDGES", "load_judge"]
 
-#: Scheme of a name to the function ``module:function`` that makes the judge of what follows the colon.
+#: Scheme of a name to ``module:function``, the function that makes the judge of what follows the colon.
 JUDGES: dict[str, str] = {
     "hf": "factcheck.judges.huggingface:CrossEncoderJudge",
     "openai": "factcheck.judges.server:from_name",
@@ -29,13 +29,15 @@ def load_judge(name: str, **options: Any) -> Judge:
         InputError: no such scheme, or its function refuses the rest.
     """
     if name in NAMED_JUDGES:
-        module, _, function = NAMED_JUDGES[name].partition(":")
-        made: Judge = getattr(import_module(module), function)(**options)
-        return made
+        return _maker(NAMED_JUDGES[name])(**options)
     scheme, colon, rest = name.partition(":")
     if not colon or scheme not in JUDGES:
         known = ", ".join([*(f"{scheme}:…" for scheme in JUDGES), *NAMED_JUDGES])
         raise InputError(f"`judge` is {name!r}, which names no judge", field="judge", hint=f"known are {known}")
-    module, _, function = JUDGES[scheme].partition(":")
+    return _maker(JUDGES[scheme])(rest, **options)
+
+
+def _maker(where: str) -> Callable[..., Judge]:
+    module, _, function = where.partition(":")
     make: Callable[..., Judge] = getattr(import_module(module), function)
-    return make(rest, **options)
+    return make

@@ -70,7 +70,8 @@ class ServerJudge(Judge):
     """Asks a chat model for the stance, by the policy in ``stance_prompt.md`` and in the form of a JSON schema.
 
     Texts of claim and evidence travel as one JSON object, so that nothing in them can pose as part of the question; the answer's
-    form is checked whatever the model was made to say. A row that cannot be judged has its ``problem``, the others go on.
+    form is checked whatever the model was made to say. A row that cannot be judged has its ``problem``, the others go on. Of a
+    claim, and of all its evidence together, the first 24,000 characters are sent.
 
     Args:
         url: the server's base, to which ``/chat/completions`` is added (``http://127.0.0.1:8000/v1``).
@@ -161,8 +162,8 @@ class ServerJudge(Judge):
     def _content(self, row: "TextRow") -> str | list[dict[str, Any]]:
         question = self._question(row)
         given = row.images if self.reads_images and isinstance(row, RowWithImages) else ()
-        pictures = [_image_part(image) for image in given if image]
-        return [{"type": "text", "text": question}, *pictures] if pictures else question
+        images = [_image_part(image) for image in given if image]
+        return [{"type": "text", "text": question}, *images] if images else question
 
     def _ask(self, row: "TextRow") -> str:
         """The text of the model's answer.
@@ -287,7 +288,8 @@ def _client(url: str, timeout: float) -> "httpx.Client":
 
 
 def _image_part(image: bytes) -> dict[str, Any]:
-    kind = "png" if image.startswith(b"\x89PNG") else "webp" if image[8:12] == b"WEBP" else "jpeg"
+    kinds = {b"\x89PNG": "png", b"RIFF": "webp", b"GIF8": "gif"}
+    kind = kinds.get(image[:4], "jpeg")
     data = base64.b64encode(image).decode("ascii")
     return {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,{data}"}}
 

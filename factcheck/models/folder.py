@@ -307,9 +307,8 @@ def resolve_model(name: str | Path) -> Path:
     try:
         return Path(snapshot_download(text, allow_patterns=["*.json", "*.safetensors", "*.md", "tokenizer/*"]))
     except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
-            f"model {text!r}: neither a local folder nor to be had from the Hugging Face hub ({first})"
+            f"model {text!r}: neither a local folder nor to be had from the Hugging Face hub ({first_line(error)})"
         ) from None
 
 

@@ -18,6 +18,7 @@ from factcheck.errors import InputError
 from factcheck.twins.twins import Twins
 from factcheck.twins.weights import REFERENCE_NAMES, load_twins_weights
 from retrieval.arguments import checked_choice
+from retrieval.errors import first_line
 
 __all__ = [
     "VARIANTS",
@@ -88,10 +89,9 @@ def create_twins(name: str, weights: str | Path | Mapping[str, object] | None = 
         try:
             return cast(Twins, timm.create_model(f"factcheck_{name}.in1k", pretrained=True, **settings))
         except OSError as error:  # what the hub's client raises offline
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise InputError(
-                f"timm's weights of {name} could not be fetched: {first} (offline, only weights in the local Hugging Face cache "
-                "and files can be used)"
+                f"timm's weights of {name} could not be fetched: {first_line(error)} (offline, only weights in the local Hugging Face "
+                "cache and files can be used)"
             ) from error
     if isinstance(weights, str) and weights.startswith("timm/"):
         raise InputError(f"{weights!r} are not weights of {name}: pass 'timm/{name}.in1k'")

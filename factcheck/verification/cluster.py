@@ -26,6 +26,7 @@ from factcheck.verification.parts import Part, Parts
 from factcheck.verification.stream import RunSummary, verify_file
 from factcheck.verification.summary import Clock, Counts
 from retrieval.arguments import checked_int
+from retrieval.errors import first_line
 from retrieval.lazy import import_extra
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def _connected(cluster: RayCluster) -> Iterator[None]:
         ray.init(cluster.address, log_to_driver=False, logging_level=logging.WARNING, **options)
     except (ConnectionError, ValueError) as error:
         raise InputError(
-            f"there is no Ray cluster at {cluster.address!r} ({str(error).splitlines()[0]})",
+            f"there is no Ray cluster at {cluster.address!r} ({first_line(error)})",
             field="address",
             hint="start one with Ray's own start command, or leave the address out for one on this machine",
         ) from None

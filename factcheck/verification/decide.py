@@ -149,8 +149,8 @@ class EncodedRows:
     def decide(self, variants: Sequence[Variant]) -> list[Decision]:
         """What the judge says of each variant.
 
-        A row of which no evidence is left is decided like any other here: whether it has any to begin with is the
-        caller's knowledge (see :meth:`Decision.without_evidence`).
+        Of a variant that leaves no evidence the verdict model decides by claim and photos alone; another judge is not asked, and it
+        is insufficient. Whether the row had any to begin with is the caller's knowledge (see :meth:`Decision.without_evidence`).
         """
         texts = [self.rows[v.row].text(v.sentences) for v in variants]
         if self._judge is None:

@@ -50,7 +50,7 @@ def test_names_that_say_nothing_are_mapped_or_refused(trained, tmp_path):
 def test_a_two_way_head_leaves_open_what_it_does_not_support(trained, tmp_path):
     folder = save_with_order(trained, (0, 1, 2), {0: "not_entailment", 1: "entailment", 2: "unsupported"}, tmp_path)
     judge = CrossEncoderJudge(folder)
-    assert judge.stance_map.is_two_way
+    assert "not_support" in judge.stance_map.roles
     support, insufficient, refute = judge.judge([DENIED])[0].stance
     assert (support < 0.2, insufficient > 0.8, refute == 0) == (True, True, True)
 
