@@ -318,7 +318,7 @@ def attempt(kind: str, case: int, work: Path) -> tuple[str, str]:
     from factcheck.errors import InputError
 
     rng = random.Random(f"{kind} {case}")
-    folder, marker = work / f"case-{case}", work / "marker"  # encoders are kept by the folder's name
+    folder, marker = work / f"case-{case}", work / "marker"
     shutil.rmtree(marker, ignore_errors=True)
     damage(kind, work, folder, rng, marker)
     try:
