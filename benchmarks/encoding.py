@@ -1,6 +1,8 @@
 """Encoding speed next to ``SentenceTransformer.encode`` with the same weights, interleaved in one run.
 
-OMP_NUM_THREADS=2 python benchmarks/encoding.py --texts claims.jsonl --out encoding.json
+OMP_NUM_THREADS=1 python benchmarks/encoding.py --texts claims.jsonl --out encoding.json
+
+With several threads it takes a machine on which nothing else runs: a thread that has to wait for its core holds up all of them.
 """
 
 import argparse
