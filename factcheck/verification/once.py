@@ -34,8 +34,8 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class _Recent(Generic[Key, Value]):
-    """The values used last, up to a number and a sum of sizes."""
+class _LruCache(Generic[Key, Value]):
+    """A least-recently-used cache, bounded in the number of its values and in the sum of their sizes; safe from several threads."""
 
     def __init__(self, most: int, memory: int = MEMORY) -> None:
         self._most, self._memory = most, memory
@@ -70,7 +70,7 @@ class EncodedOnce(TextEncoder):
 
     def __init__(self, encoder: TextEncoder, cache: ContentCache | None = None) -> None:
         self.encoder, self.cache = encoder, cache
-        self._recent: _Recent[str, np.ndarray] = _Recent(_MOST_TEXTS)
+        self._recent: _LruCache[str, np.ndarray] = _LruCache(_MOST_TEXTS)
 
     @property
     def dimension(self) -> int:
@@ -129,7 +129,7 @@ class ImageStore:
 
     def __init__(self, fusion: FusionJudge) -> None:
         self._fusion = fusion
-        self._recent: _Recent[bytes, tuple[Tensor, Tensor]] = _Recent(2**20)
+        self._recent: _LruCache[bytes, tuple[Tensor, Tensor]] = _LruCache(2**20)
 
     def has(self, key: bytes) -> bool:
         """Whether a photo is encoded already."""
@@ -174,9 +174,9 @@ class ImageStore:
         places = {key: i for i, key in enumerate(known)}
         if not known:
             return torch.empty(0), torch.empty(0), {}, reasons
-        zero = next(iter(known.values()))
-        tokens = torch.stack([*(token for token, _ in known.values()), torch.zeros_like(zero[0])])
-        vectors = torch.stack([*(vector for _, vector in known.values()), torch.zeros_like(zero[1])])
+        like = next(iter(known.values()))
+        tokens = torch.stack([*(token for token, _ in known.values()), torch.zeros_like(like[0])])
+        vectors = torch.stack([*(vector for _, vector in known.values()), torch.zeros_like(like[1])])
         return tokens, vectors, places, reasons
 
 
@@ -184,7 +184,7 @@ class SplitDocuments:
     """The sentences of the documents used last."""
 
     def __init__(self) -> None:
-        self._recent: _Recent[tuple[str, str], list[Sentence]] = _Recent(_MOST_DOCUMENTS)
+        self._recent: _LruCache[tuple[str, str], list[Sentence]] = _LruCache(_MOST_DOCUMENTS)
 
     def __call__(self, text: str, spans: Sequence[Mapping[str, int]] | None) -> "list[Sentence]":
         """As :func:`factcheck.data.document_sentences`."""

@@ -129,5 +129,5 @@ class RunSummary(Counts):
 
     @property
     def rows_per_second(self) -> float:
-        """Of the rows that this run verified itself."""
+        """Of the rows that this run added to the table: those that it verified or took over, not those it resumed."""
         return (self.rows - self.resumed) / self.seconds if self.seconds else 0.0
