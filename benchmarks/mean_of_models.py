@@ -1,6 +1,6 @@
 """The weighted mean of the weights of two model folders of one architecture, as a third.
 
-python benchmarks/mean_of_models.py MODEL2 MODEL3 --share 0.7 --out MODEL
+python benchmarks/mean_of_models.py MODEL1 MODEL2 --share 0.5 --out MEAN
 
 Temperatures are taken from the second folder and want fitting anew (``factcheck calibrate``, ``leave_one_source_out.py calibrate``).
 """

@@ -242,7 +242,7 @@ def save(args: argparse.Namespace, config: dict[str, Any], module: VerdictModule
     module.model.config = VerdictConfig(**config["model"]["init_args"]["network"])
     selection = {
         "top_k": config["data"]["init_args"]["selection"]["top_k"],
-        "min_share": 0.5,
+        "min_share": 0.0,
         "retrieval_encoder": "bundled",
         "retrieval_method": "hybrid",
     }
