@@ -72,7 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--languages",
         metavar="CODES",
-        help="languages that the model reads, as en,de; rows in others are marked and abstain (default: en if the text model is bundled)",
+        help="languages that the model reads, as en,de; rows in others are marked and abstain (default: those of the model folder that "
+        "training started from; en if the text model is bundled)",
     )
 
 
@@ -158,7 +159,9 @@ def _write(
         "card": card,
         "dtype": getattr(torch, args.dtype),
         "tokenizer": module.input_builder.tokenizer,
-        "languages": None if args.languages is None else [code.strip() for code in args.languages.split(",")],
+        "languages": module.languages
+        if args.languages is None
+        else [code.strip() for code in args.languages.split(",")],
     }
     save_model(module.model, folder, **options)
     if not args.calibrate_on:

@@ -1,5 +1,6 @@
 """Training checkpoints, opened without running what they say, and weights for a model that starts from another."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from factcheck.weights import load_plain, not_finite
 __all__ = ["load_compatible_weights", "read_checkpoint"]
 
 _RELATIONS = "match_embed.weight"
+_TEXT = "text."
 _ADVICE = "give a .ckpt file that `fit` wrote"
 
 
@@ -37,6 +39,7 @@ def read_checkpoint(path: str | Path, *, mmap: bool = False) -> dict[str, Any]:
 def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, ...] = ()) -> tuple[int, int]:
     """Copy every tensor of a model folder or training checkpoint that fits by name and shape.
 
+    Of a text transformer of another depth or kind nothing is taken: some of its layers above other embeddings would be noise.
     Of a model that was told of words alone, the embedding of token relations is extended for one that is told of values too.
 
     Args:
@@ -59,6 +62,8 @@ def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, 
     else:
         raise InputError(f"`init_from` {str(source)!r} is neither a model folder nor a checkpoint", field="init_from")
     own = model.state_dict()
+    if _of_text(own) != _of_text(state):
+        keep = (*keep, _TEXT)
     if _RELATIONS in own and _RELATIONS in state and len(state[_RELATIONS]) < len(own[_RELATIONS]):
         state = {**state, _RELATIONS: extend_relations(state[_RELATIONS], len(own[_RELATIONS]))}
     fitting = {n: t for n, t in state.items() if n in own and own[n].shape == t.shape and not n.startswith(keep)}
@@ -71,3 +76,7 @@ def load_compatible_weights(model: VerdictModel, source: Path, keep: tuple[str, 
         )
     model.load_state_dict(fitting, strict=False)
     return len(fitting), len(own) - len(fitting)
+
+
+def _of_text(names: Iterable[str]) -> set[str]:
+    return {name for name in names if name.startswith(_TEXT)}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,15 @@ import torch
 from torch import Tensor
 
 from factcheck.errors import InputError
-from factcheck.models.folder import resolve_model
+from factcheck.models.folder import languages_of, load_tokenizer_of, read_config, resolve_model
 from factcheck.models.inputs import input_builder
-from factcheck.models.text import check_max_length, load_text_model, load_tokenizer
+from factcheck.models.text import (
+    BUNDLED_TEXT_MODEL,
+    build_text_model,
+    check_max_length,
+    load_text_model,
+    load_tokenizer,
+)
 from factcheck.models.verdict import VerdictConfig, VerdictModel, VerdictOutput
 from factcheck.models.weights import load_compatible_weights
 from factcheck.training.callbacks import FiniteLoss, RandomStates, check_before_saving, planned_steps
@@ -45,7 +52,8 @@ class VerdictModule(pl.LightningModule):
     Args:
         network: the architecture, and what its parts start from.
         init_from: model folder, ``bundled``, Hugging Face id or training checkpoint whose weights (those that fit) start a new
-            training. Where nothing is trained and no checkpoint is given, they are the model's, and all must fit.
+            training. Where nothing is trained and no checkpoint is given, they are the model's, and all must fit. Of a model folder
+            the text transformer is taken with its tokenizer, unless ``network.text_model`` names another than the default.
         text: how the text transformer is trained.
         optim: how fast each part learns. The Lightning CLI's own `optimizer` takes its place, and has one rate for all parts.
         loss: what the loss is made of.
@@ -71,7 +79,14 @@ class VerdictModule(pl.LightningModule):
             group_of(OptimOptions, optim),
             group_of(LossOptions, loss),
         )
-        self.model, tokenizer = _untrained(self.network)
+        folder = _text_source(self.network, init_from)
+        #: ISO 639-1 codes of the languages that the text transformer is known to read; None where that is not known.
+        self.languages: list[str] | None = None
+        if folder is not None:
+            config = read_config(folder)
+            self.languages = list(languages_of(config)) or None
+            self.network = replace(self.network, text_model=config["model"]["text_model"])
+        self.model, tokenizer = _untrained(self.network, folder)
         self.input_builder = input_builder(self.model, tokenizer)
         prepare_text(self.model, self.text, self.optim.text_learning_rate)
         prepare_image(self.model, self.optim.image_learning_rate)
@@ -197,9 +212,29 @@ class VerdictModule(pl.LightningModule):
             _LOG.info(line)
 
 
-def _untrained(network: VerdictConfig) -> tuple[VerdictModel, Any]:
-    """The model of a configuration, its parts with the weights that it names, and the tokenizer of its text transformer."""
-    text, tokenizer = load_text_model(network.text_model), load_tokenizer(network.text_model)
+def _text_source(network: VerdictConfig, init_from: str | None) -> Path | None:
+    """The model folder that a training has its text transformer from; None where it is the package's or one that is named."""
+    if not init_from or Path(init_from).expanduser().is_file():
+        return None
+    try:
+        folder = resolve_model(init_from)
+    except InputError:
+        return None  # whoever needs it says so: a checkpoint may take its place
+    config = read_config(folder)
+    own = config["model"]["text_model"]
+    return folder if own != BUNDLED_TEXT_MODEL and network.text_model in (BUNDLED_TEXT_MODEL, own) else None
+
+
+def _untrained(network: VerdictConfig, folder: Path | None) -> tuple[VerdictModel, Any]:
+    """The model of a configuration, its parts with the weights that it names, and the tokenizer of its text transformer.
+
+    With a model folder the text transformer is that one's, its weights still random.
+    """
+    if folder is None:
+        text, tokenizer = load_text_model(network.text_model), load_tokenizer(network.text_model)
+    else:
+        config = read_config(folder)
+        text, tokenizer = build_text_model(config["text_config"]), load_tokenizer_of(folder, config)
     check_max_length(network.max_length, text, tokenizer)
     image = None
     if network.image_encoder is not None:
