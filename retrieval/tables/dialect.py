@@ -137,18 +137,22 @@ def find_dialect(
     found: Counter[str] = Counter()
     try:
         for record in records_of(lines, delimiter, width, dialect):
-            found[
-                "wrapped" if profile.wrapped and record.kind == "agreed" and '"' in record.lines[0] else record.kind
-            ] += 1
+            kind = record.kind
+            if kind == "agreed" and '"' in record.lines[0] and (profile.wrapped or _has_doubled_marks(record)):
+                kind = "written"
+            found[kind] += 1
+            found["torn"] += kind == "doubtful" and record.lines[0].count(delimiter) != width - 1
             found["faults"] += record.fault is not None and '"' in record.lines[0]
     finally:
         lines.close()
-    quoted, unquoted = found["quoted"] + found["wrapped"], found["unquoted"] + found["merged"]
+    quoted, unquoted = found["quoted"] + found["written"], found["unquoted"] + found["merged"]
     if not found["faults"] and quoted:  # what it takes for merged rows is a text that looks like them
         trust = _SOUND if quoted >= OUTWEIGHS * found["merged"] else WHOLLY
         return Dialect("quoted", profile=profile, trust=trust)
     if unquoted and not quoted:
-        return Dialect("plain", careful=False)
+        if unquoted >= OUTWEIGHS * found["torn"]:
+            return Dialect("plain", careful=False)
+        return Dialect("mixed", profile=profile)  # by itself the first line of a torn row would be none
     # A stray mark makes one row seem unquoted; hardly anything makes an unquoted row seem quoted.
     if unquoted >= OUTWEIGHS * quoted and unquoted:
         return Dialect("plain", profile=profile)
@@ -203,6 +207,11 @@ def explain(error: csv.Error) -> str:
     if "expected after" in text:
         return "a quoted field goes on after its closing quotation mark; double the marks inside it"
     return f"cannot be split into fields ({text})"
+
+
+def _has_doubled_marks(record: Record) -> bool:
+    """Whether a line has marks around a field and doubled ones in it, as hardly anything but a program that quotes writes it."""
+    return any('"' in part and _quoted(part) in record.lines[0] for part in record.fields or ())
 
 
 def _splits(line: str, delimiter: str, width: int) -> bool:
@@ -262,9 +271,13 @@ def _has_stray_marks(fields: Sequence[str], lines: Sequence[str], delimiter: str
     for part in fields:
         if '"' in part and delimiter not in part and "\n" not in part and "\r" not in part:
             text = text or "".join(lines)
-            if '"' + part.replace('"', '""') + '"' not in text:
+            if _quoted(part) not in text:
                 return True
     return False
+
+
+def _quoted(part: str) -> str:
+    return '"' + part.replace('"', '""') + '"'
 
 
 def columns_of(lines: Lines, delimiter: str, width: int) -> Profile:

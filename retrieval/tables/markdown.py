@@ -25,7 +25,10 @@ def is_markdown(content: Content) -> bool:
     if header is None or rules is None or not (_BAR.search(header) and "|" in rules):
         return False
     found = _cells(rules)
-    return len(found) == len(_cells(header)) and all(map(_RULE.fullmatch, found))
+    if len(found) != len(_cells(header)) or not all(map(_RULE.fullmatch, found)):
+        return False
+    # Without bars around it a line of single dashes may be a row of cells that say so that they are empty.
+    return rules.strip().startswith("|") or any(len(cell) > 1 for cell in found)
 
 
 class MarkdownTable(Table):

@@ -62,6 +62,7 @@ def test_bytes_that_are_no_text_are_marked(tmp_path):
         ("id|claim\n1|A\n---|---\n", {}),  # not under the header
         ("id|claim\n-|-|-\n1|A\n", {}),  # of another width
         ("id|claim\n--|--x\n1|A\n", {}),
+        ("id|claim\n-|-\n1|A\n", {}),  # cells that say so that they are empty
         ("id|claim\n---|---\n1|A\n", {"quoting": "quoted"}),
     ],
 )

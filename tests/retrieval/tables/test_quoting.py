@@ -78,6 +78,23 @@ def test_a_table_that_quotes_every_field_stays_quoted_though_a_row_is_broken(tmp
     assert rows[20].fault is not None
 
 
+LINES_IN_TEXTS = ["Sea|false", "Sun|true", '"Rain fell', 'in May"|false', '"Snow | ice', 'lay deep"|true', "Wind|true"]
+
+
+def test_one_text_that_looks_like_two_rows_does_not_unquote_the_others(tmp_path):
+    """A doubled mark within marks shows that a program has quoted; "lay deep" may be a row of its own."""
+    lines = ["claim|label", *LINES_IN_TEXTS, '"A ""calm"" sea"|true']
+    assert values(read(tmp_path / "t.csv", "\n".join(lines), "|")) == [
+        *(["Sea", "false"], ["Sun", "true"], ["Rain fell\nin May", "false"]),
+        *(None, None, ["Wind", "true"], ['A "calm" sea', "true"]),
+    ]
+
+
+def test_rows_whose_first_line_alone_is_none_are_not_torn(tmp_path):
+    found = values(read(tmp_path / "t.csv", "\n".join(["claim|label", *LINES_IN_TEXTS]), "|"))
+    assert found == [["Sea", "false"], ["Sun", "true"], None, None, None, None, ["Wind", "true"]]
+
+
 def test_rows_that_each_reading_sees_its_own_way_are_not_read(tmp_path, caplog):
     lines = ["id,text", '2,"x" y', '1,"a, b"', '3,"u" v', "4,plain", '5,"w" z']
     rows = read(tmp_path / "t.csv", "\n".join(lines), ",")
