@@ -14,13 +14,13 @@ from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
-from factcheck.data.scripts import script_not_read
+from factcheck.data.scripts import script_not_read, without_scripts
 
 __all__ = ["RULES", "detect_language", "detect_short"]
 
 #: Number of the rules of this module and of that for scripts. It is raised with any of them, so that a run does not resume rows that
 #: were told by others.
-RULES = 4
+RULES = 5
 
 # Below so much text nothing is said: letters in all, and in words that are written small (names look like any language).
 _FEWEST_LETTERS, _FEWEST_SMALL = 16, 10
@@ -87,8 +87,10 @@ def detect_language(text: str, read: Collection[str] = ()) -> tuple[str | None, 
         A text in a script of none of them (:func:`~factcheck.data.scripts.script_not_read`) is certain from two words on.
     """
     other_script = script_not_read(text, read) is not None
-    if not other_script and not _says_enough(text):
-        return None, False
+    if not other_script:
+        text = without_scripts(text[:_MOST_CHARS], read)  # a name or a symbol says nothing of the sentence around it
+        if not _says_enough(text):
+            return None, False
     ranked = [(code, float(share)) for code, share in _detector().rank(text[:_MOST_CHARS])]
     best, certainty = ranked[0]
     if other_script:  # of few letters the detector may still say any language of the script

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from functools import cache, lru_cache
 
-__all__ = ["script_not_read"]
+__all__ = ["script_not_read", "without_scripts"]
 
 # As much of a text as the detector looks at.
 _MOST_CHARS = 2_000
@@ -107,6 +107,18 @@ def _not_read(word: str, read: Collection[str]) -> str | None:
     if None in scripts or (len(word) == 1 and scripts[0] in _SYMBOLS):
         return None
     return next((script for script in scripts if script and _languages(script).isdisjoint(read)), None)
+
+
+def without_scripts(text: str, read: Collection[str]) -> str:
+    """A text with a space for each word in a script that none of the languages that are ``read`` is written in."""
+    if text.isascii() or not read:
+        return text
+    return _WORD.sub(lambda found: " " if _is_in_another(found[0], read) else found[0], text)
+
+
+def _is_in_another(word: str, read: Collection[str]) -> bool:
+    scripts = {_script(char) for char in word} if not word.isascii() else {None}
+    return all(script is not None and _languages(script).isdisjoint(read) for script in scripts)
 
 
 def _without_mark(between: re.Match[str]) -> str:

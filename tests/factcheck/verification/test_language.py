@@ -93,6 +93,8 @@ def test_two_words_in_another_script_are_another_language(script, text):
         "北京 fell.",
         "Mao Zedong (毛泽东)",
         "The Hagia Sophia (Ἁγία Σοφία) burned.",
+        "The word “Спутник” means satellite.",
+        "“Правда” means truth in Russian.",
         "α, β",
         "ΔΔG > 0",
         "ℵ0 < ℵ1",
@@ -201,7 +203,7 @@ def test_rules_have_the_number_they_had():
     tree.body = [node for node in tree.body if not ast.unparse(node).startswith("RULES = ")]
     rules = ast.unparse(tree)
     found = hashlib.sha256(rules.encode()).hexdigest()[:12]
-    assert (language.RULES, found) == (4, "e1bda00d8aa6"), (
+    assert (language.RULES, found) == (5, "c21f42a52ea5"), (
         "rules by which languages are told have changed: raise RULES, by which resumed runs know it, and write both here"
     )
 
