@@ -122,10 +122,11 @@ def first_lines(content: Content) -> list[str]:
 
 def first_rows(lines: Sequence[str], delimiter: str, quoting: str = "auto") -> FirstRows:
     """The rows that lines are under a delimiter: as quoted or each one by itself, whichever makes them more alike."""
-    plain = _alike([line.split(delimiter) for line in lines])
+    plain = _alike([line.split(delimiter) for line in lines], delimiter)
     if quoting == "none" or not any('"' in line for line in lines):
         return plain
-    quoted = _alike(*_as_quoted(lines, delimiter))
+    rows, broken = _as_quoted(lines, delimiter)
+    quoted = _alike(rows, delimiter, broken)
     # Lines of quoted texts are more than the rows that they are in, and alike in having no delimiter.
     if quoting == "quoted" or (plain.width == 1 < quoted.width and quoted.share > 0.5):
         return quoted
@@ -155,12 +156,13 @@ def _as_quoted(lines: Sequence[str], delimiter: str) -> tuple[list[list[str]], i
     return rows, broken
 
 
-def _alike(rows: Sequence[Sequence[str]], broken: int = 0) -> FirstRows:
+def _alike(rows: Sequence[Sequence[str]], delimiter: str, broken: int = 0) -> FirstRows:
     (width, count), *_ = Counter(map(len, rows)).most_common(1) or [(1, 0)]
     pairs = [pair for fields in rows if len(fields) == width for pair in pairwise(fields)]
-    loose = sum(b[:1].isspace() or (a[-1:].isdecimal() and b[:1].isdecimal()) for a, b in pairs)
+    # What stands before white space or between digits may be punctuation, but for a tab.
+    loose = [delimiter != "\t" and (b[:1].isspace() or (a[-1:].isdecimal() and b[:1].isdecimal())) for a, b in pairs]
     total = max(len(rows), 1)
-    return FirstRows(len(rows), width, count / total, 1 - broken / total, 1 - loose / max(len(pairs), 1))
+    return FirstRows(len(rows), width, count / total, 1 - broken / total, 1 - sum(loose) / max(len(pairs), 1))
 
 
 def without_marks(field: str) -> str:

@@ -30,6 +30,10 @@ def test_a_broken_row_and_a_comma_in_every_sentence_leave_the_delimiter(tmp_path
     assert found == [*(line.split(delimiter) for line in lines), None]
 
 
+def test_a_tab_between_digits_is_no_punctuation(tmp_path):
+    assert rows(tmp_path / "t.tsv", "1\t7;5 vaccine; x\n", 2) == [["1", "7;5 vaccine; x"]]
+
+
 def test_too_few_columns_for_those_that_are_named_are_none(tmp_path):
     assert rows(tmp_path / "t.csv", "1;a,b;x y\n2;c,d;z;w\n", 3) == [["1", "a,b", "x y"], None]
 
