@@ -79,14 +79,14 @@ class VerdictModule(pl.LightningModule):
             group_of(OptimOptions, optim),
             group_of(LossOptions, loss),
         )
-        folder = _text_source(self.network, init_from)
+        source = _text_source(self.network, init_from)
         #: ISO 639-1 codes of the languages that the text transformer is known to read; None where that is not known.
         self.languages: list[str] | None = None
-        if folder is not None:
-            config = read_config(folder)
+        if source is not None:
+            _, config = source
             self.languages = list(languages_of(config)) or None
             self.network = replace(self.network, text_model=config["model"]["text_model"])
-        self.model, tokenizer = _untrained(self.network, folder)
+        self.model, tokenizer = _untrained(self.network, source)
         self.input_builder = input_builder(self.model, tokenizer)
         prepare_text(self.model, self.text, self.optim.text_learning_rate)
         prepare_image(self.model, self.optim.image_learning_rate)
@@ -212,8 +212,10 @@ class VerdictModule(pl.LightningModule):
             _LOG.info(line)
 
 
-def _text_source(network: VerdictConfig, init_from: str | None) -> Path | None:
-    """The model folder that a training has its text transformer from; None where it is the package's or one that is named."""
+def _text_source(network: VerdictConfig, init_from: str | None) -> tuple[Path, dict[str, Any]] | None:
+    """The model folder that a training has its text transformer from, and its configuration; None where that is the package's or one
+    that is named.
+    """
     if not init_from or Path(init_from).expanduser().is_file():
         return None
     try:
@@ -222,18 +224,18 @@ def _text_source(network: VerdictConfig, init_from: str | None) -> Path | None:
         return None  # whoever needs it says so: a checkpoint may take its place
     config = read_config(folder)
     own = config["model"]["text_model"]
-    return folder if own != BUNDLED_TEXT_MODEL and network.text_model in (BUNDLED_TEXT_MODEL, own) else None
+    return (folder, config) if own != BUNDLED_TEXT_MODEL and network.text_model in (BUNDLED_TEXT_MODEL, own) else None
 
 
-def _untrained(network: VerdictConfig, folder: Path | None) -> tuple[VerdictModel, Any]:
+def _untrained(network: VerdictConfig, source: tuple[Path, dict[str, Any]] | None) -> tuple[VerdictModel, Any]:
     """The model of a configuration, its parts with the weights that it names, and the tokenizer of its text transformer.
 
     With a model folder the text transformer is that one's, its weights still random.
     """
-    if folder is None:
+    if source is None:
         text, tokenizer = load_text_model(network.text_model), load_tokenizer(network.text_model)
     else:
-        config = read_config(folder)
+        folder, config = source
         text, tokenizer = build_text_model(config["text_config"]), load_tokenizer_of(folder, config)
     check_max_length(network.max_length, text, tokenizer)
     image = None
